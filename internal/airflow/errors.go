@@ -1,0 +1,224 @@
+package airflow
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Cause is the class of a failure, fit for a metric's label.
+type Cause string
+
+// The causes of failures.
+const (
+	// CauseNotFound: Airflow knows no such role, user or DAG.
+	CauseNotFound Cause = "NotFound"
+	// CauseConflict: something of that name exists.
+	CauseConflict Cause = "Conflict"
+	// CauseUnauthorized: the credentials, or a token just made from them, were refused.
+	CauseUnauthorized Cause = "Unauthorized"
+	// CauseForbidden: the account lacks a permission.
+	CauseForbidden Cause = "Forbidden"
+	// CauseThrottled: too many requests.
+	CauseThrottled Cause = "Throttled"
+	// CauseInvalid: Airflow, or the client before sending, refused the request's content.
+	CauseInvalid Cause = "Invalid"
+	// CauseUnavailable: server errors, no connection, no name, no answer in time.
+	CauseUnavailable Cause = "Unavailable"
+	// CauseNotAirflow: the answer is none that Airflow's API gives: HTML, a
+	// redirect, other JSON, or too much of it.
+	CauseNotAirflow Cause = "NotAirflow"
+	// CauseTLS: no trustworthy connection.
+	CauseTLS Cause = "TLS"
+	// CauseBlockedAddress: the name resolves to an address that is not to be called.
+	CauseBlockedAddress Cause = "BlockedAddress"
+	// CauseUnsupported: an Airflow that cannot be managed by this client.
+	CauseUnsupported Cause = "Unsupported"
+	// CauseCanceled: the caller's context was canceled.
+	CauseCanceled Cause = "Canceled"
+)
+
+// Error is a failed call. Its message is one line of at most 512 bytes without
+// secrets; the only words of the server in it are Airflow's own detail.
+type Error struct {
+	// Cause is the class.
+	Cause Cause
+	// Method and Endpoint are those of [Exchange]; empty when nothing was to be sent.
+	Method   string
+	Endpoint string
+	// Status is the HTTP status code, or 0 when no answer came.
+	Status int
+	// Detail says more: Airflow's own detail, made safe, or the client's words.
+	Detail string
+	// RetryAfter is how long the server asks to be left alone; 0 where it does not.
+	RetryAfter time.Duration
+	// Maybe is set on a write that may have taken effect although it failed.
+	Maybe bool
+
+	err error
+}
+
+// Error gives the message.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("airflow")
+	if e.Method != "" {
+		b.WriteString(": " + e.Method + " " + e.Endpoint)
+	}
+	b.WriteString(": " + causeText[e.Cause])
+	if e.Status != 0 {
+		b.WriteString(" (" + strconv.Itoa(e.Status) + ")")
+	}
+	if e.Detail != "" {
+		b.WriteString(": " + e.Detail)
+	}
+	if e.Maybe {
+		b.WriteString("; the change may have been made")
+	}
+	return clean(b.String(), 512)
+}
+
+// Unwrap gives the error beneath, so that errors.Is finds context.Canceled and
+// context.DeadlineExceeded.
+func (e *Error) Unwrap() error { return e.err }
+
+var causeText = map[Cause]string{
+	CauseNotFound:       "not found",
+	CauseConflict:       "exists already",
+	CauseUnauthorized:   "credentials refused",
+	CauseForbidden:      "the account lacks a permission",
+	CauseThrottled:      "too many requests",
+	CauseInvalid:        "refused as invalid",
+	CauseUnavailable:    "unavailable",
+	CauseNotAirflow:     "not an answer of Airflow's API",
+	CauseTLS:            "no trustworthy TLS connection",
+	CauseBlockedAddress: "address is not allowed",
+	CauseUnsupported:    "not supported",
+	CauseCanceled:       "canceled",
+}
+
+// CauseOf gives the cause of err, or "" where err is not of this package.
+func CauseOf(err error) Cause {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Cause
+	}
+	return ""
+}
+
+// IsNotFound says that Airflow itself answered that the thing does not exist.
+func IsNotFound(err error) bool { return CauseOf(err) == CauseNotFound }
+
+// IsConflict says that something of that name exists.
+func IsConflict(err error) bool { return CauseOf(err) == CauseConflict }
+
+// IsUnauthorized says that Airflow refused the credentials.
+func IsUnauthorized(err error) bool { return CauseOf(err) == CauseUnauthorized }
+
+// IsForbidden says that the account lacks a permission; see [MissingPermissions].
+func IsForbidden(err error) bool { return CauseOf(err) == CauseForbidden }
+
+// IsThrottled says that the server answered 429; see [RetryAfter].
+func IsThrottled(err error) bool { return CauseOf(err) == CauseThrottled }
+
+// IsInvalid says that the request's content was refused; see [UnknownResource].
+func IsInvalid(err error) bool { return CauseOf(err) == CauseInvalid }
+
+// IsUnavailable says that there was a server error, or no answer at all.
+func IsUnavailable(err error) bool { return CauseOf(err) == CauseUnavailable }
+
+// IsNotAirflow says that what answered does not speak Airflow's API.
+func IsNotAirflow(err error) bool { return CauseOf(err) == CauseNotAirflow }
+
+// IsTLS says that no trustworthy connection could be made.
+func IsTLS(err error) bool { return CauseOf(err) == CauseTLS }
+
+// IsBlockedAddress says that the host resolves to an address that the client
+// does not call.
+func IsBlockedAddress(err error) bool { return CauseOf(err) == CauseBlockedAddress }
+
+// IsUnsupported says that it is an Airflow, but one that cannot be managed.
+func IsUnsupported(err error) bool { return CauseOf(err) == CauseUnsupported }
+
+// IsCanceled says that the caller's context was canceled.
+func IsCanceled(err error) bool { return CauseOf(err) == CauseCanceled }
+
+// MaybeApplied says that err is of a write that may have taken effect. Look
+// before writing again.
+func MaybeApplied(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Maybe
+}
+
+// RetryAfter gives how long the server asked to be left alone.
+func RetryAfter(err error) (time.Duration, bool) {
+	var e *Error
+	if errors.As(err, &e) && e.RetryAfter > 0 {
+		return e.RetryAfter, true
+	}
+	return 0, false
+}
+
+// UnknownResource gives the resource that Airflow said not to know when it
+// refused a role's permissions. Airflow names one at a time.
+func UnknownResource(err error) (string, bool) {
+	var e *unknownResource
+	if errors.As(err, &e) {
+		return e.name, true
+	}
+	return "", false
+}
+
+// UnknownRoles says that Airflow refused a user's roles since one of them does
+// not exist.
+func UnknownRoles(err error) bool {
+	return errors.Is(err, errUnknownRoles)
+}
+
+// MissingPermissions gives the permissions that [Client.CheckAccount] found the
+// account to lack, sorted.
+func MissingPermissions(err error) ([]Permission, bool) {
+	var e *missing
+	if errors.As(err, &e) {
+		return e.permissions, true
+	}
+	return nil, false
+}
+
+var errUnknownRoles = errors.New("unknown roles")
+
+type unknownResource struct{ name string }
+
+func (e *unknownResource) Error() string { return "unknown resource" }
+
+type missing struct{ permissions []Permission }
+
+func (e *missing) Error() string { return "missing permissions" }
+
+// clean makes text one printable line of at most limit bytes.
+func clean(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError, r == '\u2028', r == '\u2029':
+			return '?'
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, text)
+	text = strings.TrimSpace(text)
+	if len(text) <= limit {
+		return text
+	}
+	const dots = "..."
+	cut := limit - len(dots)
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut] + dots
+}

@@ -1,0 +1,274 @@
+package airflow
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// errRejected marks answers that reject the token, not what was asked for.
+var errRejected = errors.New("token rejected")
+
+// Airflow's words on which the client depends.
+const (
+	detailInvalidToken = "Invalid JWT token"
+	detailNoRoute      = "Not Found"
+)
+
+const (
+	maxErrorBody  = 64 << 10
+	maxDetail     = 300
+	maxRetryAfter = 24 * time.Hour
+)
+
+// transportError is the error of a request without an answer.
+func transportError(parent context.Context, err error) *Error {
+	var (
+		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
+		alert       tls.AlertError
+		hostname    x509.HostnameError
+		authority   x509.UnknownAuthorityError
+		dns         *net.DNSError
+	)
+	switch {
+	case errors.Is(parent.Err(), context.Canceled):
+		return &Error{Cause: CauseCanceled, err: context.Canceled}
+	case errors.Is(err, errBlocked):
+		return &Error{Cause: CauseBlockedAddress, Detail: errBlocked.Error()}
+	case errors.As(err, &certificate):
+		return &Error{Cause: CauseTLS, Detail: "the server's certificate was refused: " + clean(certificate.Err.Error(), maxDetail)}
+	case errors.As(err, &hostname), errors.As(err, &authority):
+		return &Error{Cause: CauseTLS, Detail: "the server's certificate was refused"}
+	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
+		return &Error{Cause: CauseTLS, Detail: "the server does not speak TLS on this port"}
+	case errors.As(err, &alert):
+		return &Error{Cause: CauseTLS, Detail: "the server ended the TLS handshake: " + clean(alert.Error(), maxDetail)}
+	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
+		return &Error{Cause: CauseUnavailable, Detail: "no answer in time", err: context.DeadlineExceeded}
+	case errors.As(err, &dns):
+		return &Error{Cause: CauseUnavailable, Detail: "the host's name does not resolve"}
+	}
+	return &Error{Cause: CauseUnavailable, Detail: brokenDetail(err)}
+}
+
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// brokenDetail tells what broke in our own words: texts of net and net/http
+// hold addresses, ports and more.
+func brokenDetail(err error) string {
+	text := err.Error()
+	for _, c := range []struct{ part, detail string }{
+		{"connection refused", "connection refused"},
+		{"connection reset", "connection reset"},
+		{"no route to host", "no route to the host"},
+		{"network is unreachable", "the network is unreachable"},
+		{"EOF", "the server closed the connection"},
+		{"malformed HTTP", "the server does not speak HTTP"},
+	} {
+		if strings.Contains(text, c.part) {
+			return c.detail
+		}
+	}
+	return "the connection failed"
+}
+
+// statusError is the error of an answer that is not 2xx.
+func statusError(resp *http.Response, x *Exchange, r request) *Error {
+	detail := ""
+	isJSON := hasJSON(resp)
+	if isJSON {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+		detail = readDetail(body)
+	}
+	e := &Error{Cause: statusCause(resp.StatusCode, isJSON, detail), Detail: clean(detail, maxDetail)}
+	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), x)
+	switch {
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		e.Detail = "a redirect, which is never followed; use the final address"
+	case resp.StatusCode == http.StatusNotFound && r.endpoint == endpointToken:
+		e.Cause, e.Detail = CauseUnsupported, "Airflow 3 with the FAB auth manager is needed"
+	case resp.StatusCode == http.StatusNotFound && e.Cause == CauseUnsupported:
+		e.Detail = "this Airflow has no such endpoint; Airflow 3 with the FAB auth manager is needed"
+	case !isJSON && e.Cause == CauseNotAirflow:
+		e.Detail = "the answer is not JSON"
+	case e.Cause == CauseUnauthorized && r.endpoint != endpointToken:
+		e.err = errRejected
+	case e.Cause == CauseInvalid:
+		e.err = parseInvalid(detail)
+	}
+	return e
+}
+
+func statusCause(status int, isJSON bool, detail string) Cause {
+	switch {
+	case status >= 500, status == http.StatusRequestTimeout:
+		return CauseUnavailable
+	case status == http.StatusTooManyRequests:
+		return CauseThrottled
+	case status == http.StatusUnauthorized:
+		return CauseUnauthorized
+	case status == http.StatusForbidden && strings.HasPrefix(detail, detailInvalidToken):
+		return CauseUnauthorized
+	case status == http.StatusForbidden:
+		return CauseForbidden
+	case status == http.StatusMethodNotAllowed:
+		return CauseUnsupported
+	case !isJSON:
+		return CauseNotAirflow
+	case status == http.StatusNotFound && (detail == "" || detail == detailNoRoute):
+		return CauseUnsupported
+	case status == http.StatusNotFound:
+		return CauseNotFound
+	case status == http.StatusConflict:
+		return CauseConflict
+	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
+		return CauseInvalid
+	}
+	return CauseNotAirflow
+}
+
+// readDetail gives what Airflow says in an error: a text, or the places and
+// messages of a validation error. The values that were sent are left out.
+func readDetail(body []byte) string {
+	var answer struct {
+		Detail json.RawMessage `json:"detail"`
+		Title  string          `json:"title"`
+	}
+	if json.Unmarshal(body, &answer) != nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(answer.Detail, &text) == nil && text != "" {
+		return text
+	}
+	var fields []struct {
+		Loc []any  `json:"loc"`
+		Msg string `json:"msg"`
+	}
+	if json.Unmarshal(answer.Detail, &fields) != nil || len(fields) == 0 {
+		return answer.Title
+	}
+	var parts []string
+	for _, f := range fields[:min(len(fields), 4)] {
+		var place []string
+		for _, l := range f.Loc[:min(len(f.Loc), 6)] {
+			switch l := l.(type) {
+			case string:
+				place = append(place, clean(l, 64))
+			case float64:
+				place = append(place, strconv.Itoa(int(l)))
+			}
+		}
+		parts = append(parts, strings.Join(place, ".")+": "+clean(f.Msg, 100))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// unknownResourceText is how Airflow names a resource it does not know: in
+// quotes as Python prints a string.
+var unknownResourceText = regexp.MustCompile(`(?s)^The specified resource: (?:'(.*)'|"(.*)") was not found$`)
+
+func parseInvalid(detail string) error {
+	if m := unknownResourceText.FindStringSubmatch(detail); m != nil {
+		name := m[1] + m[2]
+		name = strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(name)
+		return &unknownResource{name: name}
+	}
+	if strings.HasPrefix(detail, "Unknown roles: ") {
+		return errUnknownRoles
+	}
+	return nil
+}
+
+// retryAfter reads both forms of the header. A date is compared with the
+// server's own Date where it sent one.
+func retryAfter(value string, x *Exchange) time.Duration {
+	value = strings.TrimSpace(value)
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.ParseUint(value, 10, 63); err == nil {
+		return time.Duration(min(seconds, uint64(maxRetryAfter/time.Second))) * time.Second
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	from := x.ServerDate
+	if from.IsZero() {
+		from = x.Received
+	}
+	return max(0, min(until.Sub(from), maxRetryAfter))
+}
+
+func hasJSON(resp *http.Response) bool {
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"))
+}
+
+// decode reads a 2xx answer.
+func (c *Client) decode(parent context.Context, resp *http.Response, out any) *Error {
+	if resp.StatusCode == http.StatusNoContent {
+		if out != nil {
+			return &Error{Cause: CauseNotAirflow, Detail: "the answer is empty"}
+		}
+		return nil
+	}
+	if !hasJSON(resp) {
+		return &Error{Cause: CauseNotAirflow, Detail: "the answer is not JSON; is it a login page, a proxy's page or another auth manager?"}
+	}
+	tooLarge := &Error{Cause: CauseNotAirflow, Detail: "the answer is larger than " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes"}
+	if resp.ContentLength > c.config.MaxBody {
+		return tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.config.MaxBody+1))
+	switch {
+	case err != nil:
+		return transportError(parent, err)
+	case int64(len(body)) > c.config.MaxBody:
+		return tooLarge
+	case out == nil:
+		return nil
+	}
+	return unmarshal(body, out)
+}
+
+func unmarshal(body []byte, out any) *Error {
+	err := json.Unmarshal(body, out)
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax) && syntax.Offset >= int64(len(body)):
+		return &Error{Cause: CauseUnavailable, Detail: "the answer is cut off"}
+	}
+	return &Error{Cause: CauseNotAirflow, Detail: "the answer's JSON is not what Airflow sends"}
+}
+
+// hide takes secrets of the request out of a text, should a server repeat them.
+func hide(detail string, r request) string {
+	secrets := []string{r.token}
+	if login, ok := r.body.(loginBody); ok {
+		secrets = append(secrets, login.Password)
+	}
+	for _, secret := range secrets {
+		if len(secret) > 2 {
+			detail = strings.ReplaceAll(detail, secret, "[hidden]")
+		}
+	}
+	return detail
+}

@@ -1,0 +1,217 @@
+package airflow
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+const (
+	endpointToken = "/auth/token/cli"
+
+	// renewMargin is how long before its end a token is renewed, at most; of
+	// short-lived tokens it is a tenth of the life.
+	renewMargin = time.Minute
+	// unknownLifetime is assumed of tokens that do not tell.
+	unknownLifetime = 5 * time.Minute
+	// renewPause is how long a token that was rejected from the start is kept,
+	// so that an Airflow that rejects every token is not asked for one per call.
+	renewPause = 10 * time.Second
+)
+
+type loginBody struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+// token is a token and what is known about it.
+type token struct {
+	value    string
+	made     time.Time
+	lifetime time.Duration
+	// accepted: Airflow took it at least once. replaces: it was made in place of
+	// one that Airflow rejected.
+	accepted atomic.Bool
+	replaces bool
+}
+
+func (t *token) accept() { t.accepted.Store(true) }
+
+// fresh says whether t can be used at now. A clock that was set back makes it
+// unusable, since its end can then not be known.
+func (t *token) fresh(now time.Time) bool {
+	margin := min(renewMargin, t.lifetime/10)
+	return !now.Before(t.made) && now.Before(t.made.Add(t.lifetime-margin))
+}
+
+// tokens holds the current token. At most one is asked for at a time; those
+// who wait for it share the outcome.
+type tokens struct {
+	clock clock.PassiveClock
+	fetch func(context.Context, Credentials) (*token, error)
+
+	mu          sync.Mutex
+	credentials *Credentials
+	current     *token
+	flight      *flight
+	replacing   bool // the next token is made in place of a rejected one
+}
+
+// flight is one call for a token.
+type flight struct {
+	done chan struct{}
+	t    *token
+	err  error
+	// gaveUp: it failed since the caller who made it went away.
+	gaveUp bool
+}
+
+func newTokens(c clock.PassiveClock, fetch func(context.Context, Credentials) (*token, error), credentials Credentials) *tokens {
+	return &tokens{clock: c, fetch: fetch, credentials: &credentials}
+}
+
+func (s *tokens) set(credentials Credentials) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *s.credentials == credentials {
+		return
+	}
+	s.credentials, s.current, s.flight, s.replacing = &credentials, nil, nil, false
+}
+
+func (s *tokens) known() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.credentials.Username != ""
+}
+
+func (s *tokens) username() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.credentials.Username
+}
+
+// renew replaces a token that was rejected by rejection, unless another call
+// has replaced it already. A replacement that was never accepted is not
+// replaced within renewPause: then rejection is given back.
+func (s *tokens) renew(ctx context.Context, rejected *token, rejection error) (*token, error) {
+	s.mu.Lock()
+	if s.current == rejected {
+		age := s.clock.Since(rejected.made)
+		if rejected.replaces && !rejected.accepted.Load() && age >= 0 && age < renewPause {
+			s.mu.Unlock()
+			return nil, rejection
+		}
+		s.current, s.replacing = nil, true
+	}
+	s.mu.Unlock()
+	return s.get(ctx)
+}
+
+// get gives a token that can be used now.
+func (s *tokens) get(ctx context.Context) (*token, error) {
+	for {
+		s.mu.Lock()
+		if s.current != nil && s.current.fresh(s.clock.Now()) {
+			defer s.mu.Unlock()
+			return s.current, nil
+		}
+		f := s.flight
+		if f == nil {
+			f = &flight{done: make(chan struct{})}
+			s.flight = f
+			credentials := *s.credentials
+			s.mu.Unlock()
+			s.fly(ctx, f, credentials)
+			return f.t, f.err
+		}
+		s.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return nil, transportError(ctx, ctx.Err())
+		case <-f.done:
+		}
+		if f.err == nil {
+			return f.t, nil
+		}
+		if !f.gaveUp {
+			return nil, f.err
+		}
+	}
+}
+
+func (s *tokens) fly(ctx context.Context, f *flight, credentials Credentials) {
+	f.t, f.err = s.fetch(ctx, credentials)
+	f.gaveUp = f.err != nil && ctx.Err() != nil
+	s.mu.Lock()
+	if s.flight == f { // else the credentials were changed meanwhile
+		s.flight = nil
+		if f.err == nil {
+			f.t.replaces, s.replacing = s.replacing, false
+			s.current = f.t
+		}
+	}
+	s.mu.Unlock()
+	close(f.done)
+}
+
+func (c *Client) fetchToken(ctx context.Context, credentials Credentials) (*token, error) {
+	if credentials.Username == "" {
+		return nil, &Error{Cause: CauseUnauthorized, Detail: "no credentials are configured"}
+	}
+	made := c.config.Clock.Now()
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	err := c.send(ctx, request{
+		method: http.MethodPost, endpoint: endpointToken, path: endpointToken,
+		body: loginBody(credentials),
+		check: func() error {
+			if !tokenText(answer.AccessToken) {
+				return errors.New("the answer holds no token")
+			}
+			return nil
+		},
+	}, &answer)
+	if err != nil {
+		return nil, err
+	}
+	return &token{value: answer.AccessToken, made: made, lifetime: lifetime(answer.AccessToken)}, nil
+}
+
+func tokenText(t string) bool {
+	return t != "" && len(t) <= 16<<10 && !strings.ContainsFunc(t, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// lifetime reads how long a JWT lives from its own claims, so that the clocks
+// of both sides need not agree. The signature is Airflow's business.
+func lifetime(t string) time.Duration {
+	parts := strings.Split(t, ".")
+	if len(parts) != 3 {
+		return unknownLifetime
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return unknownLifetime
+	}
+	var claims struct {
+		IssuedAt float64 `json:"iat"`
+		Expires  float64 `json:"exp"`
+	}
+	if json.Unmarshal(payload, &claims) != nil || claims.IssuedAt <= 0 {
+		return unknownLifetime
+	}
+	seconds := claims.Expires - claims.IssuedAt
+	if seconds <= 0 || seconds > (30*24*time.Hour).Seconds() {
+		return unknownLifetime
+	}
+	return time.Duration(seconds * float64(time.Second))
+}

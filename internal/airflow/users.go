@@ -1,0 +1,128 @@
+package airflow
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+const (
+	endpointUsers = "/auth/fab/v1/users"
+	endpointUser  = "/auth/fab/v1/users/{username}"
+)
+
+type userWire struct {
+	Username  string     `json:"username"`
+	Email     string     `json:"email"`
+	FirstName string     `json:"first_name"`
+	LastName  string     `json:"last_name"`
+	Active    *bool      `json:"active"`
+	Roles     []nameWire `json:"roles"`
+	CreatedOn string     `json:"created_on"`
+	ChangedOn string     `json:"changed_on"`
+	LastLogin string     `json:"last_login"`
+}
+
+type usersWire struct {
+	Users *[]userWire `json:"users"`
+	Total *int        `json:"total_entries"`
+}
+
+type userRolesBody struct {
+	Roles []nameWire `json:"roles"`
+}
+
+func (w userWire) user() (User, error) {
+	if w.Username == "" {
+		return User{}, errNoName
+	}
+	roles := make([]string, 0, len(w.Roles))
+	for _, r := range w.Roles {
+		if r.Name == "" {
+			return User{}, errNoName
+		}
+		roles = append(roles, r.Name)
+	}
+	return User{
+		Username: w.Username, Email: w.Email, FirstName: w.FirstName, LastName: w.LastName,
+		Active: w.Active == nil || *w.Active, Roles: sortedNames(roles),
+		CreatedOn: w.CreatedOn, ChangedOn: w.ChangedOn, LastLogin: w.LastLogin,
+	}, nil
+}
+
+var listUsers = listing[usersWire, User]{
+	endpoint: endpointUsers, orderBy: "id",
+	page: func(w usersWire) ([]User, *int, error) {
+		if w.Users == nil {
+			return nil, nil, errNoList
+		}
+		out := make([]User, 0, len(*w.Users))
+		for _, u := range *w.Users {
+			user, err := u.user()
+			if err != nil {
+				return nil, nil, err
+			}
+			out = append(out, user)
+		}
+		return out, w.Total, nil
+	},
+	key: func(u User) string { return u.Username },
+}
+
+// Users reads all users, oldest first.
+func (c *Client) Users(ctx context.Context) (List[User], error) { return listUsers.read(ctx, c) }
+
+// User reads one user. Airflow matches the name case-insensitively; the answer
+// holds it as stored.
+func (c *Client) User(ctx context.Context, username string) (User, error) {
+	if err := checkName("user", username); err != nil {
+		return User{}, err
+	}
+	return c.userCall(ctx, request{method: http.MethodGet, endpoint: endpointUser, path: endpointUsers + "/" + escapeName(username)}, username)
+}
+
+// SetUserRoles replaces all roles of a user; an empty list takes every role
+// away. Airflow has no precondition: read the user right before, keep what is
+// not yours, and read again after. It fails with [UnknownRoles] where a role
+// does not exist, and with [IsUnavailable] where another writer was in the way;
+// then look and write again.
+func (c *Client) SetUserRoles(ctx context.Context, username string, roles []string) (User, error) {
+	if err := checkName("user", username); err != nil {
+		return User{}, err
+	}
+	body := userRolesBody{Roles: []nameWire{}}
+	for _, name := range sortedNames(roles) {
+		if name == "" {
+			return User{}, invalid("a role's name is empty")
+		}
+		body.Roles = append(body.Roles, nameWire{name})
+	}
+	return c.userCall(ctx, request{
+		method: http.MethodPatch, endpoint: endpointUser, path: endpointUsers + "/" + escapeName(username),
+		query: map[string][]string{"update_mask": {"roles"}}, body: body,
+	}, username)
+}
+
+func (c *Client) userCall(ctx context.Context, r request, username string) (User, error) {
+	var (
+		answer userWire
+		user   User
+	)
+	r.check = func() (err error) {
+		if user, err = answer.user(); err == nil && !strings.EqualFold(user.Username, username) {
+			err = errOther
+		}
+		return err
+	}
+	if err := c.call(ctx, r, &answer); err != nil {
+		return User{}, err
+	}
+	return user, nil
+}
+
+// HasRole says whether the user holds the role.
+func (u User) HasRole(name string) bool {
+	_, ok := slices.BinarySearch(u.Roles, name)
+	return ok
+}
