@@ -1,0 +1,458 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Mode says what the operator may change in an Airflow.
+// +kubebuilder:validation:Enum=Enforce;Observe;Suspended
+type Mode string
+
+const (
+	// ModeEnforce gives, repairs and takes away.
+	ModeEnforce Mode = "Enforce"
+	// ModeObserve gives and repairs nothing and writes the plan to status. Endings go on.
+	ModeObserve Mode = "Observe"
+	// ModeSuspended gives and repairs nothing. Endings go on.
+	ModeSuspended Mode = "Suspended"
+)
+
+// DriftMode says what happens to changes that somebody else made to what is managed.
+// +kubebuilder:validation:Enum=Repair;Report
+type DriftMode string
+
+const (
+	// DriftRepair restores what was declared.
+	DriftRepair DriftMode = "Repair"
+	// DriftReport reports only. Members without a cause are removed all the same.
+	DriftReport DriftMode = "Report"
+)
+
+// InstanceDeletion says what happens to access when the AirflowInstance goes.
+// +kubebuilder:validation:Enum=Revoke;Abandon
+type InstanceDeletion string
+
+const (
+	// InstanceDeletionRevoke takes all managed access away before the object goes.
+	InstanceDeletionRevoke InstanceDeletion = "Revoke"
+	// InstanceDeletionAbandon lets go: Airflow stays as it is and nothing is claimed about it.
+	InstanceDeletionAbandon InstanceDeletion = "Abandon"
+)
+
+// AirflowInstanceSpec describes one Airflow and how it is governed.
+type AirflowInstanceSpec struct {
+	// url is the address of the Airflow API server, with its path prefix if it has one. Use https; http is accepted
+	// only for hosts that the operator was started with (--allow-http-host).
+	// +required
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && (self.startsWith('https://') || self.startsWith('http://'))",message="url must be an http or https address such as https://airflow.example.com/team-a"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('?') && !self.contains('#')",message="url must hold no user, query or fragment: put the user name and password into the Secret"
+	URL string `json:"url"`
+
+	// credentials names the Secret with the account that the operator uses in Airflow.
+	// +required
+	Credentials Credentials `json:"credentials"`
+
+	// tls says which certificates are trusted. Without it the operator's system roots are.
+	// +optional
+	TLS *TLS `json:"tls,omitempty"`
+
+	// mode says what the operator may change: Enforce, Observe (write the plan to status only) or Suspended. What was
+	// given before still ends on time in every mode.
+	// +optional
+	// +kubebuilder:default=Enforce
+	Mode Mode `json:"mode,omitempty"`
+
+	// interval is the time between two full comparisons with Airflow, from 1m to 24h.
+	// +optional
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=duration
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self >= duration('1m') && self <= duration('24h')",message="interval must be from 1m to 24h"
+	Interval metav1.Duration `json:"interval,omitempty"`
+
+	// dagInterval is the time between two looks at the DAG list and at users that grants wait for, from 10s to 1h.
+	// +optional
+	// +kubebuilder:default="1m"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=duration
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self >= duration('10s') && self <= duration('1h')",message="dagInterval must be from 10s to 1h"
+	DagInterval metav1.Duration `json:"dagInterval,omitempty"`
+
+	// permissionCacheTTL is how long Airflow's workers may go on using permissions that were taken away: the value of
+	// [fab] cache_ttl, from 0s to 5m. When unset, 30s is assumed where that Airflow caches (condition CacheTTLAssumed).
+	// Grants are taken away this much before their end, so that access has really ended at that moment.
+	// +optional
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:Format=duration
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self >= duration('0s') && self <= duration('5m')",message="permissionCacheTTL must be from 0s to 5m: set it to Airflow's [fab] cache_ttl"
+	PermissionCacheTTL *metav1.Duration `json:"permissionCacheTTL,omitempty"`
+
+	// allowedPermissions are the pairs that policies may use in airflowPermissions.
+	// +optional
+	// +listType=map
+	// +listMapKey=action
+	// +listMapKey=resource
+	// +kubebuilder:validation:MaxItems=64
+	AllowedPermissions []AirflowPermission `json:"allowedPermissions,omitempty"`
+
+	// adoptableRoles are existing Airflow roles that a policy may take over.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=48
+	AdoptableRoles []string `json:"adoptableRoles,omitempty"`
+
+	// drift says whether changes that somebody else made are repaired or only reported. Members without a cause are
+	// removed in both.
+	// +optional
+	// +kubebuilder:default=Repair
+	Drift DriftMode `json:"drift,omitempty"`
+
+	// massRevocationLimit guards against a broken DAG list: when more than this share of a policy's DAGs (and more than
+	// five) would be lost because DAGs disappeared, the loss is held until it is released or 24 hours have passed.
+	// +optional
+	// +kubebuilder:default="25%"
+	// +kubebuilder:validation:Pattern=`^(100|[1-9]?[0-9])%$`
+	// +kubebuilder:validation:MaxLength=4
+	MassRevocationLimit string `json:"massRevocationLimit,omitempty"`
+
+	// release lets a held plan go: the hash that the condition InSync names.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	// +kubebuilder:validation:Pattern=`^[a-f0-9]*$`
+	Release string `json:"release,omitempty"`
+
+	// deletion says what happens to access when this object is deleted: Revoke takes it away first, Abandon lets go.
+	// It may be changed while the object is being deleted.
+	// +optional
+	// +kubebuilder:default=Revoke
+	Deletion InstanceDeletion `json:"deletion,omitempty"`
+}
+
+// Credentials names where the operator's Airflow account is kept.
+type Credentials struct {
+	// secretRef names a Secret in the namespace of this object with the keys username, password and url. Its url must
+	// have the same origin and prefix as spec.url, so that no other Secret can be sent anywhere.
+	// +required
+	SecretRef SecretReference `json:"secretRef"`
+}
+
+// SecretReference names a Secret in the same namespace.
+type SecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+}
+
+// TLS says which certificates are trusted.
+type TLS struct {
+	// caSecretRef names a Secret and the key in it that holds PEM certificates of the authorities to trust.
+	// +required
+	CASecretRef SecretKeyReference `json:"caSecretRef"`
+}
+
+// SecretKeyReference names one key of a Secret in the same namespace.
+type SecretKeyReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// key in the Secret.
+	// +optional
+	// +kubebuilder:default=ca.crt
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key,omitempty"`
+}
+
+// AirflowPermission is one pair of Airflow's FAB permissions.
+type AirflowPermission struct {
+	// action is one of Airflow's actions.
+	// +required
+	// +kubebuilder:validation:Enum=can_read;can_create;can_edit;can_delete;menu_access
+	Action string `json:"action"`
+	// resource is the name of an Airflow resource such as Pools. DAGs and security resources are never allowed here.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="!(self in ['DAGs','DAG Runs','Users','Roles','Permissions','Permission Views','View Menus','Passwords']) && !self.startsWith('DAG:') && !self.startsWith('DAG Run:')",message="this resource is never allowed here: say access to DAGs with dags and access; security resources cannot be given"
+	Resource string `json:"resource"`
+}
+
+// AirflowInstanceStatus is what was last observed.
+type AirflowInstanceStatus struct {
+	// observedGeneration is the generation of spec that this status belongs to; -1 before the first pass.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// conditions: Ready, Reconciling, Stalled, Reachable, Authenticated, Compatible, InSync, CacheTTLAssumed.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// endpoint is the address at which the managed roles are.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Endpoint string `json:"endpoint,omitempty"`
+	// account is the user name of the operator in Airflow; it is never a subject.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Account string `json:"account,omitempty"`
+	// airflow says what server was found.
+	// +optional
+	Airflow *AirflowServer `json:"airflow,omitempty"`
+	// capabilities say what that server can do.
+	// +optional
+	Capabilities *Capabilities `json:"capabilities,omitempty"`
+	// counts of what was seen in the last pass that changed this status.
+	// +optional
+	Counts *InstanceCounts `json:"counts,omitempty"`
+	// managedRoles is the inventory of Airflow roles that are ours. An entry is stored before the role is created.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=4096
+	ManagedRoles []ManagedRole `json:"managedRoles,omitempty"`
+	// spent are the terms of grants that ended early and were deleted; a re-created twin stays ended.
+	// +optional
+	// +listType=map
+	// +listMapKey=uid
+	// +kubebuilder:validation:MaxItems=1024
+	Spent []SpentGrant `json:"spent,omitempty"`
+	// lastPass describes the last pass that changed something.
+	// +optional
+	LastPass *Pass `json:"lastPass,omitempty"`
+	// plan holds the steps that would be taken (mode Observe), as text.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=256
+	Plan []string `json:"plan,omitempty"`
+	// drift holds the last changes by others, newest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Drift []Drift `json:"drift,omitempty"`
+	// held holds losses that wait for a release, by policy.
+	// +optional
+	// +listType=map
+	// +listMapKey=policy
+	// +kubebuilder:validation:MaxItems=256
+	Held []HeldRevocation `json:"held,omitempty"`
+}
+
+// AirflowServer is the version of a server.
+type AirflowServer struct {
+	// version of Airflow.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Version string `json:"version,omitempty"`
+	// authManager is FAB, Simple or Unknown.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	AuthManager string `json:"authManager,omitempty"`
+	// fabProvider is the version of apache-airflow-providers-fab.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	FABProvider string `json:"fabProvider,omitempty"`
+}
+
+// Capabilities say how a server behaves where releases differ.
+type Capabilities struct {
+	// authentication is JWT.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Authentication string `json:"authentication,omitempty"`
+	// roleUpdate is Replace, Add or Refused.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	RoleUpdate string `json:"roleUpdate,omitempty"`
+	// roleDelete is Works or Fails.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	RoleDelete string `json:"roleDelete,omitempty"`
+}
+
+// InstanceCounts are numbers of what was seen.
+type InstanceCounts struct {
+	// dags in Airflow.
+	// +optional
+	Dags int32 `json:"dags"`
+	// users in Airflow.
+	// +optional
+	Users int32 `json:"users"`
+	// roles in Airflow.
+	// +optional
+	Roles int32 `json:"roles"`
+	// managedRoles among them.
+	// +optional
+	ManagedRoles int32 `json:"managedRoles"`
+	// managedMemberships: pairs of a user and a managed role.
+	// +optional
+	ManagedMemberships int32 `json:"managedMemberships"`
+}
+
+// ManagedRole is one Airflow role that is ours.
+type ManagedRole struct {
+	// name of the role in Airflow.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Name string `json:"name"`
+	// policy that the role belongs to: namespace/name.
+	// +required
+	// +kubebuilder:validation:MaxLength=320
+	Policy string `json:"policy"`
+	// policyUID is the uid of that policy.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	PolicyUID string `json:"policyUID"`
+	// kind is Policy for the role of a policy, Grant for the role of narrowed grants.
+	// +required
+	// +kubebuilder:validation:Enum=Policy;Grant
+	Kind ManagedRoleKind `json:"kind"`
+	// adopted is true for a role that was there before us; it is never deleted.
+	// +optional
+	Adopted bool `json:"adopted,omitempty"`
+	// orphaned is true for a role that was let go of (deletion: Orphan).
+	// +optional
+	Orphaned bool `json:"orphaned,omitempty"`
+}
+
+// ManagedRoleKind says what a managed role is for.
+type ManagedRoleKind string
+
+const (
+	// ManagedRolePolicy is the role of a policy.
+	ManagedRolePolicy ManagedRoleKind = "Policy"
+	// ManagedRoleGrant is the role of one or more grants that hold less than their policy.
+	ManagedRoleGrant ManagedRoleKind = "Grant"
+)
+
+// SpentGrant keeps the terms of a grant that ended early and was deleted.
+type SpentGrant struct {
+	// uid of the deleted grant.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid"`
+	// grant is its namespace/name.
+	// +required
+	// +kubebuilder:validation:MaxLength=320
+	Grant string `json:"grant"`
+	// digest over its terms.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Digest string `json:"digest"`
+	// until is when the terms would have ended; the entry is dropped then.
+	// +required
+	Until metav1.Time `json:"until"`
+}
+
+// Pass describes one pass over an instance.
+type Pass struct {
+	// startedAt is when it began.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// finishedAt is when it was over.
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// requests made to Airflow.
+	// +optional
+	Requests int32 `json:"requests"`
+	// changes made in Airflow.
+	// +optional
+	Changes int32 `json:"changes"`
+}
+
+// Drift is one change that somebody else made.
+type Drift struct {
+	// at is when it was seen.
+	// +required
+	At metav1.Time `json:"at"`
+	// role in which it was seen.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Role string `json:"role,omitempty"`
+	// what was seen.
+	// +required
+	// +kubebuilder:validation:MaxLength=256
+	What string `json:"what"`
+	// cause is the best explanation: DagAccessControl, LoginRoleSync, RoleDeleted, RoleEdited, UserDeleted, Manual or Unknown.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Cause string `json:"cause"`
+	// repaired is true when it was undone.
+	// +optional
+	Repaired bool `json:"repaired"`
+}
+
+// HeldRevocation is a loss of access that waits for a release.
+type HeldRevocation struct {
+	// policy that would lose DAGs: namespace/name.
+	// +required
+	// +kubebuilder:validation:MaxLength=320
+	Policy string `json:"policy"`
+	// hash over the sorted set; spec.release takes it.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Hash string `json:"hash"`
+	// since is when it was first held; after 24 hours it goes by itself.
+	// +required
+	Since metav1.Time `json:"since"`
+	// dags that would be lost; the first ones.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MaxLength=250
+	Dags []string `json:"dags,omitempty"`
+	// total number of DAGs that would be lost.
+	// +optional
+	Total int32 `json:"total"`
+}
+
+// AirflowInstance is one Airflow whose access is governed: its address, the operator's account in it, and the limits
+// for policies.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=afi,categories=airflow-access
+// +kubebuilder:selectablefield:JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.spec.url`
+// +kubebuilder:printcolumn:name="Mode",type=string,JSONPath=`.spec.mode`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Airflow",type=string,JSONPath=`.status.airflow.version`
+// +kubebuilder:printcolumn:name="FAB",type=string,JSONPath=`.status.airflow.fabProvider`,priority=1
+// +kubebuilder:printcolumn:name="Roles",type=integer,JSONPath=`.status.counts.managedRoles`
+// +kubebuilder:printcolumn:name="Members",type=integer,JSONPath=`.status.counts.managedMemberships`
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type AirflowInstance struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	// spec is what is wanted.
+	// +required
+	Spec AirflowInstanceSpec `json:"spec"`
+	// status is what was observed.
+	// +optional
+	// +kubebuilder:default={observedGeneration:-1}
+	Status AirflowInstanceStatus `json:"status,omitempty"`
+}
+
+// AirflowInstanceList is a list of AirflowInstance.
+//
+// +kubebuilder:object:root=true
+type AirflowInstanceList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []AirflowInstance `json:"items"`
+}

@@ -1,0 +1,201 @@
+// Package access decides what access should hold in an Airflow, and which steps lead there.
+//
+// It is pure: values in, values out. There is no context, client, clock or logger in it, inputs are never changed, and
+// every result is sorted, so that equal inputs give equal results. Desire says what should hold, NewPlan which steps
+// lead there from what was observed, Assess what an observation proves about each grant and policy.
+package access
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// Permission is one pair of Airflow's FAB permissions.
+type Permission struct{ Action, Resource string }
+
+// User is one stored Airflow user.
+type User struct {
+	Username, Email string
+	// CreatedOn is Airflow's text, compared as it is: another value under the same name means another person.
+	CreatedOn string
+	// LastLogin is Airflow's text.
+	LastLogin string
+	// Roles are the names of all roles of the user, sorted.
+	Roles []string
+}
+
+// Dag is one DAG of the live list.
+type Dag struct {
+	ID           string
+	Tags, Owners []string
+	Bundle, Path string
+}
+
+// Observed is what an Airflow stores. Roles and their permissions, users and DAGs are sorted by name.
+type Observed struct {
+	Roles map[string][]Permission
+	Users []User
+	Dags  []Dag
+}
+
+// Input is all that a decision depends on.
+type Input struct {
+	// Now is the latest of our clock, the API server's and Airflow's for endings.
+	Now time.Time
+	// CacheTTL is how much earlier than its end a grant is taken away.
+	CacheTTL time.Duration
+	// Account is the operator's own user name in Airflow.
+	Account string
+	// Instance gives the spec and, in its status, the stored inventory and held plans.
+	Instance *v1alpha1.AirflowInstance
+	// Policies of the instance, in any order.
+	Policies []*v1alpha1.DagAccessPolicy
+	// Grants of these policies and grants that were activated in this instance, in any order.
+	Grants []*v1alpha1.AccessGrant
+	// Observed is the last snapshot.
+	Observed Observed
+	// Previous is the snapshot at the end of the previous pass; nil after a start.
+	Previous *Observed
+	// FirstList is true while only one complete DAG list was read: DAGs that a managed role holds and the list lacks
+	// are kept then, because a DAG is gone only after two complete lists.
+	FirstList bool
+	// UnknownDags are DAGs in the list that Airflow does not know as a resource yet.
+	UnknownDags map[string]bool
+	// Contested are items (Drift.Key) whose restoration is given up for now.
+	Contested map[string]bool
+}
+
+// Problem is why something is not as it was asked for: a documented reason and a message that a person can act on.
+type Problem struct{ Reason, Message string }
+
+// Desired is what should hold.
+type Desired struct {
+	// Roles by name, managed ones only.
+	Roles map[string]Role
+	// Members are the managed roles that each user should have: username as Airflow stores it -> sorted role names.
+	Members map[string][]string
+	// Inventory is the inventory as it should be stored before the first step; entries for roles that are to be
+	// deleted stay until Assess proves that they are gone.
+	Inventory []v1alpha1.ManagedRole
+	// Policies has an entry for every policy of the input.
+	Policies map[types.NamespacedName]PolicyDesire
+	// Grants has an entry for every grant of the input.
+	Grants map[types.UID]GrantDesire
+	// Held are losses that wait for a release.
+	Held []v1alpha1.HeldRevocation
+	// Doomed are inventoried roles that are to be emptied and deleted.
+	Doomed []string
+}
+
+// Role is one managed role as it should be.
+type Role struct {
+	Name        string
+	Kind        v1alpha1.ManagedRoleKind
+	Policy      types.NamespacedName
+	Permissions []Permission
+	// Frozen roles are not created, widened, narrowed or given to anybody in this pass: mode, state, adoption in its
+	// first pass, or contested. Members without a cause are still removed.
+	Frozen bool
+}
+
+// PolicyDesire is what a policy comes to.
+type PolicyDesire struct {
+	Role string
+	// Dags are covered, Pending are selected by exact id or listed but unknown to Airflow.
+	Dags, Pending []string
+	Permissions   int
+	// Members are resolved standing members.
+	Members []string
+	// Unresolved standing members.
+	Unresolved []Problem
+	// Refused is set when the policy gives nothing: RoleNameTaken, RoleExists, PermissionNotAllowed, InvalidSelector...
+	Refused *Problem
+	// Notes are conditions that do not refuse: AdoptionReported, MassRevocationHeld, LevelNotSupported...
+	Notes []Problem
+}
+
+// GrantDesire is what a grant comes to.
+type GrantDesire struct {
+	// Live is true when the grant is a cause of access at Input.Now.
+	Live bool
+	// Username and Role that it should give while it is live.
+	Username, Role string
+	// Problem is set when a live grant gives nothing now: SubjectChanged, UserNotFound, PolicyRefused...
+	Problem *Problem
+}
+
+// StepKind names what a step does.
+type StepKind string
+
+const (
+	// StepRemoveMember takes managed roles off a user, because the cause ended or there never was one.
+	StepRemoveMember StepKind = "RemoveMember"
+	// StepCreateRole creates a role.
+	StepCreateRole StepKind = "CreateRole"
+	// StepWidenRole adds permissions to a role and takes none away.
+	StepWidenRole StepKind = "WidenRole"
+	// StepAddMember gives managed roles to a user.
+	StepAddMember StepKind = "AddMember"
+	// StepRemoveReplaced takes managed roles off a user who keeps the access by another role.
+	StepRemoveReplaced StepKind = "RemoveReplaced"
+	// StepNarrowRole takes permissions away from a role.
+	StepNarrowRole StepKind = "NarrowRole"
+	// StepDeleteRole deletes a role that nobody holds.
+	StepDeleteRole StepKind = "DeleteRole"
+)
+
+// Step is one change in Airflow. It may be applied twice.
+type Step struct {
+	Kind StepKind
+	// Role of role steps.
+	Role string
+	// Permissions that the role has after the step.
+	Permissions []Permission
+	// Username of member steps.
+	Username string
+	// Roles that are given or taken in member steps, sorted.
+	Roles []string
+	// Ending is true when a grant that ended is the cause: such steps are taken in every mode.
+	Ending bool
+	// Why is a short cause for people.
+	Why string
+	// Repair is the Drift.Key that this step undoes, if any.
+	Repair string
+}
+
+// Plan is the way from observed to desired.
+type Plan struct {
+	// Phases are taken in order; the steps inside one are independent of each other. Phases are never empty.
+	Phases [][]Step
+	// Drift is what others changed since Input.Previous.
+	Drift []Drift
+}
+
+// Drift is a change by somebody else.
+type Drift struct {
+	// Key identifies what is contested: the role, or the user and role.
+	Key                         string
+	Role, Username, What, Cause string
+	// Repaired is true when the plan undoes it.
+	Repaired bool
+}
+
+// GrantProof is what an observation proves about a grant.
+type GrantProof struct {
+	// Present: the user stores the role and the role stores at least the permissions that the grant gives.
+	Present bool
+	// Absent: nothing that this grant gave is stored for the user without another cause.
+	Absent  bool
+	Problem *Problem
+}
+
+// PolicyProof is what an observation proves about a policy.
+type PolicyProof struct {
+	// InSync: the role and its members are exactly as desired.
+	InSync bool
+	// Differences are what is not yet so, as short sentences, bounded to 8.
+	Differences []string
+}
