@@ -1,0 +1,13 @@
+package airflow
+
+import "context"
+
+// PageSize is how many items Airflow gives in one answer at most.
+const PageSize = pageSize
+
+// UsersPage reads at most [PageSize] users, oldest first, from offset on. The page may have shifted since another
+// answer was read: look for the users you want by name, and read those that are not there one by one.
+func (c *Client) UsersPage(ctx context.Context, offset int) ([]User, error) {
+	users, _, err := listUsers.readPage(ctx, c, pageSize, offset)
+	return users, err
+}
