@@ -88,7 +88,7 @@ const (
 
 // DagAccessPolicySpec says which DAGs, what access, who has it standing and on what terms others may hold it.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.role) && has(self.role.name) ? self.role.name : ”) == (has(oldSelf.role) && has(oldSelf.role.name) ? oldSelf.role.name : ”)",message="role.name is immutable: create another policy, move people over, then delete this one"
+// +kubebuilder:validation:XValidation:rule="(has(self.role) && has(self.role.name) ? self.role.name : \"\") == (has(oldSelf.role) && has(oldSelf.role.name) ? oldSelf.role.name : \"\")",message="role.name is immutable: create another policy, move people over, then delete this one"
 // +kubebuilder:validation:XValidation:rule="has(self.members) || has(self.grants)",message="a policy without members and without grants gives nobody anything: add one of them"
 type DagAccessPolicySpec struct {
 	// instanceRef names the AirflowInstance, in the same namespace, to which this policy belongs.
