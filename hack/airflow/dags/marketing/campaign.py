@@ -1,0 +1,20 @@
+"""Starts a campaign."""
+
+from airflow.sdk import dag, task
+
+
+@dag(
+    dag_id="marketing_campaign",
+    schedule=None,
+    tags=["marketing"],
+    default_args={"owner": "team-marketing"},
+)
+def marketing_campaign():
+    @task
+    def send() -> str:
+        return "sent"
+
+    send()
+
+
+marketing_campaign()
