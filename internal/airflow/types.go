@@ -52,7 +52,7 @@ type User struct {
 	Email     string
 	FirstName string
 	LastName  string
-	// Active is false only where Airflow says so.
+	// Active is false also where Airflow does not say: it takes that for no.
 	Active bool
 	// Roles are the names of the user's roles, sorted and without duplicates.
 	Roles []string

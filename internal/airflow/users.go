@@ -46,7 +46,7 @@ func (w userWire) user() (User, error) {
 	}
 	return User{
 		Username: w.Username, Email: w.Email, FirstName: w.FirstName, LastName: w.LastName,
-		Active: w.Active == nil || *w.Active, Roles: sortedNames(roles),
+		Active: w.Active != nil && *w.Active, Roles: sortedNames(roles),
 		CreatedOn: w.CreatedOn, ChangedOn: w.ChangedOn, LastLogin: w.LastLogin,
 	}, nil
 }

@@ -1,0 +1,245 @@
+package airflowtest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func (s *Sim) getVersion(*incoming) *response {
+	return ok(map[string]string{"version": s.generation.Version, "git_version": ".release:simulated"})
+}
+
+func (s *Sim) getHealth(*incoming) *response {
+	return ok(map[string]any{"metadatabase": map[string]string{"status": "healthy"}})
+}
+
+func (s *Sim) getOpenAPI(*incoming) *response {
+	title := "FAB auth manager API"
+	if s.options.AuthManager != "FAB" {
+		title = "Simple auth manager sub application"
+	}
+	return ok(map[string]any{"openapi": "3.1.0", "info": map[string]string{"title": title, "version": "0.1.0"}, "paths": map[string]any{}})
+}
+
+func (s *Sim) getProviders(in *incoming) *response {
+	limit, offset, refusal := window(in.URL.Query(), false)
+	if refusal != nil {
+		return refusal
+	}
+	all := []map[string]string{
+		{"package_name": "apache-airflow-providers-common-compat", "version": "1.23.0"},
+		{"package_name": "apache-airflow-providers-fab", "version": s.generation.FABProvider},
+		{"package_name": "apache-airflow-providers-standard", "version": "1.21.0"},
+	}
+	return ok(map[string]any{"providers": cut(all, limit, offset), "total_entries": len(all)})
+}
+
+type dagBody struct {
+	ID      string    `json:"dag_id"`
+	Name    string    `json:"dag_display_name"`
+	Paused  bool      `json:"is_paused"`
+	Stale   bool      `json:"is_stale"`
+	Bundle  *string   `json:"bundle_name"`
+	Path    *string   `json:"relative_fileloc"`
+	Fileloc string    `json:"fileloc"`
+	Tags    []tagBody `json:"tags"`
+	Owners  []string  `json:"owners"`
+}
+
+type tagBody struct {
+	Name string `json:"name"`
+	Dag  string `json:"dag_id"`
+}
+
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+func dagOut(d *Dag) dagBody {
+	out := dagBody{
+		ID: d.ID, Name: d.ID, Paused: d.Paused, Stale: d.Stale, Bundle: optional(d.Bundle), Path: optional(d.Path),
+		Fileloc: "/dags/" + d.Path, Tags: []tagBody{}, Owners: append([]string{}, d.Owners...),
+	}
+	for _, tag := range sorted(slices.Clone(d.Tags)) {
+		out.Tags = append(out.Tags, tagBody{Name: tag, Dag: d.ID})
+	}
+	return out
+}
+
+func (s *Sim) getDags(in *incoming) *response {
+	query := in.URL.Query()
+	limit, offset, refusal := window(query, false)
+	if refusal != nil {
+		return refusal
+	}
+	_, descending, refusal := ordering(query, "dag_id", "dag_id", "dag_display_name", "next_dagrun", "state", "start_date", "last_run_state", "last_run_start_date")
+	if refusal != nil {
+		return refusal
+	}
+	withStale := query.Get("exclude_stale") == "false"
+	h := s.heldBy(in.user)
+	var all []*Dag
+	for _, d := range s.store.dags {
+		if (withStale || !d.Stale) && h.dag("GET", d.ID) {
+			all = append(all, d)
+		}
+	}
+	if descending {
+		slices.Reverse(all)
+	}
+	out := []dagBody{}
+	for _, d := range cut(all, limit, offset) {
+		out = append(out, dagOut(d))
+	}
+	return ok(map[string]any{"dags": out, "total_entries": len(all)})
+}
+
+func (s *Sim) getDag(in *incoming) *response {
+	d := s.store.dagByID[in.args["dag_id"]]
+	if d == nil {
+		return detail(http.StatusNotFound, "The Dag with ID: `"+in.args["dag_id"]+"` was not found")
+	}
+	return ok(dagOut(d))
+}
+
+func (s *Sim) patchDag(in *incoming) *response {
+	f, refusal := readFields(in.body, "is_paused")
+	if refusal != nil {
+		return refusal
+	}
+	var paused bool
+	switch {
+	case f["is_paused"] == nil:
+		return unprocessable(missingField(f, "body", "is_paused"))
+	case json.Unmarshal(f["is_paused"], &paused) != nil:
+		return unprocessable(wrongType("bool_parsing", "boolean, unable to interpret input", f["is_paused"], "body", "is_paused"))
+	}
+	d := s.store.dagByID[in.args["dag_id"]]
+	if d == nil {
+		return detail(http.StatusNotFound, "Dag with id: "+in.args["dag_id"]+" was not found")
+	}
+	changed := *d
+	changed.Paused = paused
+	in.tx.putDag(changed)
+	return ok(dagOut(&changed))
+}
+
+func (s *Sim) deleteDag(in *incoming) *response {
+	if s.store.dagByID[in.args["dag_id"]] == nil {
+		return detail(http.StatusNotFound, "Dag with id: "+in.args["dag_id"]+" was not found")
+	}
+	in.tx.removeDag(in.args["dag_id"])
+	return &response{status: http.StatusNoContent}
+}
+
+func (s *Sim) getRuns(in *incoming) *response {
+	out := []map[string]string{}
+	for _, d := range s.store.dags {
+		if (in.args["dag_id"] == "~" || in.args["dag_id"] == d.ID) && s.heldBy(in.user).dag("GET", d.ID) {
+			for _, run := range s.store.runs[d.ID] {
+				out = append(out, map[string]string{"dag_run_id": run, "dag_id": d.ID})
+			}
+		}
+	}
+	return ok(map[string]any{"dag_runs": out, "total_entries": len(out)})
+}
+
+func (s *Sim) postRun(in *incoming) *response {
+	dag := in.args["dag_id"]
+	var f fields
+	if json.Unmarshal(in.body, &f) != nil || f["logical_date"] == nil {
+		return unprocessable(missingField(f, "body", "logical_date"))
+	}
+	if d := s.store.dagByID[dag]; d == nil || d.Stale {
+		return detail(http.StatusNotFound, "Dag with dag_id: '"+dag+"' not found")
+	}
+	run := in.tx.addRun(dag)
+	return ok(map[string]any{
+		"dag_run_id": run, "dag_id": dag, "state": "queued", "run_type": "manual", "triggered_by": "rest_api",
+		"triggering_user_name": in.user.username, "logical_date": nil,
+	})
+}
+
+// noRun answers for runs and what belongs to them: none can be asked for.
+func (s *Sim) noRun(in *incoming) *response {
+	return detail(http.StatusNotFound, "The DagRun with dag_id: `"+in.args["dag_id"]+"` and run_id: `"+in.args["run_id"]+"` was not found")
+}
+
+func (s *Sim) getSource(in *incoming) *response {
+	return needDag(func(*Sim, *incoming) *response {
+		return ok(map[string]any{"content": "# " + in.args["dag_id"], "dag_id": in.args["dag_id"], "version_number": 1})
+	})(s, in)
+}
+
+func (s *Sim) getGrid(in *incoming) *response {
+	return ok([]any{})
+}
+
+// emptyList answers with a list of nothing.
+func emptyList(name string) func(*Sim, *incoming) *response {
+	return func(*Sim, *incoming) *response { return ok(map[string]any{name: []any{}, "total_entries": 0}) }
+}
+
+// needDag answers 404 where the DAG of the path does not exist.
+func needDag(serve func(*Sim, *incoming) *response) func(*Sim, *incoming) *response {
+	return func(s *Sim, in *incoming) *response {
+		if s.store.dagByID[in.args["dag_id"]] == nil {
+			return detail(http.StatusNotFound, "The Dag with ID: `"+in.args["dag_id"]+"` was not found")
+		}
+		return serve(s, in)
+	}
+}
+
+func (t *tx) putDag(d Dag) {
+	st := t.s.store
+	before := st.dagByID[d.ID]
+	kind := DagChanged
+	at, found := slices.BinarySearchFunc(st.dags, d.ID, func(x *Dag, id string) int { return strings.Compare(x.ID, id) })
+	dags := slices.Clone(st.dags)
+	if found {
+		dags[at] = &d
+	} else {
+		kind = DagAdded
+		dags = slices.Insert(dags, at, &d)
+	}
+	all := st.dags
+	st.dags, st.dagByID[d.ID] = dags, &d
+	t.log(Change{Kind: kind, Dag: d.ID})
+	t.undo = append(t.undo, func() {
+		st.dags = all
+		if before == nil {
+			delete(st.dagByID, d.ID)
+		} else {
+			st.dagByID[d.ID] = before
+		}
+	})
+}
+
+func (t *tx) removeDag(id string) {
+	st := t.s.store
+	before, all := st.dagByID[id], st.dags
+	st.dags = slices.DeleteFunc(slices.Clone(st.dags), func(d *Dag) bool { return d.ID == id })
+	delete(st.dagByID, id)
+	t.log(Change{Kind: DagRemoved, Dag: id})
+	t.undo = append(t.undo, func() { st.dags, st.dagByID[id] = all, before })
+}
+
+func (t *tx) addRun(dag string) string {
+	st := t.s.store
+	st.runsEver++
+	run := "manual__" + t.s.clock.Now().UTC().Format(time.RFC3339Nano) + "_" + itoa(st.runsEver)
+	before := st.runs[dag]
+	st.runs[dag] = append(slices.Clone(before), run)
+	t.log(Change{Kind: RunTriggered, Dag: dag, User: t.by})
+	t.undo = append(t.undo, func() { st.runs[dag] = before })
+	return run
+}

@@ -1,0 +1,144 @@
+package airflowtest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+func roleMissing(name string) *response {
+	return detail(http.StatusNotFound, "Role with name "+quote(name)+" does not exist.")
+}
+
+func (s *Sim) getRoles(in *incoming) *response {
+	limit, offset, refusal := window(in.URL.Query(), true)
+	if refusal != nil {
+		return refusal
+	}
+	key, descending, refusal := ordering(in.URL.Query(), "name", "name", "role_id")
+	if refusal != nil {
+		return refusal
+	}
+	all := s.store.roles
+	if key == "name" || descending {
+		all = slices.Clone(all)
+		if key == "name" {
+			slices.SortFunc(all, func(a, b *role) int { return strings.Compare(a.name, b.name) })
+		}
+		if descending {
+			slices.Reverse(all)
+		}
+	}
+	out := []roleBody{}
+	for _, r := range cut(all, limit, offset) {
+		out = append(out, roleBody{Name: r.name, Actions: pairsOf(r.permissions)})
+	}
+	return ok(map[string]any{"roles": out, "total_entries": len(all)})
+}
+
+func (s *Sim) getRole(in *incoming) *response {
+	r := s.store.roleByName[in.args["name"]]
+	if r == nil {
+		return roleMissing(in.args["name"])
+	}
+	return ok(roleBody{Name: r.name, Actions: pairsOf(r.permissions)})
+}
+
+// unknownPair refuses permissions with an action or a resource that is not stored.
+func (s *Sim) unknownPair(permissions []airflow.Permission) *response {
+	for _, p := range permissions {
+		if !s.store.actions[p.Action] {
+			return detail(http.StatusBadRequest, "The specified action: "+quote(p.Action)+" was not found")
+		}
+		if !s.store.resources[p.Resource] {
+			return detail(http.StatusBadRequest, "The specified resource: "+quote(p.Resource)+" was not found")
+		}
+	}
+	return nil
+}
+
+func (s *Sim) postRole(in *incoming) *response {
+	body, _, refusal := readRole(in.body)
+	if refusal != nil {
+		return refusal
+	}
+	if s.store.roleByName[body.Name] != nil {
+		return detail(http.StatusConflict, "Role with name "+quote(body.Name)+" already exists; please update with the PATCH endpoint")
+	}
+	permissions := permissionsOf(body.Actions)
+	if refusal := s.unknownPair(permissions); refusal != nil {
+		return refusal
+	}
+	r := in.tx.addRole(body.Name, permissions)
+	return ok(roleBody{Name: r.name, Actions: pairsOf(r.permissions)})
+}
+
+func (s *Sim) patchRole(in *incoming) *response {
+	body, sent, refusal := readRole(in.body)
+	if refusal != nil {
+		return refusal
+	}
+	r := s.store.roleByName[in.args["name"]]
+	if r == nil {
+		return roleMissing(in.args["name"])
+	}
+	setActions, setName := sent, true
+	if mask := in.URL.Query().Get("update_mask"); mask != "" {
+		setActions, setName = false, false
+		for _, field := range strings.Split(mask, ",") {
+			switch strings.TrimSpace(field) {
+			case "":
+			case "actions", "permissions":
+				setActions = sent
+			case "name":
+				setName = true
+			default:
+				return detail(http.StatusBadRequest, "'"+strings.TrimSpace(field)+"' in update_mask is unknown")
+			}
+		}
+	}
+	answer := roleBody{Name: r.name, Actions: pairsOf(r.permissions)}
+	if setActions {
+		asked := permissionsOf(body.Actions)
+		if refusal := s.unknownPair(asked); refusal != nil {
+			return refusal
+		}
+		in.tx.setPermissions(r, s.generation.updateRole(r.permissions, asked))
+		answer.Actions = pairsOf(asked) // an echo, not what is stored
+	}
+	if setName {
+		answer.Name = body.Name
+		if body.Name != r.name && s.store.roleByName[body.Name] == nil {
+			in.tx.renameRole(r, body.Name)
+		}
+	}
+	return ok(answer)
+}
+
+func (s *Sim) deleteRole(in *incoming) *response {
+	r := s.store.roleByName[in.args["name"]]
+	if r == nil {
+		return roleMissing(in.args["name"])
+	}
+	in.tx.deleteRole(r)
+	return ok(nil)
+}
+
+func (s *Sim) getPermissions(in *incoming) *response {
+	limit, offset, refusal := window(in.URL.Query(), true)
+	if refusal != nil {
+		return refusal
+	}
+	_, descending, refusal := ordering(in.URL.Query(), "id", "id", "action_id", "resource_id")
+	if refusal != nil {
+		return refusal
+	}
+	all := s.store.pairs
+	if descending {
+		all = slices.Clone(all)
+		slices.Reverse(all)
+	}
+	return ok(map[string]any{"actions": pairsOf(cut(all, limit, offset)), "total_entries": len(all)})
+}
