@@ -73,7 +73,8 @@ type AccessGrantSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
-	// +kubebuilder:validation:items:Pattern=`^[^*?]+$`
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[*?]')",message="dags holds exact ids: patterns belong into dags.ids of the policy"
+	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]') && self.trim() == self",message="a DAG id must hold no control character, nor begin or end with a space"
 	Dags []string `json:"dags,omitempty"`
 	// access narrows the grant to some of the policy's levels. Every level implies View. Immutable.
 	// +optional
@@ -83,24 +84,23 @@ type AccessGrantSpec struct {
 	Access []AccessLevel `json:"access,omitempty"`
 	// startsAt is the earliest moment of access; at once when unset. Immutable.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self < timestamp('2100-01-01T00:00:00Z')",message="startsAt must be before the year 2100"
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2020-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",message="startsAt must be a moment from the year 2020 to 2099, such as 2026-11-23T18:00:00Z"
 	StartsAt *metav1.Time `json:"startsAt,omitempty"`
 	// expiresAt is the moment at which access has ended. It may be changed until the grant ends.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self < timestamp('2100-01-01T00:00:00Z')",message="expiresAt must be before the year 2100"
+	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2020-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",message="expiresAt must be a moment from the year 2020 to 2099, such as 2026-11-23T18:00:00Z"
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 	// duration counts from startsAt, else from activation. It may be changed until the grant ends. It is refused on
 	// objects that Git tools re-apply, where it would start again: use expiresAt there.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Format=duration
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self >= duration('1s') && self <= duration('8760h')",message="duration must be from 1s to 8760h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('8760h')",message="duration must be a time from 1s to 8760h, such as 30m"
 	Duration *metav1.Duration `json:"duration,omitempty"`
 	// reason says why, on one line. The policy may ask for a pattern.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')",message="reason must be one line without control characters"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="reason must be one line of plain text: no line breaks, control or direction characters"
 	Reason string `json:"reason,omitempty"`
 	// revoke ends the grant at once, for good.
 	// +optional
@@ -113,11 +113,13 @@ type PolicyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name must be the name of a DagAccessPolicy: lower-case letters, digits, '-' and '.'"
 	Name string `json:"name"`
 	// namespace of the DagAccessPolicy; the grant's own when unset.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="namespace must be the name of a namespace: lower-case letters, digits and '-'"
 	Namespace string `json:"namespace,omitempty"`
 }
 
@@ -126,7 +128,7 @@ type Revocation struct {
 	// reason says why, on one line.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\x00-\\\\x1f\\\\x7f]')",message="reason must be one line without control characters"
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="reason must be one line of plain text: no line breaks, control or direction characters"
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -246,9 +248,9 @@ type End struct {
 // +kubebuilder:resource:shortName=afgrant,categories=airflow-access
 // +kubebuilder:selectablefield:JSONPath=`.spec.policyRef.name`
 // +kubebuilder:selectablefield:JSONPath=`.spec.subject.username`
+// +kubebuilder:selectablefield:JSONPath=`.spec.subject.email`
 // +kubebuilder:selectablefield:JSONPath=`.status.phase`
-// +kubebuilder:printcolumn:name="User",type=string,JSONPath=`.spec.subject.username`
-// +kubebuilder:printcolumn:name="Email",type=string,JSONPath=`.spec.subject.email`,priority=1
+// +kubebuilder:printcolumn:name="Subject",type=string,JSONPath=`.spec.subject.*`
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.spec.policyRef.name`
 // +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
 // +kubebuilder:printcolumn:name="Active",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].status`

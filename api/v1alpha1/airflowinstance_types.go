@@ -46,7 +46,7 @@ type AirflowInstanceSpec struct {
 	// +required
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && (self.startsWith('https://') || self.startsWith('http://'))",message="url must be an http or https address such as https://airflow.example.com/team-a"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getHost() != \"\" && (self.startsWith('https://') || self.startsWith('http://'))",message="url must be an http or https address such as https://airflow.example.com/team-a"
 	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('?') && !self.contains('#')",message="url must hold no user, query or fragment: put the user name and password into the Secret"
 	URL string `json:"url"`
 
@@ -68,18 +68,16 @@ type AirflowInstanceSpec struct {
 	// +optional
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Format=duration
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self >= duration('1m') && self <= duration('24h')",message="interval must be from 1m to 24h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="interval must be a time from 1m to 24h, such as 30m"
 	Interval metav1.Duration `json:"interval,omitempty"`
 
 	// dagInterval is the time between two looks at the DAG list and at users that grants wait for, from 10s to 1h.
 	// +optional
 	// +kubebuilder:default="1m"
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Format=duration
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self >= duration('10s') && self <= duration('1h')",message="dagInterval must be from 10s to 1h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="dagInterval must be a time from 10s to 1h, such as 30m"
 	DagInterval metav1.Duration `json:"dagInterval,omitempty"`
 
 	// permissionCacheTTL is how long Airflow's workers may go on using permissions that were taken away: the value of
@@ -87,9 +85,8 @@ type AirflowInstanceSpec struct {
 	// Grants are taken away this much before their end, so that access has really ended at that moment.
 	// +optional
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Format=duration
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self >= duration('0s') && self <= duration('5m')",message="permissionCacheTTL must be from 0s to 5m: set it to Airflow's [fab] cache_ttl"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="permissionCacheTTL must be a time from 0s to 5m, such as 90s: set it to Airflow's [fab] cache_ttl"
 	PermissionCacheTTL *metav1.Duration `json:"permissionCacheTTL,omitempty"`
 
 	// allowedPermissions are the pairs that policies may use in airflowPermissions.
@@ -106,6 +103,10 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=48
+	// +kubebuilder:validation:items:XValidation:rule="!self.contains('/') && !self.contains('~') && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="a role name must hold no slash, tilde or control character: Airflow's API cannot reach such roles, or the operator uses them itself"
+	// +kubebuilder:validation:items:XValidation:rule="!(self.trim().lowerAscii() in ['admin','op','user','viewer','public'])",message="Airflow's own roles are never managed: choose another name"
+	// +kubebuilder:validation:items:XValidation:rule="!self.lowerAscii().startsWith('oam.')",message="names that begin with oam. are made by the operator and cannot be adopted"
+	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self",message="a role name must not begin or end with a space"
 	AdoptableRoles []string `json:"adoptableRoles,omitempty"`
 
 	// drift says whether changes that somebody else made are repaired or only reported. Members without a cause are
@@ -118,14 +119,14 @@ type AirflowInstanceSpec struct {
 	// five) would be lost because DAGs disappeared, the loss is held until it is released or 24 hours have passed.
 	// +optional
 	// +kubebuilder:default="25%"
-	// +kubebuilder:validation:Pattern=`^(100|[1-9]?[0-9])%$`
 	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule="self.matches('^(100|[1-9]?[0-9])%$')",message="massRevocationLimit must be a share from 0% to 100%, such as 25%"
 	MassRevocationLimit string `json:"massRevocationLimit,omitempty"`
 
 	// release lets a held plan go: the hash that the condition InSync names.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
-	// +kubebuilder:validation:Pattern=`^[a-f0-9]*$`
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-f0-9]*$')",message="release must be the hash that the condition InSync names"
 	Release string `json:"release,omitempty"`
 
 	// deletion says what happens to access when this object is deleted: Revoke takes it away first, Abandon lets go.
@@ -149,6 +150,7 @@ type SecretReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name must be the name of a Secret in this namespace: lower-case letters, digits, '-' and '.'"
 	Name string `json:"name"`
 }
 
@@ -165,12 +167,14 @@ type SecretKeyReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name must be the name of a Secret in this namespace: lower-case letters, digits, '-' and '.'"
 	Name string `json:"name"`
 	// key in the Secret.
 	// +optional
 	// +kubebuilder:default=ca.crt
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[-._a-zA-Z0-9]+$')",message="key must be a key of that Secret: letters, digits, '-', '_' and '.'"
 	Key string `json:"key,omitempty"`
 }
 
@@ -184,7 +188,8 @@ type AirflowPermission struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
-	// +kubebuilder:validation:XValidation:rule="!(self in ['DAGs','DAG Runs','Users','Roles','Permissions','Permission Views','View Menus','Passwords']) && !self.startsWith('DAG:') && !self.startsWith('DAG Run:')",message="this resource is never allowed here: say access to DAGs with dags and access; security resources cannot be given"
+	// +kubebuilder:validation:XValidation:rule="!(self.trim().lowerAscii() in ['dags','dag runs','users','roles','permissions','permission views','view menus','passwords']) && !self.trim().lowerAscii().startsWith('dag:') && !self.trim().lowerAscii().startsWith('dag run:')",message="this resource is never allowed here: say access to DAGs with dags and access; security resources cannot be given"
+	// +kubebuilder:validation:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="resource must be the exact name of an Airflow resource, such as Pools"
 	Resource string `json:"resource"`
 }
 

@@ -89,7 +89,6 @@ const (
 // DagAccessPolicySpec says which DAGs, what access, who has it standing and on what terms others may hold it.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.role) && has(self.role.name) ? self.role.name : \"\") == (has(oldSelf.role) && has(oldSelf.role.name) ? oldSelf.role.name : \"\")",message="role.name is immutable: create another policy, move people over, then delete this one"
-// +kubebuilder:validation:XValidation:rule="has(self.members) || has(self.grants)",message="a policy without members and without grants gives nobody anything: add one of them"
 type DagAccessPolicySpec struct {
 	// instanceRef names the AirflowInstance, in the same namespace, to which this policy belongs.
 	// +required
@@ -106,6 +105,7 @@ type DagAccessPolicySpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:XValidation:rule="self.map(d, (has(d.ids) ? d.ids.size() : 0) + (has(d.tags) ? d.tags.size() : 0) + (has(d.owners) ? d.owners.size() : 0) + (has(d.bundles) ? d.bundles.size() : 0) + (has(d.paths) ? d.paths.size() : 0) + (has(d.exclude) ? d.exclude.size() : 0)).sum() <= 512",message="all entries of dags together may hold at most 512 values: use wildcards, or split the policy"
 	Dags []DagSelector `json:"dags"`
 
 	// access lists what may be done. Every level implies View.
@@ -150,6 +150,7 @@ type InstanceReference struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="name must be the name of an AirflowInstance in this namespace: lower-case letters, digits, '-' and '.'"
 	Name string `json:"name"`
 }
 
@@ -165,6 +166,7 @@ type DagSelector struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
+	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
 	IDs []string `json:"ids,omitempty"`
 	// tags of which the DAG has at least one. DAG authors set them.
 	// +optional
@@ -173,6 +175,7 @@ type DagSelector struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=100
+	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
 	Tags []string `json:"tags,omitempty"`
 	// owners of which the DAG has at least one. DAG authors set them.
 	// +optional
@@ -181,6 +184,7 @@ type DagSelector struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
+	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
 	Owners []string `json:"owners,omitempty"`
 	// bundles are names of DAG bundles.
 	// +optional
@@ -189,14 +193,17 @@ type DagSelector struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
+	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
 	Bundles []string `json:"bundles,omitempty"`
 	// paths of the DAG file, relative to its bundle; * and ? stay in a folder, ** crosses folders.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=512
+	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
+	// +kubebuilder:validation:items:XValidation:rule="!self.startsWith('/') && !self.matches('(^|/)[.][.]?(/|$)') && !self.contains('\\\\')",message="paths are relative to the bundle: write them like finance/** without a leading slash, backslashes, . or .."
 	Paths []string `json:"paths,omitempty"`
 	// exclude are DAG ids that this entry leaves out; * and ? are wildcards.
 	// +optional
@@ -204,6 +211,7 @@ type DagSelector struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
+	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
 	Exclude []string `json:"exclude,omitempty"`
 }
 
@@ -213,8 +221,8 @@ type PolicyRole struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=48
-	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.contains('~') && !self.matches('[\\\\x00-\\\\x1f\\\\x7f]')",message="a role name must hold no slash, tilde or control character: Airflow's API cannot reach such roles, or we use them ourselves"
-	// +kubebuilder:validation:XValidation:rule="!(self.lowerAscii() in ['admin','op','user','viewer','public'])",message="Airflow's own roles are never managed: choose another name"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.contains('~') && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="a role name must hold no slash, tilde or control character: Airflow's API cannot reach such roles, or the operator uses them itself"
+	// +kubebuilder:validation:XValidation:rule="!(self.trim().lowerAscii() in ['admin','op','user','viewer','public'])",message="Airflow's own roles are never managed: choose another name"
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().startsWith('oam.')",message="names that begin with oam. are made by the operator: choose another name or leave it out"
 	// +kubebuilder:validation:XValidation:rule="self.trim() == self",message="a role name must not begin or end with a space"
 	Name string `json:"name,omitempty"`
@@ -232,7 +240,8 @@ type Subject struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.matches('[\\\\x00-\\\\x1f\\\\x7f]')",message="a user name must hold no slash and no control character"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('/') && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="a user name must hold no slash and no control character: Airflow's API cannot reach such users"
+	// +kubebuilder:validation:XValidation:rule="self.trim() == self",message="a user name must not begin or end with a space"
 	Username string `json:"username,omitempty"`
 	// email in Airflow; it must belong to exactly one user.
 	// +optional
@@ -252,29 +261,28 @@ type GrantTerms struct {
 	From GrantSource `json:"from,omitempty"`
 	// namespaceSelector selects namespaces by label, for from: Selector.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)",message="an empty namespaceSelector matches every namespace: if that is meant, say from: All"
+	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.size() <= 16) && (!has(self.matchExpressions) || self.matchExpressions.size() <= 16)",message="namespaceSelector may hold at most 16 matchLabels and 16 matchExpressions"
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
 	// maxDuration is the longest time from activation to the end, from 1m to 8760h.
 	// +required
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Format=duration
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self >= duration('1m') && self <= duration('8760h')",message="maxDuration must be from 1m to 8760h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('8760h')",message="maxDuration must be a time from 1m to 8760h, such as 30m"
 	MaxDuration metav1.Duration `json:"maxDuration"`
 	// maxAhead is how far in the future a start may be.
 	// +optional
 	// +kubebuilder:default="168h"
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Format=duration
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self >= duration('0s') && self <= duration('8760h')",message="maxAhead must be from 0s to 8760h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="maxAhead must be a time from 0s to 8760h, such as 30m"
 	MaxAhead metav1.Duration `json:"maxAhead,omitempty"`
 	// activateWithin: a grant whose user, DAG or instance does not become ready in this time ends unused.
 	// +optional
 	// +kubebuilder:default="24h"
 	// +kubebuilder:validation:Type=string
-	// +kubebuilder:validation:Format=duration
 	// +kubebuilder:validation:MaxLength=16
-	// +kubebuilder:validation:XValidation:rule="self >= duration('1m') && self <= duration('8760h')",message="activateWithin must be from 1m to 8760h"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('8760h')",message="activateWithin must be a time from 1m to 8760h, such as 30m"
 	ActivateWithin metav1.Duration `json:"activateWithin,omitempty"`
 	// reason is what a grant's reason must look like. When absent, any text will do, also none.
 	// +optional
@@ -287,10 +295,12 @@ type ReasonTerms struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="\"\".matches(self) in [true, false]",message="pattern must be a regular expression in RE2 syntax"
 	Pattern string `json:"pattern"`
 	// hint tells people what is expected.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="hint must be one line of plain text: no line breaks, control or direction characters"
 	Hint string `json:"hint,omitempty"`
 }
 
@@ -380,9 +390,10 @@ type HistoryEntry struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:path=dagaccesspolicies,shortName=afpol,categories=airflow-access
 // +kubebuilder:selectablefield:JSONPath=`.spec.instanceRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.state`
 // +kubebuilder:printcolumn:name="Instance",type=string,JSONPath=`.spec.instanceRef.name`
 // +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.status.instances[0].role`
-// +kubebuilder:printcolumn:name="Access",type=string,JSONPath=`.spec.access`
+// +kubebuilder:printcolumn:name="Access",type=string,JSONPath=`.spec.access[*]`
 // +kubebuilder:printcolumn:name="Dags",type=integer,JSONPath=`.status.instances[0].dags`
 // +kubebuilder:printcolumn:name="Members",type=integer,JSONPath=`.status.instances[0].members`
 // +kubebuilder:printcolumn:name="Grants",type=integer,JSONPath=`.status.instances[0].activeGrants`

@@ -1,0 +1,75 @@
+package v1alpha1
+
+// Types of conditions of AirflowInstance, besides those that every kind has.
+const (
+	// ConditionReachable says whether the server answers.
+	ConditionReachable = "Reachable"
+	// ConditionAuthenticated says whether the server knows the operator's account, and lets it do what it must.
+	ConditionAuthenticated = "Authenticated"
+	// ConditionCompatible says whether this Airflow can be governed.
+	ConditionCompatible = "Compatible"
+	// ConditionCacheTTLAssumed is there while permissionCacheTTL is unset and 30s is assumed.
+	ConditionCacheTTLAssumed = "CacheTTLAssumed"
+)
+
+// Reasons of AirflowInstance.
+const (
+	// ReasonReachable: the server answered.
+	ReasonReachable = "Reachable"
+	// ReasonUnreachable: no answer, or a server error.
+	ReasonUnreachable = "Unreachable"
+	// ReasonThrottled: the server asks for fewer requests.
+	ReasonThrottled = "Throttled"
+	// ReasonTLSFailed: no trustworthy connection.
+	ReasonTLSFailed = "TLSFailed"
+	// ReasonAddressBlocked: the name resolves to an address that is never called.
+	ReasonAddressBlocked = "AddressBlocked"
+	// ReasonInvalidURL: the address or the certificates cannot be used, such as http for a host that is not allowed.
+	ReasonInvalidURL = "InvalidURL"
+	// ReasonAuthenticated: the account may do what it must.
+	ReasonAuthenticated = "Authenticated"
+	// ReasonBadCredentials: Airflow refuses the user name or password.
+	ReasonBadCredentials = "BadCredentials"
+	// ReasonMissingPermissions: the account lacks permissions; the message names them.
+	ReasonMissingPermissions = "MissingPermissions"
+	// ReasonSecretNotFound: a Secret does not exist.
+	ReasonSecretNotFound = "SecretNotFound"
+	// ReasonSecretForbidden: the operator may not read a Secret.
+	ReasonSecretForbidden = "SecretForbidden"
+	// ReasonSecretInvalid: a Secret lacks a key.
+	ReasonSecretInvalid = "SecretInvalid"
+	// ReasonSecretURLMismatch: the Secret is for another address.
+	ReasonSecretURLMismatch = "SecretURLMismatch"
+	// ReasonCompatible: this Airflow can be governed.
+	ReasonCompatible = "Compatible"
+	// ReasonNotAirflow: the answers are not those of Airflow's API.
+	ReasonNotAirflow = "NotAirflow"
+	// ReasonUnsupportedAuthManager: the auth manager has no roles that can be governed.
+	ReasonUnsupportedAuthManager = "UnsupportedAuthManager"
+	// ReasonUnsupportedVersion: this version cannot do what is needed.
+	ReasonUnsupportedVersion = "UnsupportedVersion"
+	// ReasonEndpointTaken: an older AirflowInstance governs the same Airflow.
+	ReasonEndpointTaken = "EndpointTaken"
+	// ReasonEndpointChanged: spec.url changed and the managed roles are not found there.
+	ReasonEndpointChanged = "EndpointChanged"
+	// ReasonListShifted: a list kept changing while it was read.
+	ReasonListShifted = "ListShifted"
+	// ReasonClockSkew: clocks differ too much to give anything.
+	ReasonClockSkew = "ClockSkew"
+	// ReasonStepsFailed: some writes did not take effect; the message names them.
+	ReasonStepsFailed = "StepsFailed"
+	// ReasonContested: somebody else keeps undoing what is restored; it is left alone until the next interval.
+	ReasonContested = "Contested"
+	// ReasonDriftReported: somebody else changed what is managed, and drift is Report.
+	ReasonDriftReported = "DriftReported"
+	// ReasonDriftRepaired: somebody else changed what is managed, and it was restored.
+	ReasonDriftRepaired = "DriftRepaired"
+	// ReasonObserved: mode Observe; status.plan holds the steps that would be taken.
+	ReasonObserved = "Observed"
+	// ReasonSuspended: mode Suspended.
+	ReasonSuspended = "Suspended"
+	// ReasonAssumed: a value is assumed because the spec leaves it out.
+	ReasonAssumed = "Assumed"
+	// ReasonKubernetesFailed: the Kubernetes API did not take a write or answer a read.
+	ReasonKubernetesFailed = "KubernetesFailed"
+)
