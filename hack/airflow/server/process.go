@@ -155,7 +155,7 @@ func waitUntil(ctx context.Context, limit time.Duration, condition func() bool) 
 
 // guardScript waits until its standard input is closed, which the system does
 // when the owner ends in whatever way, and then ends the groups it was given.
-const guardScript = `cat >/dev/null; for g in "$@"; do kill -TERM -- "-$g"; done 2>/dev/null; sleep 15; for g in "$@"; do kill -KILL -- "-$g"; done 2>/dev/null`
+const guardScript = `cat >/dev/null; for g in "$@"; do kill -s TERM -- "-$g"; done 2>/dev/null; sleep 15; for g in "$@"; do kill -s KILL -- "-$g"; done 2>/dev/null`
 
 // guard ends a server's processes when the program that owns them is gone.
 type guard struct {
