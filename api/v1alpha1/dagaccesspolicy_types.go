@@ -393,7 +393,7 @@ type HistoryEntry struct {
 // +kubebuilder:selectablefield:JSONPath=`.spec.state`
 // +kubebuilder:printcolumn:name="Instance",type=string,JSONPath=`.spec.instanceRef.name`
 // +kubebuilder:printcolumn:name="Role",type=string,JSONPath=`.status.instances[0].role`
-// +kubebuilder:printcolumn:name="Access",type=string,JSONPath=`.spec.access[*]`
+// +kubebuilder:printcolumn:name="Access",type=string,JSONPath=`.spec.access`
 // +kubebuilder:printcolumn:name="Dags",type=integer,JSONPath=`.status.instances[0].dags`
 // +kubebuilder:printcolumn:name="Members",type=integer,JSONPath=`.status.instances[0].members`
 // +kubebuilder:printcolumn:name="Grants",type=integer,JSONPath=`.status.instances[0].activeGrants`

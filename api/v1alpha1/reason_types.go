@@ -96,8 +96,8 @@ const (
 	ReasonInstanceNotFound = "InstanceNotFound"
 	// ReasonInstanceNotReady: the AirflowInstance could not be reached, or not yet.
 	ReasonInstanceNotReady = "InstanceNotReady"
-	// ReasonInstanceObserved: the AirflowInstance is in mode Observe, which gives and repairs nothing.
-	ReasonInstanceObserved = "InstanceObserved"
+	// ReasonInstanceObserving: the AirflowInstance is in mode Observe, which gives and repairs nothing.
+	ReasonInstanceObserving = "InstanceObserving"
 	// ReasonInstanceSuspended: the AirflowInstance is in mode Suspended, which gives and repairs nothing.
 	ReasonInstanceSuspended = "InstanceSuspended"
 	// ReasonInvalidPattern: grants.reason.pattern is no regular expression (RE2).
