@@ -12,8 +12,10 @@ const (
 	pageSize = 100
 	// maxReads is how often a list that shifts is read from its beginning.
 	maxReads = 3
-	// maxItems bounds what is held in memory of one list.
+	// maxItems bounds what is held in memory of one list, maxPages the requests
+	// of one reading.
 	maxItems = 200_000
+	maxPages = maxItems/pageSize + 100
 )
 
 // listing is how to read one of Airflow's lists. W is the answer of one page.
@@ -43,15 +45,19 @@ func (l listing[W, T]) read(ctx context.Context, c *Client) (List[T], error) {
 func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error) {
 	seen := map[string]bool{}
 	list := List[T]{Complete: true}
-	for offset := 0; ; {
+	for page, offset := 0, 0; ; page++ {
+		if page == maxPages {
+			return List[T]{}, &Error{Cause: CauseNotAirflow, Method: http.MethodGet, Endpoint: l.endpoint, Detail: "the list has too many pages"}
+		}
 		items, total, err := l.readPage(ctx, c, pageSize, offset)
 		if err != nil {
 			return List[T]{}, err
 		}
-		if offset > 0 && total != list.Total {
+		if page > 0 && total != list.Total {
 			list.Complete = false
 		}
 		list.Total = total
+		before := len(list.Items)
 		for _, item := range items {
 			if key := l.key(item); seen[key] {
 				list.Complete = false
@@ -61,8 +67,8 @@ func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error)
 			}
 		}
 		offset += len(items)
-		if len(items) == 0 || offset >= total {
-			break
+		if len(list.Items) == before || offset >= total {
+			break // at the end, or nothing new any more
 		}
 	}
 	list.Complete = list.Complete && len(list.Items) == list.Total

@@ -186,3 +186,9 @@ func (s *Sim) AllowedLevel(username, level, dag string) bool {
 	}
 	return len(checks) > 0
 }
+
+// Allows says whether Airflow's algorithm lets somebody who has exactly these
+// permissions do what the check asks.
+func Allows(permissions []airflow.Permission, c Check) bool {
+	return held{airflow.SortPermissions(permissions)}.allows(c)
+}
