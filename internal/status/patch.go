@@ -1,0 +1,39 @@
+package status
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Neutral clears the fields of a copy whose change alone is no reason to write, such as the time of the last look.
+type Neutral[T client.Object] func(T)
+
+// Patch writes the status of updated where it means something else than that of stored, and says whether it wrote.
+// Both are the same object; stored is as it was read. The write fails with a conflict when somebody wrote in between.
+// After a write updated is as the API server stored it. Differences that every neutral removes from copies of both do
+// not count.
+func Patch[T client.Object](ctx context.Context, writer client.StatusClient, stored, updated T, neutral ...Neutral[T]) (bool, error) {
+	before, after := stored, updated
+	if len(neutral) > 0 {
+		before, after = copyOf(stored), copyOf(updated)
+		for _, clear := range neutral {
+			clear(before)
+			clear(after)
+		}
+	}
+	if equality.Semantic.DeepEqual(before, after) {
+		return false, nil
+	}
+	patch := client.MergeFromWithOptions(stored, client.MergeFromWithOptimisticLock{})
+	if err := writer.Status().Patch(ctx, updated, patch); err != nil {
+		return false, fmt.Errorf("write the status: %w", err)
+	}
+	return true, nil
+}
+
+func copyOf[T client.Object](object T) T {
+	return object.DeepCopyObject().(T)
+}
