@@ -1,8 +1,3 @@
-// Package access decides what access should hold in an Airflow, and which steps lead there.
-//
-// It is pure: values in, values out. There is no context, client, clock or logger in it, inputs are never changed, and
-// every result is sorted, so that equal inputs give equal results. Desire says what should hold, NewPlan which steps
-// lead there from what was observed, Assess what an observation proves about each grant and policy.
 package access
 
 import (
@@ -66,6 +61,8 @@ type Input struct {
 	UnknownDags map[string]bool
 	// Contested are items (Drift.Key) whose restoration is given up for now.
 	Contested map[string]bool
+	// AllowPrivileged lets airflowPermissions hold write actions on global resources.
+	AllowPrivileged bool
 }
 
 // Problem is why something is not as it was asked for: a documented reason and a message that a person can act on.
@@ -96,8 +93,8 @@ type Role struct {
 	Kind        v1alpha1.ManagedRoleKind
 	Policy      types.NamespacedName
 	Permissions []Permission
-	// Frozen roles are not created, widened, narrowed or given to anybody in this pass: mode, state, adoption in its
-	// first pass, or contested. Members without a cause are still removed.
+	// Frozen roles are not created, widened, narrowed or given to anybody in this pass: mode, state, a refused policy,
+	// or adoption in its first pass. Members without a cause are still removed.
 	Frozen bool
 }
 
@@ -123,6 +120,8 @@ type GrantDesire struct {
 	Live bool
 	// Username and Role that it should give while it is live.
 	Username, Role string
+	// Pending are DAGs of a narrowed grant that its policy does not cover now, sorted.
+	Pending []string
 	// Problem is set when a live grant gives nothing now: SubjectChanged, UserNotFound, PolicyRefused...
 	Problem *Problem
 }
@@ -141,6 +140,11 @@ const (
 	StepAddMember StepKind = "AddMember"
 	// StepRemoveReplaced takes managed roles off a user who keeps the access by another role.
 	StepRemoveReplaced StepKind = "RemoveReplaced"
+	// StepSwapMember gives a user managed roles and takes others off in one write, so that the user is never without
+	// both and never has both.
+	StepSwapMember StepKind = "SwapMember"
+	// StepReplaceRole adds permissions to a role and takes others away in one write.
+	StepReplaceRole StepKind = "ReplaceRole"
 	// StepNarrowRole takes permissions away from a role.
 	StepNarrowRole StepKind = "NarrowRole"
 	// StepDeleteRole deletes a role that nobody holds.
@@ -156,8 +160,10 @@ type Step struct {
 	Permissions []Permission
 	// Username of member steps.
 	Username string
-	// Roles that are given or taken in member steps, sorted.
+	// Roles that are given or taken in member steps, sorted. In StepSwapMember they are given.
 	Roles []string
+	// Replaced are the roles that StepSwapMember takes, sorted.
+	Replaced []string
 	// Ending is true when a grant that ended is the cause: such steps are taken in every mode.
 	Ending bool
 	// Why is a short cause for people.
@@ -168,9 +174,10 @@ type Step struct {
 
 // Plan is the way from observed to desired.
 type Plan struct {
-	// Phases are taken in order; the steps inside one are independent of each other. Phases are never empty.
+	// Phases are taken in order; the steps inside one are independent of each other, and no role and no user is in two
+	// of them. Phases are never empty.
 	Phases [][]Step
-	// Drift is what others changed since Input.Previous.
+	// Drift is what others changed since Input.Previous, sorted by key.
 	Drift []Drift
 }
 
@@ -194,7 +201,7 @@ type GrantProof struct {
 
 // PolicyProof is what an observation proves about a policy.
 type PolicyProof struct {
-	// InSync: the role and its members are exactly as desired.
+	// InSync: the roles of the policy and their members are exactly as desired, and nothing is refused or held.
 	InSync bool
 	// Differences are what is not yet so, as short sentences, bounded to 8.
 	Differences []string

@@ -1,0 +1,224 @@
+package access
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// aim is what a plan can reach: the desired state less what is frozen, contested or only reported.
+type aim struct {
+	in      *Input
+	d       *Desired
+	managed map[string]bool // roles whose members are exact
+	roles   map[string]*roleAim
+	users   []userAim // those who have or should have managed roles, by name
+	drift   []Drift
+	lost    lost
+}
+
+// roleAim is where one managed role is and should come to.
+type roleAim struct {
+	name         string
+	exists       bool
+	create, drop bool
+	have, want   []Permission // canonical; equal when nothing is to change
+}
+
+// change is what has to happen to the permissions of an existing role.
+type change int
+
+const (
+	unchanged change = iota
+	widens           // gets more
+	replaces         // gets some and loses some
+	narrows          // gets less
+)
+
+func (r *roleAim) change() change {
+	more, less := !contains(r.have, r.want), !contains(r.want, r.have)
+	switch {
+	case r.create || r.drop || !more && !less:
+		return unchanged
+	case more && less:
+		return replaces
+	case more:
+		return widens
+	}
+	return narrows
+}
+
+// userAim is where one user is and should come to, managed roles only; all lists are sorted.
+type userAim struct {
+	name string
+	// foreign are the other roles.
+	foreign []string
+	// gone are roles without a cause, which are taken off first.
+	gone []string
+	// have are the roles that are left then, want those that the user should have.
+	have, want []string
+}
+
+func newAim(in *Input, d *Desired) *aim {
+	a := &aim{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), roles: make(map[string]*roleAim, len(d.Roles))}
+	for name := range d.Roles {
+		if manageable(name) {
+			a.managed[name] = true
+		}
+	}
+	for _, name := range d.Doomed {
+		if manageable(name) {
+			a.managed[name] = true
+		}
+	}
+	a.drift, a.lost = findDrift(in, d, a.managed)
+	a.aimRoles()
+	a.aimUsers()
+	return a
+}
+
+// withheld says whether the restoration of an item is left out.
+func (a *aim) withheld(key string) bool {
+	return a.in.Contested[key] || a.in.Instance.Spec.Drift == v1alpha1.DriftReport
+}
+
+func (a *aim) aimRoles() {
+	for name, role := range a.d.Roles {
+		if !a.managed[name] {
+			continue
+		}
+		stored, exists := a.in.Observed.Roles[name]
+		r := &roleAim{name: name, exists: exists, have: canonical(stored), want: canonical(role.Permissions)}
+		key := RoleKey(name)
+		switch {
+		case role.Frozen:
+			r.want = r.have
+		case !exists:
+			r.create = !a.in.Contested[key] && (!a.lost.roles[name] || !a.withheld(key))
+		case a.in.Contested[key]:
+			r.want = intersect(r.want, r.have)
+		case a.withheld(key):
+			r.want = minus(r.want, a.lost.pairs[name])
+		}
+		a.roles[name] = r
+	}
+	adopted := map[string]bool{}
+	for _, entry := range a.d.Inventory {
+		adopted[entry.Name] = entry.Adopted
+	}
+	for _, name := range a.d.Doomed {
+		stored, exists := a.in.Observed.Roles[name]
+		if a.managed[name] && exists && a.roles[name] == nil {
+			have := canonical(stored)
+			a.roles[name] = &roleAim{name: name, exists: true, have: have, want: have, drop: !adopted[name]}
+		}
+	}
+}
+
+// aimUsers decides for every user which managed roles go first, stay, and come. The operator's account is left out.
+func (a *aim) aimUsers() {
+	account := fold(a.in.Account)
+	pinned := a.pinnedElsewhere()
+	for _, user := range a.in.Observed.Users {
+		if account != "" && fold(user.Username) == account {
+			continue
+		}
+		wanted := a.d.Members[user.Username]
+		u := userAim{name: user.Username}
+		for _, role := range user.Roles {
+			switch {
+			case !a.managed[role] && !pinned[MemberKey(user.Username, role)]:
+				u.foreign = append(u.foreign, role)
+			case a.managed[role] && slices.Contains(wanted, role):
+				u.have = append(u.have, role)
+			default:
+				u.gone = append(u.gone, role)
+			}
+		}
+		for _, role := range wanted {
+			if a.canHave(user.Username, role, u.have) {
+				u.want = append(u.want, role)
+			}
+		}
+		if len(u.gone)+len(u.have)+len(u.want) > 0 {
+			a.users = append(a.users, u)
+		}
+	}
+	slices.SortFunc(a.users, func(x, y userAim) int { return strings.Compare(x.name, y.name) })
+	a.findMovers()
+	for i := range a.users {
+		u := &a.users[i]
+		u.foreign, u.gone, u.have, u.want = sortedSet(u.foreign), sortedSet(u.gone), sortedSet(u.have), sortedSet(u.want)
+	}
+}
+
+// canHave says whether a user who should have a role has it or can get it now.
+func (a *aim) canHave(username, role string, have []string) bool {
+	r := a.roles[role]
+	switch {
+	case r == nil || !r.exists && !r.create || a.d.Roles[role].Name == "":
+		return false
+	case slices.Contains(have, role):
+		return true
+	}
+	key := MemberKey(username, role)
+	return !a.d.Roles[role].Frozen && !a.in.Contested[key] && (!a.lost.members[key] || !a.withheld(key))
+}
+
+// pinnedElsewhere are memberships that ended grants pinned in roles that are not managed any more: the grant itself
+// proves that they were ours. Roles that were let go of are nobody's business.
+func (a *aim) pinnedElsewhere() map[string]bool {
+	out := map[string]bool{}
+	var letGo map[string]bool
+	for _, g := range a.in.Grants {
+		pinned := pinnedIn(g, a.in.Instance)
+		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !manageable(pinned.Role) || a.d.Grants[g.UID].Live {
+			continue
+		}
+		if letGo == nil {
+			letGo = map[string]bool{}
+			for _, entry := range a.d.Inventory {
+				letGo[entry.Name] = entry.Orphaned
+			}
+		}
+		if !letGo[pinned.Role] {
+			out[MemberKey(pinned.Username, pinned.Role)] = true
+		}
+	}
+	return out
+}
+
+// findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its
+// policy in this plan: such a user must not be without both for an instant.
+func (a *aim) findMovers() {
+	policies := map[string]*v1alpha1.DagAccessPolicy{}
+	for _, p := range a.in.Policies {
+		policies[p.Namespace+"/"+p.Name] = p
+	}
+	for _, g := range a.in.Grants {
+		desire := a.d.Grants[g.UID]
+		if !desire.Live || desire.Problem != nil {
+			continue
+		}
+		at, ok := slices.BinarySearchFunc(a.users, desire.Username, func(u userAim, name string) int { return strings.Compare(u.name, name) })
+		if !ok {
+			continue
+		}
+		u := &a.users[at]
+		policy := policies[policyOf(g).String()]
+		if len(u.gone) == 0 || policy == nil || slices.Contains(u.have, desire.Role) || !slices.Contains(u.want, desire.Role) {
+			continue
+		}
+		for _, role := range carriers(policy, a.in.Instance, g.Status.Activation, pinnedIn(g, a.in.Instance)) {
+			if i := slices.Index(u.gone, role); i >= 0 && a.roles[role] != nil {
+				u.gone = slices.Delete(u.gone, i, i+1)
+				u.have = append(u.have, role)
+			}
+		}
+	}
+}
+
+// names are the managed roles in order.
+func (a *aim) names() []string { return slices.Sorted(maps.Keys(a.roles)) }

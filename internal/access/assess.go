@@ -1,0 +1,220 @@
+package access
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// differencesShown bounds PolicyProof.Differences.
+const differencesShown = 8
+
+// Assess says what an observation that was made after the writes proves. In.Observed is that observation; goneRoles are
+// the inventory entries that may be dropped, sorted: nothing of them is left, or they were let go of.
+func Assess(in Input, d Desired) (map[types.UID]GrantProof, map[types.NamespacedName]PolicyProof, []string) {
+	a := &assessor{in: &in, d: &d, users: make(map[string]*User, len(in.Observed.Users)), entries: map[string]v1alpha1.ManagedRole{}}
+	a.readUsers()
+	for _, desire := range d.Grants {
+		if desire.Live && desire.Problem == nil {
+			a.causes[MemberKey(desire.Username, desire.Role)]++
+		}
+	}
+	for _, entry := range d.Inventory {
+		a.entries[entry.Name] = entry
+	}
+	grants := make(map[types.UID]GrantProof, len(in.Grants))
+	for _, g := range in.Grants {
+		grants[g.UID] = a.grant(g)
+	}
+	policies := make(map[types.NamespacedName]PolicyProof, len(in.Policies))
+	differences := a.differences()
+	for _, p := range in.Policies {
+		name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
+		found := differences[name.String()]
+		found = append(a.unsettled(name), found...)
+		policies[name] = PolicyProof{InSync: len(found) == 0, Differences: bounded(found)}
+	}
+	return grants, policies, a.gone()
+}
+
+// unsettled is what keeps a policy out of sync although its roles are as desired.
+func (a *assessor) unsettled(policy types.NamespacedName) []string {
+	var out []string
+	desire := a.d.Policies[policy]
+	if desire.Refused != nil {
+		out = append(out, desire.Refused.Message)
+	}
+	for _, note := range desire.Notes {
+		if note.Reason == ReasonAdoptionReported || note.Reason == ReasonMassRevocationHeld {
+			out = append(out, note.Message)
+		}
+	}
+	return out
+}
+
+type assessor struct {
+	in      *Input
+	d       *Desired
+	users   map[string]*User
+	members map[string][]string // role -> users, without the operator's account
+	entries map[string]v1alpha1.ManagedRole
+	enough  map[string]bool // role -> it stores at least what it should
+	causes  map[string]int  // MemberKey -> live grants that give it
+}
+
+func (a *assessor) readUsers() {
+	a.members, a.enough, a.causes = map[string][]string{}, map[string]bool{}, map[string]int{}
+	for i := range a.in.Observed.Users {
+		user := &a.in.Observed.Users[i]
+		a.users[user.Username] = user
+		if a.in.Account != "" && fold(user.Username) == fold(a.in.Account) {
+			continue
+		}
+		for _, role := range user.Roles {
+			a.members[role] = append(a.members[role], user.Username)
+		}
+	}
+}
+
+// grant says whether what a grant should give is there, and whether anything of it is left.
+func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
+	desire := a.d.Grants[g.UID]
+	proof := GrantProof{Absent: true, Problem: desire.Problem}
+	pinned := pinnedIn(g, a.in.Instance)
+	if pinned == nil {
+		return proof
+	}
+	for _, username := range sortedSet([]string{pinned.Username, desire.Username}) {
+		user := a.users[username]
+		if user == nil {
+			continue
+		}
+		for _, role := range user.Roles {
+			if a.leftover(g, pinned, role) && !a.otherCause(g, desire, username, role) {
+				proof.Absent = false
+			}
+		}
+		if desire.Live && username == desire.Username && slices.Contains(user.Roles, desire.Role) &&
+			slices.Contains(a.d.Members[username], desire.Role) && a.storesEnough(desire.Role) {
+			proof.Present = true
+		}
+	}
+	return proof
+}
+
+// leftover says whether a stored role may have come from the grant: the one it pinned, every role of its policy that is
+// not the policy's own, that one, and bridges.
+func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, role string) bool {
+	entry, inventoried := a.entries[role]
+	if !manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
+		return false
+	}
+	return role == pinned.Role || strings.HasPrefix(role, bridgePrefix) || inventoried && entry.Policy == policyOf(g).String()
+}
+
+// otherCause says whether something else than this grant gives the role to the user.
+func (a *assessor) otherCause(g *v1alpha1.AccessGrant, desire GrantDesire, username, role string) bool {
+	if !slices.Contains(a.d.Members[username], role) {
+		return false
+	}
+	if !desire.Live || desire.Role != role {
+		return true
+	}
+	if slices.Contains(a.d.Policies[policyOf(g)].Members, username) && a.d.Policies[policyOf(g)].Role == role {
+		return true
+	}
+	others := a.causes[MemberKey(username, role)]
+	if desire.Problem == nil {
+		others--
+	}
+	return others > 0
+}
+
+// storesEnough says whether a role stores at least what it should.
+func (a *assessor) storesEnough(role string) bool {
+	enough, known := a.enough[role]
+	if !known {
+		stored, exists := a.in.Observed.Roles[role]
+		desired, managed := a.d.Roles[role]
+		enough = exists && managed && contains(canonical(stored), canonical(desired.Permissions))
+		a.enough[role] = enough
+	}
+	return enough
+}
+
+// differences are what is not as desired, by policy, in the order of roles.
+func (a *assessor) differences() map[string][]string {
+	out := map[string][]string{}
+	wanted := map[string][]string{}
+	for _, username := range slices.Sorted(maps.Keys(a.d.Members)) {
+		for _, role := range a.d.Members[username] {
+			wanted[role] = append(wanted[role], username)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.d.Roles)) {
+		role := a.d.Roles[name]
+		policy := role.Policy.String()
+		stored, exists := a.in.Observed.Roles[name]
+		if !exists {
+			out[policy] = append(out[policy], "role "+plain(name)+" is missing")
+			continue
+		}
+		have, want := canonical(stored), canonical(role.Permissions)
+		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(minus(want, have)))
+		out[policy] = appendCount(out[policy], "role %s has %d permissions too many", name, len(minus(have, want)))
+		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))
+		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(without(a.members[name], wanted[name])))
+	}
+	for _, name := range a.d.Doomed {
+		entry := a.entries[name]
+		if !a.isGone(entry) {
+			out[entry.Policy] = append(out[entry.Policy], "role "+plain(name)+" is not gone yet")
+		}
+	}
+	return out
+}
+
+func appendCount(lines []string, format, role string, count int) []string {
+	if count == 0 {
+		return lines
+	}
+	return append(lines, fmt.Sprintf(format, plain(role), count))
+}
+
+func bounded(lines []string) []string {
+	if len(lines) <= differencesShown {
+		return lines
+	}
+	more := len(lines) - differencesShown + 1
+	return append(slices.Clone(lines[:differencesShown-1]), fmt.Sprintf("and %d more differences", more))
+}
+
+// isGone says whether nothing of a role that goes is left: an adopted role stays, without members.
+func (a *assessor) isGone(entry v1alpha1.ManagedRole) bool {
+	_, exists := a.in.Observed.Roles[entry.Name]
+	return !exists || entry.Adopted && len(a.members[entry.Name]) == 0
+}
+
+// gone are the entries that may be dropped.
+func (a *assessor) gone() []string {
+	ending := a.in.Instance.DeletionTimestamp != nil
+	doomed := map[string]bool{}
+	for _, name := range a.d.Doomed {
+		doomed[name] = true
+	}
+	var out []string
+	for _, entry := range a.d.Inventory {
+		_, exists := a.in.Observed.Roles[entry.Name]
+		bridge := strings.HasPrefix(entry.Name, bridgePrefix)
+		switch {
+		case doomed[entry.Name] && a.isGone(entry), bridge && !exists, entry.Orphaned && (!exists || ending):
+			out = append(out, entry.Name)
+		}
+	}
+	return sortedSet(out)
+}

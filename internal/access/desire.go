@@ -1,0 +1,220 @@
+package access
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// Desire decides what should hold. Members are exact, reserved roles and the operator's account are left out whatever
+// the input says, and a policy that gives nothing says why.
+func Desire(in Input) Desired {
+	w := newWork(in)
+	if !w.instanceEnds() {
+		w.claimNames()
+		for _, c := range w.cases {
+			w.decidePolicy(c)
+		}
+	}
+	w.decideGrants()
+	w.finishInventory()
+	w.finishMembers()
+	d := w.out
+	for _, bridge := range newRoute(in, d).bridges {
+		if slices.ContainsFunc(d.Inventory, func(e v1alpha1.ManagedRole) bool { return e.Name == bridge.role }) {
+			continue
+		}
+		d.Inventory = append(d.Inventory, v1alpha1.ManagedRole{Name: bridge.role, Kind: v1alpha1.ManagedRoleGrant})
+	}
+	sortInventory(d.Inventory)
+	return d
+}
+
+// work is one decision in the making.
+type work struct {
+	in       *Input
+	users    *Directory
+	userAt   map[string]int // exact username -> index in Observed.Users
+	dags     *dagIndex
+	stored   map[string]v1alpha1.ManagedRole // the inventory as it was stored, without reserved names
+	bases    map[string]bool                 // names of inventoried policy roles
+	account  map[string]bool                 // roles of the operator's account
+	cases    []*policyCase                   // oldest first
+	byName   map[types.NamespacedName]*policyCase
+	byUID    map[string]*policyCase
+	members  map[string]map[string]bool
+	adopting map[string]v1alpha1.ManagedRole
+	observed map[string][]Permission // canonical permissions, filled when first asked for
+	out      Desired
+}
+
+// policyCase is one policy and what is decided about it.
+type policyCase struct {
+	policy *v1alpha1.DagAccessPolicy
+	name   types.NamespacedName
+	role   string
+	// holds is true when the policy has the role's name and the role is managed.
+	holds  bool
+	frozen *Problem // why its roles are frozen
+	// covered are the DAGs whose pairs the role should have, with those that are kept; extra pairs go along.
+	covered     []string
+	permissions []Permission
+	desire      PolicyDesire
+}
+
+func newWork(in Input) *work {
+	w := &work{
+		in: &in, users: NewDirectory(in.Observed.Users, in.Account), userAt: make(map[string]int, len(in.Observed.Users)),
+		dags: newDagIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[string]bool{},
+		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
+		members: map[string]map[string]bool{}, adopting: map[string]v1alpha1.ManagedRole{},
+		observed: map[string][]Permission{},
+		out: Desired{
+			Roles: map[string]Role{}, Members: map[string][]string{}, Policies: map[types.NamespacedName]PolicyDesire{},
+			Grants: map[types.UID]GrantDesire{},
+		},
+	}
+	for i, user := range in.Observed.Users {
+		w.userAt[user.Username] = i
+		if w.users.isAccount(user.Username) {
+			for _, role := range user.Roles {
+				w.account[role] = true
+			}
+		}
+	}
+	for _, entry := range in.Instance.Status.ManagedRoles {
+		if manageable(entry.Name) {
+			w.stored[entry.Name] = entry
+			if entry.Kind == v1alpha1.ManagedRolePolicy {
+				w.bases[entry.Name] = true
+			}
+		}
+	}
+	for _, p := range in.Policies {
+		c := &policyCase{policy: p, name: types.NamespacedName{Namespace: p.Namespace, Name: p.Name}, role: roleNameOf(p)}
+		w.cases = append(w.cases, c)
+		w.byName[c.name], w.byUID[string(p.UID)] = c, c
+	}
+	slices.SortFunc(w.cases, func(a, b *policyCase) int {
+		return cmp.Or(a.policy.CreationTimestamp.Compare(b.policy.CreationTimestamp.Time),
+			strings.Compare(a.name.Namespace, b.name.Namespace), strings.Compare(a.name.Name, b.name.Name))
+	})
+	return w
+}
+
+// manageable says whether a role name can ever be ours.
+func manageable(name string) bool {
+	return name != "" && !IsReserved(name) && !strings.Contains(name, "/")
+}
+
+// instanceEnds says whether the instance is being deleted and takes everything along.
+func (w *work) instanceEnds() bool {
+	i := w.in.Instance
+	if i.DeletionTimestamp == nil || i.Spec.Deletion == v1alpha1.InstanceDeletionAbandon {
+		return false
+	}
+	for _, c := range w.cases {
+		w.out.Policies[c.name] = PolicyDesire{}
+	}
+	return true
+}
+
+// claimNames gives every role name to one policy: to the one that the inventory names, else to the oldest.
+func (w *work) claimNames() {
+	holder := map[string]*policyCase{}
+	for _, c := range w.cases {
+		stored, inventoried := w.stored[c.role]
+		mine := inventoried && stored.PolicyUID == string(c.policy.UID)
+		explicit := c.policy.Spec.Role != nil && c.policy.Spec.Role.Name != ""
+		if explicit && !mine {
+			c.desire.Refused = checkRoleName(c.role)
+		}
+		if c.desire.Refused != nil || !manageable(c.role) || c.policy.DeletionTimestamp != nil && !mine {
+			continue
+		}
+		if holder[c.role] == nil || mine {
+			holder[c.role] = c
+		}
+	}
+	for _, c := range w.cases {
+		switch h := holder[c.role]; {
+		case h == c:
+			c.holds = true
+		case h != nil && c.desire.Refused == nil && c.policy.DeletionTimestamp == nil:
+			c.desire.Refused = &Problem{ReasonRoleNameTaken, "policy " + h.name.String() + " has the Airflow role " +
+				quoted(c.role) + " already: create another policy with another role.name"}
+		}
+	}
+}
+
+// exists says whether Airflow stores a role.
+func (w *work) exists(role string) bool {
+	_, ok := w.in.Observed.Roles[role]
+	return ok
+}
+
+// ours says whether a stored Airflow role is managed: by the inventory, or by a name that only we give.
+func (w *work) ours(role string) bool {
+	if entry, ok := w.stored[role]; ok {
+		return !w.orphaned(entry)
+	}
+	return ownName(role, w.bases)
+}
+
+// ownName says whether only we make roles of this name.
+func ownName(role string, bases map[string]bool) bool {
+	if !manageable(role) {
+		return false
+	}
+	if strings.HasPrefix(role, ownPrefix) {
+		return true
+	}
+	base, ok := grantBase(role)
+	if !ok {
+		return false
+	}
+	if bases[base] {
+		return true
+	}
+	// The base of a grant role is cut by one character when the policy's name has full length.
+	for name := range bases {
+		if len(base) >= maxBase-1 && cut(name, maxBase-1) == base {
+			return true
+		}
+	}
+	return false
+}
+
+// orphaned says whether an entry was let go of for good: no policy can take that back any more.
+func (w *work) orphaned(entry v1alpha1.ManagedRole) bool {
+	c := w.byUID[entry.PolicyUID]
+	return entry.Orphaned && (c == nil || c.policy.DeletionTimestamp != nil && c.policy.Spec.Deletion == v1alpha1.PolicyDeletionOrphan)
+}
+
+// content is what Airflow stores in a role, sorted and without ignored pairs.
+func (w *work) content(role string) []Permission {
+	if ps, ok := w.observed[role]; ok {
+		return ps
+	}
+	ps := canonical(w.in.Observed.Roles[role])
+	w.observed[role] = ps
+	return ps
+}
+
+func (w *work) addMember(username, role string) {
+	if w.members[username] == nil {
+		w.members[username] = map[string]bool{}
+	}
+	w.members[username][role] = true
+}
+
+func (w *work) finishMembers() {
+	for username, roles := range w.members {
+		w.out.Members[username] = slices.Sorted(maps.Keys(roles))
+	}
+}

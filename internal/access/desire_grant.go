@@ -1,0 +1,178 @@
+package access
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// decideGrants decides what every grant gives. Grants whose terms equal their policy of today are members of the
+// policy's role; others share a role of their own with grants of equal terms.
+func (w *work) decideGrants() {
+	ending := w.in.Instance.DeletionTimestamp != nil && w.in.Instance.Spec.Deletion != v1alpha1.InstanceDeletionAbandon
+	for _, g := range inOrder(w.in.Grants) {
+		desire := GrantDesire{}
+		if pinned := pinnedIn(g, w.in.Instance); pinned != nil {
+			desire.Username = pinned.Username
+			if !ending {
+				w.decideGrant(g, pinned, &desire)
+			}
+		}
+		w.out.Grants[g.UID] = desire
+	}
+}
+
+// decideGrant decides an activated grant.
+func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, desire *GrantDesire) {
+	if !Live(g, w.in.Now, w.in.CacheTTL) {
+		return
+	}
+	c := w.byName[policyOf(g)]
+	if c == nil || c.policy.DeletionTimestamp != nil || c.policy.Spec.Grants == nil {
+		desire.Problem = &Problem{ReasonPolicyNotFound, "the policy is gone or makes no grants any more"}
+		return
+	}
+	if !w.in.Now.Before(EndOf(g, c.policy).Add(-w.in.CacheTTL)) {
+		return
+	}
+	desire.Live = true
+	user, problem := w.holder(pinned)
+	if problem != nil {
+		desire.Problem = problem
+	}
+	if !c.holds {
+		desire.Problem = &Problem{ReasonPolicyRefused, "the policy gives nothing"}
+		if c.desire.Refused != nil {
+			desire.Problem.Message += ": " + c.desire.Refused.Message
+		}
+		return
+	}
+	terms := TermsOf(g.Status.Activation, c.policy)
+	desire.Role = w.carrier(c, terms)
+	if problem != nil {
+		return
+	}
+	desire.Username = user.Username
+	for _, id := range terms.Dags {
+		if _, covered := slices.BinarySearch(c.covered, id); !covered {
+			desire.Pending = append(desire.Pending, id)
+		}
+	}
+	w.wantGrantRole(c, desire.Role, terms)
+	_, managed := w.out.Roles[desire.Role]
+	if c.frozen != nil && (!managed || !slices.Contains(user.Roles, desire.Role)) {
+		role, ok := w.stays(c, g, pinned, user, w.out.Roles[desire.Role].Permissions)
+		if !ok {
+			desire.Problem = c.frozen
+		} else {
+			desire.Role, managed = role, true
+		}
+	}
+	if managed {
+		w.addMember(user.Username, desire.Role)
+	}
+}
+
+// inOrder is a copy in the order of names.
+func inOrder(grants []*v1alpha1.AccessGrant) []*v1alpha1.AccessGrant {
+	out := slices.Clone(grants)
+	slices.SortFunc(out, func(a, b *v1alpha1.AccessGrant) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(string(a.UID), string(b.UID)))
+	})
+	return out
+}
+
+// holder is the stored user whom a grant pinned, when it is still the same person.
+func (w *work) holder(pinned *v1alpha1.GrantInstance) (User, *Problem) {
+	user, problem := w.users.Resolve(v1alpha1.Subject{Username: pinned.Username})
+	if problem == nil && pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {
+		problem = &Problem{ReasonSubjectChanged, "another person has the user name " + quoted(pinned.Username) +
+			" in Airflow since this was granted: create another grant"}
+	}
+	return user, problem
+}
+
+// carrier is the role for terms under a policy.
+func (w *work) carrier(c *policyCase, terms Terms) string {
+	if terms.Whole {
+		return c.role
+	}
+	return GrantRoleName(c.role, string(w.in.Instance.UID), string(c.policy.UID), terms)
+}
+
+// wantGrantRole makes sure that the role of terms is desired.
+func (w *work) wantGrantRole(c *policyCase, name string, terms Terms) {
+	if _, done := w.out.Roles[name]; done || terms.Whole || w.adopting[c.role].Name != "" {
+		return
+	}
+	w.out.Roles[name] = Role{
+		Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: w.grantPermissions(c, terms), Frozen: c.frozen != nil,
+	}
+}
+
+// grantPermissions are what pinned terms give today, never more than the policy's role should have.
+func (w *work) grantPermissions(c *policyCase, terms Terms) []Permission {
+	dags := c.covered
+	if terms.Dags != nil {
+		dags = slices.DeleteFunc(slices.Clone(terms.Dags), func(id string) bool {
+			_, covered := slices.BinarySearch(c.covered, id)
+			return !covered
+		})
+	}
+	levels, extra := terms.today(c.policy)
+	return intersect(w.permissions(levels, dags, extra), c.permissions)
+}
+
+// stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
+// present role will do unless it gives more than the grant.
+func (w *work) stays(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user User, gives []Permission) (string, bool) {
+	for _, role := range carriers(c.policy, w.in.Instance, g.Status.Activation, pinned) {
+		if !slices.Contains(user.Roles, role) || !w.ours(role) {
+			continue
+		}
+		if !contains(gives, w.content(role)) {
+			continue
+		}
+		if _, known := w.out.Roles[role]; !known {
+			w.out.Roles[role] = Role{Name: role, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: gives, Frozen: true}
+		}
+		return role, true
+	}
+	return "", false
+}
+
+// carriers are the roles that can have carried an activation at one time or another.
+func carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alpha1.Activation, pinned *v1alpha1.GrantInstance) []string {
+	base, terms := roleNameOf(p), TermsOf(a, p)
+	roles := []string{pinned.Role, GrantRoleName(base, string(i.UID), string(p.UID), terms)}
+	if terms.Dags == nil {
+		roles = append(roles, base)
+	}
+	return slices.DeleteFunc(sortedSet(roles), func(role string) bool { return !manageable(role) })
+}
+
+// pinnedIn is what an activation pinned for an instance; nil when the grant was not given there.
+func pinnedIn(g *v1alpha1.AccessGrant, i *v1alpha1.AirflowInstance) *v1alpha1.GrantInstance {
+	if g.Status.Activation == nil {
+		return nil
+	}
+	for at := range g.Status.Activation.Instances {
+		if pinned := &g.Status.Activation.Instances[at]; pinned.UID == string(i.UID) {
+			return pinned
+		}
+	}
+	return nil
+}
+
+// policyOf names the policy of a grant.
+func policyOf(g *v1alpha1.AccessGrant) types.NamespacedName {
+	name := types.NamespacedName{Namespace: g.Spec.PolicyRef.Namespace, Name: g.Spec.PolicyRef.Name}
+	if name.Namespace == "" {
+		name.Namespace = g.Namespace
+	}
+	return name
+}

@@ -1,0 +1,252 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// decidePolicy decides the role and the standing members of one policy.
+func (w *work) decidePolicy(c *policyCase) {
+	defer func() { w.out.Policies[c.name] = c.desire }()
+	if !c.holds {
+		if c.policy.DeletionTimestamp == nil {
+			c.frozen = c.desire.Refused
+		}
+		return
+	}
+	if c.policy.DeletionTimestamp != nil {
+		w.decideOrphan(c)
+		return
+	}
+	if refused, adopt := w.mayHave(c); refused != nil {
+		c.desire.Refused, c.frozen, c.holds = refused, refused, false
+		return
+	} else if adopt {
+		defer w.reportAdoption(c)
+	}
+	c.desire.Role = c.role
+	c.desire.Refused = w.checkSpec(c.policy)
+	c.frozen = w.freeze(c)
+	if c.desire.Refused == nil || c.desire.Refused.Reason != ReasonInvalidSelector {
+		w.decideContent(c)
+	} else {
+		c.permissions = w.content(c.role)
+	}
+	w.decideStanding(c)
+	w.out.Roles[c.role] = Role{
+		Name: c.role, Kind: v1alpha1.ManagedRolePolicy, Policy: c.name, Permissions: c.permissions, Frozen: c.frozen != nil,
+	}
+}
+
+// mayHave says whether the policy may have its role: a role that was there before us needs adoption.
+func (w *work) mayHave(c *policyCase) (refused *Problem, adopt bool) {
+	if !w.exists(c.role) || w.ours(c.role) || strings.HasPrefix(c.role, ownPrefix) {
+		return nil, false
+	}
+	refuse := func(message string) *Problem {
+		return &Problem{ReasonRoleExists, "Airflow has a role " + quoted(c.role) + " that this operator did not make: " + message}
+	}
+	switch {
+	case c.policy.Spec.Role == nil || c.policy.Spec.Role.Adoption != v1alpha1.AdoptionIfExists:
+		return refuse("choose another role.name, or set role.adoption to IfExists and list the role in the instance's adoptableRoles"), false
+	case !slices.Contains(w.in.Instance.Spec.AdoptableRoles, c.role):
+		return refuse("the platform team may list it in the instance's adoptableRoles"), false
+	case w.account[c.role]:
+		return refuse("the operator's own account holds it, so that it cannot be taken over"), false
+	}
+	return nil, true
+}
+
+// reportAdoption says what taking a role over will change. The role stays out of the plan until the inventory holds it.
+func (w *work) reportAdoption(c *policyCase) {
+	have := w.content(c.role)
+	leave := 0
+	for _, user := range w.in.Observed.Users {
+		if slices.Contains(user.Roles, c.role) && !w.members[user.Username][c.role] {
+			leave++
+		}
+	}
+	for username, roles := range w.members {
+		delete(roles, c.role)
+		if len(roles) == 0 {
+			delete(w.members, username)
+		}
+	}
+	delete(w.out.Roles, c.role)
+	c.desire.Notes = append(c.desire.Notes, Problem{ReasonAdoptionReported, fmt.Sprintf(
+		"taking over the role %s will add %d permissions to it, take %d away, and remove %d of its members; nothing is changed in this pass",
+		quoted(c.role), len(minus(c.permissions, have)), len(minus(have, c.permissions)), leave)})
+	if c.frozen == nil {
+		w.adopting[c.role] = v1alpha1.ManagedRole{
+			Name: c.role, Policy: c.name.String(), PolicyUID: string(c.policy.UID), Kind: v1alpha1.ManagedRolePolicy, Adopted: true,
+		}
+		c.frozen = &Problem{ReasonAdoptionReported, "the role of the policy is being taken over; the first pass only reports"}
+	}
+}
+
+// freeze says why nothing may be given now.
+func (w *work) freeze(c *policyCase) *Problem {
+	switch {
+	case c.desire.Refused != nil:
+		return &Problem{ReasonPolicyRefused, "the policy gives nothing: " + c.desire.Refused.Message}
+	case w.in.Instance.Spec.Mode == v1alpha1.ModeObserve:
+		return &Problem{ReasonInstanceObserving, "the instance only observes and gives nothing new"}
+	case w.in.Instance.Spec.Mode == v1alpha1.ModeSuspended:
+		return &Problem{ReasonInstanceSuspended, "the instance is suspended and gives nothing new"}
+	case c.policy.Spec.State == v1alpha1.PolicySuspended:
+		return &Problem{ReasonPolicySuspended, "the policy is suspended and gives nothing new"}
+	}
+	return nil
+}
+
+// checkSpec refuses what a policy may not say.
+func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) *Problem {
+	if problem := ValidateSelectors(p.Spec.Dags); problem != nil {
+		return problem
+	}
+	var banned, unlisted, writes []string
+	for _, pair := range p.Spec.AirflowPermissions {
+		ps := Permission{pair.Action, pair.Resource}
+		switch {
+		case forbidden(ps):
+			banned = append(banned, ps.String())
+		case !slices.Contains(w.in.Instance.Spec.AllowedPermissions, pair):
+			unlisted = append(unlisted, ps.String())
+		case privileged(ps) && !w.in.AllowPrivileged:
+			writes = append(writes, ps.String())
+		}
+	}
+	refuse := func(pairs []string, why string) *Problem {
+		slices.Sort(pairs)
+		return &Problem{ReasonPermissionNotAllowed, "airflowPermissions " + why + ": " + list(pairs, 8)}
+	}
+	switch {
+	case banned != nil:
+		return refuse(banned, "may never hold")
+	case unlisted != nil:
+		return refuse(unlisted, "holds pairs that the instance does not list in allowedPermissions")
+	case writes != nil:
+		return refuse(writes, "holds write actions, which need the operator's flag --allow-privileged-permissions")
+	}
+	return nil
+}
+
+// decideContent decides the DAGs and permissions of the policy's role.
+func (w *work) decideContent(c *policyCase) {
+	selection := newSelection(c.policy.Spec.Dags)
+	matched, pending := selection.match(w.dags)
+	held := dagsIn(w.content(c.role))
+	for _, id := range matched {
+		if w.in.UnknownDags[id] && !held[id] {
+			pending = append(pending, id)
+		} else {
+			c.desire.Dags = append(c.desire.Dags, id)
+		}
+	}
+	c.desire.Pending = sortedSet(pending)
+	kept := w.keep(c, selection, held)
+	c.covered = sortedSet(append(slices.Clone(c.desire.Dags), kept...))
+	levels, lacking := w.supported(c.policy.Spec.Access)
+	if len(lacking) > 0 {
+		c.desire.Notes = append(c.desire.Notes, Problem{ReasonLevelNotSupported, fmt.Sprintf(
+			"Airflow %s does not know %s: the other levels are applied", w.version(), list(lacking, 14))})
+	}
+	c.permissions = w.permissions(levels, c.covered, c.policy.Spec.AirflowPermissions)
+	if len(kept) > 0 {
+		c.permissions = w.onlyObserved(c.permissions, c.role, kept)
+	}
+	c.desire.Permissions = len(c.permissions)
+}
+
+// onlyObserved keeps of the pairs on kept DAGs those that the role has: nothing is added to what may be about to go.
+func (w *work) onlyObserved(ps []Permission, role string, kept []string) []Permission {
+	isKept := make(map[string]bool, len(kept))
+	for _, id := range kept {
+		isKept[id] = true
+	}
+	missing := minus(ps, w.content(role))
+	return minus(ps, slices.DeleteFunc(missing, func(p Permission) bool {
+		id, perDag := dagOf(p)
+		return !perDag || !isKept[id]
+	}))
+}
+
+func (w *work) version() string {
+	if server := w.in.Instance.Status.Airflow; server != nil {
+		return server.Version
+	}
+	return ""
+}
+
+// supported drops the levels that this version of Airflow does not know.
+func (w *work) supported(levels []v1alpha1.AccessLevel) (known []v1alpha1.AccessLevel, lacking []string) {
+	absent, _ := unsupported(w.version(), levels)
+	for _, level := range levels {
+		if slices.Contains(absent, level) {
+			lacking = append(lacking, string(level))
+		} else {
+			known = append(known, level)
+		}
+	}
+	return known, lacking
+}
+
+// permissions are PermissionsFor without resources that this version of Airflow does not know.
+func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []Permission {
+	known, _ := w.supported(levels)
+	ps := PermissionsFor(known, dags, extra)
+	if _, resource := unsupported(w.version(), nil); resource != "" {
+		ps = slices.DeleteFunc(ps, func(p Permission) bool { return p.Resource == resource })
+	}
+	return ps
+}
+
+// decideStanding resolves the standing members.
+func (w *work) decideStanding(c *policyCase) {
+	for _, subject := range c.policy.Spec.Members {
+		user, problem := w.users.Resolve(subject)
+		if problem != nil {
+			c.desire.Unresolved = append(c.desire.Unresolved, *problem)
+			continue
+		}
+		c.desire.Members = append(c.desire.Members, user.Username)
+		w.addMember(user.Username, c.role)
+	}
+	c.desire.Members = sortedSet(c.desire.Members)
+	slices.SortFunc(c.desire.Unresolved, func(a, b Problem) int { return strings.Compare(a.Message, b.Message) })
+}
+
+// decideOrphan leaves the role of a policy that is being deleted with its standing members, and nobody else.
+func (w *work) decideOrphan(c *policyCase) {
+	if c.policy.Spec.Deletion != v1alpha1.PolicyDeletionOrphan || !w.exists(c.role) {
+		return
+	}
+	c.desire.Role = c.role
+	c.frozen = &Problem{ReasonPolicyRefused, "the policy is being deleted"}
+	c.permissions = w.content(c.role)
+	c.desire.Permissions = len(c.permissions)
+	w.decideStanding(c)
+	w.out.Roles[c.role] = Role{Name: c.role, Kind: v1alpha1.ManagedRolePolicy, Policy: c.name, Permissions: c.permissions, Frozen: true}
+}
+
+// dagsIn are the DAGs on which permissions hold a right of the DAG itself.
+func dagsIn(ps []Permission) map[string]bool {
+	out := map[string]bool{}
+	for _, p := range ps {
+		if id, ok := strings.CutPrefix(p.Resource, dagPrefix); ok {
+			out[id] = true
+		}
+	}
+	return out
+}
+
+// list joins the first names and says how many more there are.
+func list(names []string, limit int) string {
+	if len(names) <= limit {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
+}

@@ -1,0 +1,107 @@
+package access
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+const (
+	// alwaysAllowed losses of DAGs are never held.
+	alwaysAllowed = 5
+	// heldFor is how long losses wait for a release.
+	heldFor = 24 * time.Hour
+	// heldNames bounds the names in an entry.
+	heldNames = 32
+	// defaultLimit is the percentage when the instance says none that can be read.
+	defaultLimit = 25
+)
+
+// keep gives the DAGs whose rights the policy's role keeps although nothing selects them now: while only one list was
+// read, and while a mass revocation is held.
+func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []string {
+	if !w.ours(c.role) || len(held) == 0 {
+		return nil
+	}
+	desired := make(map[string]bool, len(c.desire.Dags))
+	for _, id := range c.desire.Dags {
+		desired[id] = true
+	}
+	unfinished := w.stored[c.role].Adopted && adoptionUnfinished(c.policy)
+	var kept, lost []string
+	for _, id := range slices.Sorted(maps.Keys(held)) {
+		_, listed := w.dags.byID[id]
+		switch {
+		case desired[id] || unfinished || !selection.couldHaveMatched(id, listed) || w.addedByOthers(c.role, id):
+		case !listed && w.in.FirstList:
+			kept = append(kept, id)
+		case !listed || c.policy.Status.ObservedGeneration == c.policy.Generation:
+			lost = append(lost, id)
+		}
+	}
+	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
+		kept = append(kept, lost...)
+	}
+	return kept
+}
+
+// hold records a loss and says whether it still waits.
+func (w *work) hold(c *policyCase, lost []string) bool {
+	policy := c.name.String()
+	held := v1alpha1.HeldRevocation{
+		Policy: policy, Hash: digest(append([]string{policy}, lost...)...), Since: metav1.NewTime(w.in.Now),
+		Dags: lost[:min(len(lost), heldNames):min(len(lost), heldNames)], Total: int32(len(lost)),
+	}
+	for _, before := range w.in.Instance.Status.Held {
+		if before.Policy == policy && before.Hash == held.Hash {
+			held.Since = before.Since
+		}
+	}
+	if w.in.Instance.Spec.Release == held.Hash {
+		return false
+	}
+	// The entry stays until the rights are gone, so that a failed write does not start the wait again.
+	w.out.Held = append(w.out.Held, held)
+	slices.SortFunc(w.out.Held, func(a, b v1alpha1.HeldRevocation) int { return strings.Compare(a.Policy, b.Policy) })
+	if w.in.Now.Sub(held.Since.Time) >= heldFor {
+		return false
+	}
+	c.desire.Notes = append(c.desire.Notes, Problem{ReasonMassRevocationHeld, fmt.Sprintf(
+		"%d DAGs are no longer selected, more than %d%% of the policy: %s. Access to them is kept. To let it go, set the instance's release to %s",
+		len(lost), w.limit(), list(lost, 8), held.Hash)})
+	return true
+}
+
+// limit is the instance's percentage.
+func (w *work) limit() int {
+	text, ok := strings.CutSuffix(w.in.Instance.Spec.MassRevocationLimit, "%")
+	limit, err := strconv.Atoi(text)
+	if !ok || err != nil || limit < 0 || limit > 100 {
+		return defaultLimit
+	}
+	return limit
+}
+
+// addedByOthers says whether a DAG came into the role since the end of the previous pass: nobody declared it.
+func (w *work) addedByOthers(role, id string) bool {
+	if w.in.Previous == nil {
+		return false
+	}
+	before, ok := w.in.Previous.Roles[role]
+	return ok && !slices.ContainsFunc(before, func(p Permission) bool { return p.Resource == dagPrefix+id })
+}
+
+// adoptionUnfinished says whether a role that was taken over still holds what was there before: that is not ours to
+// guard.
+func adoptionUnfinished(p *v1alpha1.DagAccessPolicy) bool {
+	inSync := meta.FindStatusCondition(p.Status.Conditions, "InSync")
+	return inSync == nil || inSync.Reason == ReasonAdoptionReported
+}

@@ -1,0 +1,55 @@
+package access
+
+import (
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// Live says whether a grant is a cause of access: it was activated, nothing has ended it, and the moment of its removal
+// has not come.
+func Live(g *v1alpha1.AccessGrant, now time.Time, cacheTTL time.Duration) bool {
+	return g.Status.Activation != nil && g.Status.End == nil && g.DeletionTimestamp == nil && g.Spec.Revoke == nil &&
+		now.Before(RemovalAt(g, cacheTTL))
+}
+
+// RemovalAt is when a grant is taken away, so that Airflow's workers have forgotten it at its end: the end less the time
+// that they may use cached permissions. It is zero for a grant that was not activated.
+func RemovalAt(g *v1alpha1.AccessGrant, cacheTTL time.Duration) time.Time {
+	end := EndOf(g, nil)
+	if end.IsZero() {
+		return end
+	}
+	return end.Add(-cacheTTL)
+}
+
+// EndOf is the end of an activated grant: the earliest of what was pinned, what its spec says, and what its policy
+// allows. The policy may be nil. It is zero for a grant that was not activated.
+func EndOf(g *v1alpha1.AccessGrant, p *v1alpha1.DagAccessPolicy) time.Time {
+	a := g.Status.Activation
+	if a == nil {
+		return time.Time{}
+	}
+	end := a.ExpiresAt.Time
+	if g.Spec.ExpiresAt != nil {
+		end = earlier(end, g.Spec.ExpiresAt.Time)
+	}
+	if g.Spec.Duration != nil {
+		from := a.At.Time
+		if g.Spec.StartsAt != nil {
+			from = g.Spec.StartsAt.Time
+		}
+		end = earlier(end, from.Add(g.Spec.Duration.Duration))
+	}
+	if p != nil && p.Spec.Grants != nil {
+		end = earlier(end, a.At.Add(p.Spec.Grants.MaxDuration.Duration))
+	}
+	return end
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

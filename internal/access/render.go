@@ -1,0 +1,81 @@
+package access
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	renderLines = 64
+	renderWidth = 256
+)
+
+// Render writes a plan for people: at most 64 lines of at most 256 characters. When there are more steps, the last line
+// says how many.
+func Render(p Plan) []string {
+	var lines []string
+	total := 0
+	for _, steps := range p.Phases {
+		for _, step := range steps {
+			total++
+			if len(lines) < renderLines {
+				lines = append(lines, cut(describe(step), renderWidth))
+			}
+		}
+	}
+	if total > renderLines {
+		lines[renderLines-1] = fmt.Sprintf("and %d more steps", total-renderLines+1)
+	}
+	return lines
+}
+
+// describe is one step on one line.
+func describe(s Step) string {
+	var text string
+	switch s.Kind {
+	case StepRemoveMember, StepRemoveReplaced:
+		text = fmt.Sprintf("take %s off user %s", names(s.Roles), plain(s.Username))
+	case StepAddMember:
+		text = fmt.Sprintf("give %s to user %s", names(s.Roles), plain(s.Username))
+	case StepSwapMember:
+		text = fmt.Sprintf("give %s to user %s in place of %s", names(s.Roles), plain(s.Username), names(s.Replaced))
+	case StepCreateRole:
+		text = fmt.Sprintf("create role %s with %d permissions", plain(s.Role), len(s.Permissions))
+	case StepWidenRole:
+		text = fmt.Sprintf("widen role %s to %d permissions", plain(s.Role), len(s.Permissions))
+	case StepReplaceRole:
+		text = fmt.Sprintf("replace the permissions of role %s by %d", plain(s.Role), len(s.Permissions))
+	case StepNarrowRole:
+		text = fmt.Sprintf("narrow role %s to %d permissions", plain(s.Role), len(s.Permissions))
+	case StepDeleteRole:
+		text = fmt.Sprintf("delete role %s", plain(s.Role))
+	default:
+		text = string(s.Kind)
+	}
+	if s.Why != "" {
+		text += ": " + s.Why
+	}
+	return text
+}
+
+func names(roles []string) string {
+	word := "role "
+	if len(roles) > 1 {
+		word = "roles "
+	}
+	shown := make([]string, 0, len(roles))
+	for _, role := range roles {
+		shown = append(shown, plain(role))
+	}
+	return word + list(shown, 4)
+}
+
+// plain is text without control characters.
+func plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+}

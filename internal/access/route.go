@@ -1,0 +1,268 @@
+package access
+
+import (
+	"slices"
+	"strings"
+)
+
+// slot is when a user's roles change, in relation to the permissions of roles.
+type slot int
+
+const (
+	beforeWidening slot = iota
+	beforeNarrowing
+	atLast
+	slots
+)
+
+// bridge is a short-lived role that holds exactly what some users have, while the roles that they are in change.
+type bridge struct {
+	role        string
+	permissions []Permission
+}
+
+// route is how every user gets from where they are to where they should be.
+type route struct {
+	aim     *aim
+	slots   map[string]slot   // user -> when the roles change
+	bridged map[string]string // user -> bridge role
+	bridges []bridge          // by name
+
+	changes map[string]change
+	rights  map[rightsKey]*rights
+	steps   map[string]crossing // group -> decision
+}
+
+type rightsKey struct {
+	role  string
+	which int
+}
+
+const (
+	asObserved = iota
+	asDesired
+	atLeast // what a role has while it is replaced, whatever the order: both
+	atMost  // and either
+)
+
+// crossing is the decision for all users with the same roles.
+type crossing struct {
+	when   slot
+	bridge bool
+}
+
+// newRoute decides when the roles of each user change. See the package documentation for the reasons.
+func newRoute(in Input, d Desired) *route {
+	a := newAim(&in, &d)
+	r := &route{
+		aim: a, slots: map[string]slot{}, bridged: map[string]string{},
+		changes: make(map[string]change, len(a.roles)), rights: map[rightsKey]*rights{}, steps: map[string]crossing{},
+	}
+	for name, role := range a.roles {
+		r.changes[name] = role.change()
+	}
+	bridges := map[string][]Permission{}
+	for i := range a.users {
+		u := &a.users[i]
+		step := r.cross(u)
+		r.slots[u.name] = step.when
+		if step.bridge {
+			ps := r.union(u.have)
+			name := bridgeName(string(in.Instance.UID), ps)
+			bridges[name] = ps
+			r.bridged[u.name] = name
+		}
+	}
+	for name, ps := range bridges {
+		r.bridges = append(r.bridges, bridge{name, ps})
+	}
+	slices.SortFunc(r.bridges, func(x, y bridge) int { return strings.Compare(x.role, y.role) })
+	return r
+}
+
+func bridgeName(instanceUID string, ps []Permission) string {
+	parts := []string{instanceUID}
+	for _, p := range ps {
+		parts = append(parts, p.Action, p.Resource)
+	}
+	return bridgePrefix + digest(parts...)
+}
+
+// union is what roles hold as observed.
+func (r *route) union(roles []string) []Permission {
+	var out []Permission
+	for _, role := range roles {
+		out = union(out, r.aim.roles[role].have)
+	}
+	return out
+}
+
+// cross decides for one user. One change that concerns a user is atomic; only several can meet half way.
+func (r *route) cross(u *userAim) crossing {
+	moves := !slices.Equal(u.have, u.want)
+	count, same := 0, true
+	first := unchanged
+	for _, role := range u.have {
+		if c := r.changes[role]; c != unchanged {
+			if count == 0 {
+				first = c
+			}
+			count, same = count+1, same && c == first
+		}
+	}
+	switch {
+	case count == 0, count == 1 && !moves, count > 1 && !moves && same && first != replaces:
+		return crossing{when: atLast}
+	}
+	key := strings.Join(u.foreign, "\n") + "\n\n" + strings.Join(u.have, "\n") + "\n\n" + strings.Join(u.want, "\n")
+	step, known := r.steps[key]
+	if !known {
+		step = r.decide(u, moves)
+		r.steps[key] = step
+	}
+	return step
+}
+
+// decide tries the slots for users who are concerned by more than one change.
+func (r *route) decide(u *userAim, moves bool) crossing {
+	t := r.newTrial(u)
+	for when := beforeWidening; when < slots; when++ {
+		if t.safe(when) {
+			return crossing{when: when}
+		}
+		if !moves {
+			break
+		}
+	}
+	return crossing{when: atLast, bridge: true}
+}
+
+// rightsIn gives the rights of one role in one state.
+func (r *route) rightsIn(role string, which int) *rights {
+	key := rightsKey{role, which}
+	if got := r.rights[key]; got != nil {
+		return got
+	}
+	var ps []Permission
+	switch m := r.aim.roles[role]; {
+	case m == nil:
+		ps = r.aim.in.Observed.Roles[role]
+	case which == asObserved && !m.create:
+		ps = m.have
+	case which == atLeast:
+		ps = intersect(m.have, m.want)
+	case which == atMost:
+		ps = union(m.have, m.want)
+	default:
+		ps = m.want
+	}
+	got := rightsOf(ps)
+	r.rights[key] = got
+	return got
+}
+
+// trial walks one user's permission set through the phases.
+type trial struct {
+	r             *route
+	u             *userAim
+	on            map[string]bool // the DAGs that have to be looked at
+	before, after effect
+}
+
+func (r *route) newTrial(u *userAim) *trial {
+	t := &trial{r: r, u: u, on: map[string]bool{}}
+	globals := false
+	for _, role := range slices.Concat(u.have, u.want) {
+		have, want := r.rightsIn(role, asObserved), r.rightsIn(role, asDesired)
+		differs := slices.Contains(u.have, role) != slices.Contains(u.want, role)
+		for id := range have.dags {
+			if differs || have.dags[id] != want.dags[id] {
+				t.on[id] = true
+			}
+		}
+		for id := range want.dags {
+			if differs || have.dags[id] != want.dags[id] {
+				t.on[id] = true
+			}
+		}
+		globals = globals || differs || !sameKeys(have.global, want.global)
+	}
+	if globals {
+		for _, role := range slices.Concat(u.foreign, u.have, u.want) {
+			for id := range r.rightsIn(role, asObserved).dags {
+				t.on[id] = true
+			}
+		}
+	}
+	t.before = t.at(u.have, func(string) int { return asObserved })
+	t.after = t.at(u.want, func(string) int { return asDesired })
+	return t
+}
+
+// at is what the user can do with these roles in these states.
+func (t *trial) at(roles []string, state func(role string) int) effect {
+	flat := &rights{global: map[Permission]bool{}, dags: map[string]uint8{}}
+	readsAny := false
+	for _, role := range t.u.foreign {
+		part := t.r.rightsIn(role, asObserved)
+		flat.join(part, t.on)
+		readsAny = readsAny || part.readsAny()
+	}
+	for _, role := range roles {
+		part := t.r.rightsIn(role, state(role))
+		flat.join(part, t.on)
+		readsAny = readsAny || part.readsAny()
+	}
+	return effectOf(flat, t.on, readsAny)
+}
+
+// safe says whether the user never can do more than before or after, and always at least what is allowed both before
+// and after, when the roles are changed in this slot. Widening and narrowing pass between two checked points one way;
+// replacing is bounded by the least and the most of every role.
+func (t *trial) safe(when slot) bool {
+	state := func(done change, replacing int) func(string) int {
+		return func(role string) int {
+			switch c := t.r.changes[role]; {
+			case c == replaces && replacing >= 0:
+				return replacing
+			case c != unchanged && c <= done:
+				return asDesired
+			}
+			return asObserved
+		}
+	}
+	roles := t.u.have
+	ok := true
+	check := func(done change, replacing int, less, more bool) {
+		e := t.at(roles, state(done, replacing))
+		ok = ok && (!more || e.within(t.before, t.after)) && (!less || e.covers(t.before, t.after))
+	}
+	move := func(now slot) {
+		if when == now {
+			roles = t.u.want
+		}
+	}
+	move(beforeWidening)
+	check(unchanged, -1, true, true)
+	check(widens, -1, true, true)
+	check(widens, atLeast, true, false)
+	check(widens, atMost, false, true)
+	check(replaces, -1, true, true)
+	move(beforeNarrowing)
+	check(replaces, -1, true, true)
+	check(narrows, -1, true, true)
+	move(atLast)
+	return ok
+}
+
+func sameKeys(a, b map[Permission]bool) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for p := range a {
+		if !b[p] {
+			return false
+		}
+	}
+	return true
+}

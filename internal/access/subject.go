@@ -1,0 +1,77 @@
+package access
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// Directory finds users by name and e-mail without regard to case, as Airflow does.
+type Directory struct {
+	users   []User
+	names   map[string][]int
+	emails  map[string][]int
+	account string
+}
+
+// NewDirectory indexes users. The account is the operator's own, which is nobody's subject.
+func NewDirectory(users []User, account string) *Directory {
+	d := &Directory{
+		users: users, account: fold(account),
+		names: make(map[string][]int, len(users)), emails: make(map[string][]int, len(users)),
+	}
+	for i := range users {
+		name, email := fold(users[i].Username), fold(users[i].Email)
+		d.names[name] = append(d.names[name], i)
+		if email != "" {
+			d.emails[email] = append(d.emails[email], i)
+		}
+	}
+	return d
+}
+
+// ResolveSubject finds the one stored user whom a subject means. The problem is UserNotFound, SubjectAmbiguous or
+// SubjectReserved. Use a Directory for many subjects.
+func ResolveSubject(s v1alpha1.Subject, users []User, account string) (User, *Problem) {
+	return NewDirectory(users, account).Resolve(s)
+}
+
+// Resolve finds the one stored user whom a subject means; see ResolveSubject.
+func (d *Directory) Resolve(s v1alpha1.Subject) (User, *Problem) {
+	found, what := d.names[fold(s.Username)], "user "+quoted(s.Username)
+	if s.Username == "" {
+		found, what = d.emails[fold(s.Email)], "a user with the e-mail "+quoted(s.Email)
+	}
+	if s.Username != "" && d.isAccount(s.Username) {
+		return User{}, d.reserved(what)
+	}
+	switch {
+	case len(found) == 0 || s.Username == "" && s.Email == "":
+		return User{}, &Problem{ReasonUserNotFound, fmt.Sprintf("Airflow has no %s yet: waiting for a first login or for the account to be made", strings.TrimPrefix(what, "a "))}
+	case len(found) > 1:
+		return User{}, &Problem{ReasonSubjectAmbiguous, fmt.Sprintf("%d users in Airflow match %s without regard to case: remove or rename all but one", len(found), what)}
+	}
+	user := d.users[found[0]]
+	switch {
+	case d.isAccount(user.Username):
+		return User{}, d.reserved(what)
+	case len(d.names[fold(user.Username)]) > 1:
+		return User{}, &Problem{ReasonSubjectAmbiguous, fmt.Sprintf("the user name of %s exists in Airflow in more than one spelling: remove or rename all but one", what)}
+	}
+	return user, nil
+}
+
+func (d *Directory) isAccount(username string) bool {
+	return d.account != "" && fold(username) == d.account
+}
+
+func (d *Directory) reserved(what string) *Problem {
+	return &Problem{ReasonSubjectReserved, what + " is the operator's own account in Airflow, which is never given anything: name somebody else"}
+}
+
+// fold makes names comparable without regard to case.
+func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
+// quoted is text between quotes, without control characters and cut to a readable length.
+func quoted(text string) string { return cut(fmt.Sprintf("%q", text), 100) }

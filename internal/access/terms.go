@@ -1,0 +1,90 @@
+package access
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// Terms are what a grant was given, as sorted sets. They never change after activation and name its role.
+type Terms struct {
+	Access []v1alpha1.AccessLevel
+	// Dags are ids of a narrowed grant; empty when it follows the policy's selectors.
+	Dags []string
+	// AirflowPermissions of a grant that is not narrowed.
+	AirflowPermissions []v1alpha1.AirflowPermission
+	// Whole is true when nothing narrows the terms and the policy gives no more today: the policy's own role carries
+	// them. It is no part of the role's name.
+	Whole bool
+}
+
+// TermsOf reads the terms that an activation pinned and compares them with the policy of today.
+func TermsOf(a *v1alpha1.Activation, p *v1alpha1.DagAccessPolicy) Terms {
+	t := Terms{Access: withView(a.Access), Dags: slices.Clone(a.Dags)}
+	slices.Sort(t.Dags)
+	t.Dags = slices.Compact(t.Dags)
+	if len(t.Dags) == 0 {
+		t.Dags = nil
+		t.AirflowPermissions = sortedPairs(a.AirflowPermissions)
+	}
+	t.Whole = t.Dags == nil && subset(withView(p.Spec.Access), t.Access) &&
+		subset(p.Spec.AirflowPermissions, t.AirflowPermissions)
+	return t
+}
+
+// RoleFor is the role that carries an activation under a policy as it is today.
+func RoleFor(i *v1alpha1.AirflowInstance, p *v1alpha1.DagAccessPolicy, a *v1alpha1.Activation) string {
+	base := roleNameOf(p)
+	terms := TermsOf(a, p)
+	if terms.Whole {
+		return base
+	}
+	return GrantRoleName(base, string(i.UID), string(p.UID), terms)
+}
+
+// roleNameOf is the role of a policy.
+func roleNameOf(p *v1alpha1.DagAccessPolicy) string {
+	explicit := ""
+	if p.Spec.Role != nil {
+		explicit = p.Spec.Role.Name
+	}
+	return PolicyRoleName(p.Namespace, p.Name, explicit)
+}
+
+// today is the part of pinned levels and pairs that the policy still gives.
+func (t Terms) today(p *v1alpha1.DagAccessPolicy) (levels []v1alpha1.AccessLevel, extra []v1alpha1.AirflowPermission) {
+	for _, level := range t.Access {
+		if level == v1alpha1.AccessView || slices.Contains(p.Spec.Access, level) {
+			levels = append(levels, level)
+		}
+	}
+	for _, pair := range t.AirflowPermissions {
+		if slices.Contains(p.Spec.AirflowPermissions, pair) {
+			extra = append(extra, pair)
+		}
+	}
+	return levels, extra
+}
+
+func sortedPairs(pairs []v1alpha1.AirflowPermission) []v1alpha1.AirflowPermission {
+	if len(pairs) == 0 {
+		return nil
+	}
+	out := slices.Clone(pairs)
+	slices.SortFunc(out, func(a, b v1alpha1.AirflowPermission) int {
+		return cmp.Or(strings.Compare(a.Resource, b.Resource), strings.Compare(a.Action, b.Action))
+	})
+	return slices.Compact(out)
+}
+
+// subset says whether every element of a is in b; both are small.
+func subset[T comparable](a, b []T) bool {
+	for _, x := range a {
+		if !slices.Contains(b, x) {
+			return false
+		}
+	}
+	return true
+}
