@@ -7,81 +7,73 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"k8s.io/apimachinery/pkg/types"
-	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 )
 
-var prod = types.NamespacedName{Namespace: "data", Name: "prod"}
-
-func TestGrantsAreCountedByPhaseAndOverdueEndingsByInstance(t *testing.T) {
-	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	clock := clocktesting.NewFakePassiveClock(now)
+func TestGrantsAreCountedByPhase(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	m, err := metrics.New(registry, clock)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Grant("a", prod, "Active", now.Add(time.Minute))
-	m.Grant("b", prod, "Ending", now.Add(-time.Second))
-	m.Grant("c", prod, "Active", time.Time{})
-	m.Grant("d", prod, "Active", time.Time{})
-	m.ForgetGrant("d")
-	expect := func(overdue string) {
-		t.Helper()
-		want := `
-# HELP airflow_oam_endings_overdue Grants whose planned removal is past and not proved yet.
-# TYPE airflow_oam_endings_overdue gauge
-airflow_oam_endings_overdue{instance="data/prod"} ` + overdue + `
+	metrics.RegisterWith(registry)
+	metrics.SetGrant("a", "data/prod", "Pending")
+	metrics.SetGrant("a", "data/prod", "Active")
+	metrics.SetGrant("b", "data/prod", "Ending")
+	metrics.SetGrant("c", "data/prod", "Active")
+	metrics.SetGrant("d", "data/prod", "Active")
+	metrics.ForgetGrant("d")
+	want := `
 # HELP airflow_oam_grants Grants by phase.
 # TYPE airflow_oam_grants gauge
 airflow_oam_grants{instance="data/prod",phase="Active"} 2
 airflow_oam_grants{instance="data/prod",phase="Ending"} 1
 `
-		if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "airflow_oam_grants", "airflow_oam_endings_overdue"); err != nil {
-			t.Error(err)
-		}
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "airflow_oam_grants"); err != nil {
+		t.Error(err)
 	}
-	expect("1")
-	clock.SetTime(now.Add(2 * time.Minute))
-	expect("2")
 }
 
 func TestAnInstanceThatIsGoneLeavesNoSeries(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	m, err := metrics.New(registry, clocktesting.NewFakePassiveClock(time.Unix(1700000000, 0)))
+	metrics.RegisterWith(registry)
+	empty, err := testutil.GatherAndCount(registry)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Pass(prod, time.Second, time.Unix(1700000000, 0), true, true)
-	m.Request(prod, "/users/{username}", "GET", 200, time.Millisecond)
-	m.Drift(prod, "Manual", true)
-	m.ClockSkew(prod, time.Second)
-	before, err := testutil.GatherAndCount(registry)
+	metrics.ObservePass("data/gone", time.Second, time.Unix(1700000000, 0))
+	metrics.ObserveRequest("data/gone", "/users/{username}", "GET", 0, "Unavailable", time.Millisecond)
+	metrics.CountDrift("data/gone", "Manual", true)
+	metrics.SetClockSkew("data/gone", time.Second)
+	metrics.SetInstanceUp("data/gone", true)
+	metrics.SetEndingsOverdue("data/gone", 1)
+	full, err := testutil.GatherAndCount(registry)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.ForgetInstance(prod)
+	if want := empty + 9; full != want {
+		t.Errorf("%d series before the instance went, want %d", full, want)
+	}
+	metrics.ForgetInstance("data/gone")
 	after, err := testutil.GatherAndCount(registry)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The two histograms without labels are always there.
-	if before != 10 || after != 2 {
-		t.Errorf("series before %d, after %d; want 10 and 2", before, after)
+	if after != empty {
+		t.Errorf("%d series after the instance went, want %d", after, empty)
 	}
 }
 
-func TestNoMetricsTakeEveryCall(t *testing.T) {
-	var m *metrics.Metrics
-	m.Grant("a", prod, "Active", time.Time{})
-	m.ForgetGrant("a")
-	m.GrantActivated(time.Second)
-	m.GrantRemoved(time.Second)
-	m.Drift(prod, "Manual", true)
-	m.Request(prod, "/x", "GET", 0, 0)
-	m.Pass(prod, 0, time.Time{}, false, false)
-	m.ClockSkew(prod, 0)
-	m.ForgetInstance(prod)
+func TestAFailureWithoutAnAnswerIsCountedByItsCause(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	metrics.RegisterWith(registry)
+	metrics.ObserveRequest("data/codes", "/roles", "GET", 0, "TLS", time.Millisecond)
+	metrics.ObserveRequest("data/codes", "/roles", "GET", 200, "", time.Millisecond)
+	t.Cleanup(func() { metrics.ForgetInstance("data/codes") })
+	want := `
+# HELP airflow_oam_airflow_requests_total Calls to Airflow; code is the status, or the cause where no answer came.
+# TYPE airflow_oam_airflow_requests_total counter
+airflow_oam_airflow_requests_total{code="200",endpoint="/roles",instance="data/codes",method="GET"} 1
+airflow_oam_airflow_requests_total{code="TLS",endpoint="/roles",instance="data/codes",method="GET"} 1
+`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "airflow_oam_airflow_requests_total"); err != nil {
+		t.Error(err)
+	}
 }
