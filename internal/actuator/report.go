@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"math"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -63,4 +64,143 @@ type GrantReport struct {
 	Proof  access.GrantProof
 	// ObservedAt is when the user of this grant was read last; a proof is of that moment.
 	ObservedAt time.Time
+}
+
+// maxFailures bounds the sentences of a report.
+const maxFailures = 16
+
+// report makes the report of a pass, and keeps what the next one compares with.
+func (p *pass) report(err error) *Report {
+	d := p.declared
+	r := &Report{
+		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL,
+		StartedAt: p.started, ObservedAt: p.snap.oldest(), Full: p.full, Changes: p.changes, Err: err,
+		Policies: map[types.NamespacedName]PolicyReport{}, Grants: map[types.UID]GrantReport{},
+		Inventory: p.inventory,
+	}
+	if d.Instance != nil {
+		r.Instance = types.NamespacedName{Namespace: d.Instance.Namespace, Name: d.Instance.Name}
+		r.InstanceUID = d.Instance.UID
+	}
+	if p.snap.complete() {
+		observed := p.snap.observed()
+		r.Users, r.Dags = observed.Users, observed.Dags
+	}
+	if p.decided {
+		p.fill(r)
+	}
+	for _, f := range p.failures[:min(len(p.failures), maxFailures)] {
+		r.Failures = append(r.Failures, f.sentence())
+	}
+	r.FinishedAt = p.clock.Now()
+	return r
+}
+
+// fill judges the last observation against what is desired.
+func (p *pass) fill(r *Report) {
+	p.input.Observed = p.snap.observed()
+	grants, policies, gone := access.Assess(p.input, p.desired)
+	for key, desire := range p.desired.Policies {
+		r.Policies[key] = PolicyReport{Desire: desire, Proof: policies[key], Failures: p.failuresOf(key)}
+	}
+	for _, policy := range p.declared.Policies {
+		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
+		if entry, ok := r.Policies[key]; ok {
+			entry.UID, entry.Generation = policy.UID, policy.Generation
+			r.Policies[key] = entry
+		}
+	}
+	for _, grant := range p.declared.Grants {
+		entry := GrantReport{Desire: p.desired.Grants[grant.UID], Proof: grants[grant.UID]}
+		if a := grant.Status.Activation; a != nil && len(a.Instances) > 0 {
+			entry.ObservedAt = p.readAt(a.Instances[0].Username)
+		}
+		r.Grants[grant.UID] = entry
+	}
+	inventory := p.inventory
+	if p.isSaved {
+		inventory = p.stored
+	}
+	r.Inventory = without(inventory, gone)
+	p.inventory = r.Inventory
+	r.Held = p.desired.Held
+	r.Drift = p.drift
+	if mode := p.declared.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
+		r.Plan = access.Render(access.ObservePlan(p.input))
+	}
+	r.Counts = counts(p.input.Observed, r.Inventory)
+	p.previous = access.Remember(p.input, p.plan, p.input.Observed)
+}
+
+func without(inventory []v1alpha1.ManagedRole, gone []string) []v1alpha1.ManagedRole {
+	drop := make(map[string]bool, len(gone))
+	for _, name := range gone {
+		drop[name] = true
+	}
+	out := make([]v1alpha1.ManagedRole, 0, len(inventory))
+	for _, entry := range inventory {
+		if !drop[entry.Name] {
+			out = append(out, entry)
+		}
+	}
+	return out
+}
+
+func counts(o access.Observed, inventory []v1alpha1.ManagedRole) v1alpha1.InstanceCounts {
+	ours := make(map[string]bool, len(inventory))
+	c := v1alpha1.InstanceCounts{Dags: size(o.Dags), Users: size(o.Users), Roles: int32(min(len(o.Roles), math.MaxInt32))}
+	for _, entry := range inventory {
+		if _, stored := o.Roles[entry.Name]; stored {
+			ours[entry.Name] = true
+			c.ManagedRoles++
+		}
+	}
+	for _, u := range o.Users {
+		for _, name := range u.Roles {
+			if ours[name] {
+				c.ManagedMemberships++
+			}
+		}
+	}
+	return c
+}
+
+func size[T any](items []T) int32 { return int32(min(len(items), math.MaxInt32)) }
+
+// failuresOf are the sentences about the roles of one policy.
+func (p *pass) failuresOf(key types.NamespacedName) []string {
+	var out []string
+	for _, f := range p.failures {
+		names := f.step.Roles
+		if f.step.Role != "" {
+			names = []string{f.step.Role}
+		}
+		for _, name := range names {
+			if role, ok := p.desired.Roles[name]; ok && role.Policy == key && len(out) < maxFailures {
+				out = append(out, f.sentence())
+				break
+			}
+		}
+	}
+	return out
+}
+
+// sentence says which step failed and why. Errors of the client are bounded and free of secrets.
+func (f failure) sentence() string {
+	what := "role " + f.step.Role
+	if f.step.Role == "" {
+		what = "user " + f.step.Username
+	}
+	return string(f.step.Kind) + " of " + what + ": " + f.err.Error()
+}
+
+// oldest is the moment of the oldest reading that the snapshot rests on; zero until everything was read.
+func (s *snapshot) oldest() time.Time {
+	if !s.complete() {
+		return time.Time{}
+	}
+	if s.usersAt.Before(s.rolesAt) {
+		return s.usersAt
+	}
+	return s.rolesAt
 }

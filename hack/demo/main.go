@@ -1,0 +1,350 @@
+// Command demo shows airflow-oam at work: a real Kubernetes control plane, a real Airflow, the operator, and calls as
+// the people concerned. It ends with 0 only if every step held.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
+	"github.com/airflow-oam/airflow-oam/hack/stage"
+)
+
+//go:embed objects.yaml
+var objects string
+
+//go:embed grant.yaml
+var grant string
+
+const (
+	cacheTTL  = 2 * time.Second
+	grantTime = 70 * time.Second
+	namespace = "data-platform"
+	dag       = "finance_daily"
+	poll      = 200 * time.Millisecond
+)
+
+const usage = `Shows airflow-oam at work on a real Kubernetes control plane and a real Airflow, in about two minutes.
+
+  make demo           run the demo and clean up
+  make demo KEEP=1    leave everything running afterwards, until Ctrl-C
+
+Nothing outside this repository's .cache folder is changed.
+`
+
+func main() {
+	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	flag.Parse()
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := run(ctx, os.Getenv("KEEP") == "1"); err != nil {
+		fmt.Fprintln(os.Stderr, "\nFAILED:", err)
+		os.Exit(1)
+	}
+}
+
+// demo is the state of a run.
+type demo struct {
+	*stage.Stage
+	started time.Time
+	step    int
+	tokens  map[string]string
+}
+
+func (d *demo) title(text string) {
+	d.step++
+	fmt.Printf("\n%d. %s\n", d.step, text)
+}
+
+func (d *demo) say(format string, arguments ...any) {
+	fmt.Printf("   "+format+"\n", arguments...)
+}
+
+func run(ctx context.Context, keep bool) (err error) {
+	home, err := os.MkdirTemp("", "airflow-oam-demo-")
+	if err != nil {
+		return err
+	}
+	d := &demo{started: time.Now(), tokens: map[string]string{}}
+	d.title("Put up a Kubernetes control plane, an Airflow 3.3 and the operator")
+	d.Stage, err = stage.Start(ctx, stage.Options{Home: home, CacheTTL: cacheTTL, Progress: indent{}})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, d.Stop())
+		if err == nil {
+			err = os.RemoveAll(home)
+		} else {
+			fmt.Fprintf(os.Stderr, "\nlogs are kept in %s\n", home)
+		}
+	}()
+	d.say("all of it took %.0f s", time.Since(d.started).Seconds())
+	for _, step := range []func(context.Context) error{d.people, d.declare, d.standing, d.give, d.takeAway, d.foreign, d.show} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("\nEvery step held (%.0f s).\n", time.Since(d.started).Seconds())
+	if keep {
+		d.keep(ctx)
+	}
+	return nil
+}
+
+// indent writes the lines of others a little to the right.
+type indent struct{}
+
+func (indent) Write(line []byte) (int, error) {
+	fmt.Print("   " + string(line))
+	return len(line), nil
+}
+
+// people creates those who play a part, and a role that somebody made by hand.
+func (d *demo) people(ctx context.Context) error {
+	d.title("People in Airflow: alice and bob, who may do nothing yet, and carol with a role made by hand")
+	handmade := map[string]any{"name": "analysts", "actions": []any{map[string]any{
+		"action": map[string]string{"name": "can_read"}, "resource": map[string]string{"name": "DAG:marketing_report"},
+	}}}
+	if err := d.Airflow.AsAdmin(ctx, http.MethodPost, "/auth/fab/v1/roles", handmade, nil); err != nil {
+		return err
+	}
+	for name, roles := range map[string][]string{"alice": nil, "bob": nil, "carol": {"analysts"}} {
+		user, err := d.Airflow.CreateUser(ctx, server.User{Username: name, Roles: roles})
+		if err != nil {
+			return err
+		}
+		if d.tokens[name], err = d.Airflow.Token(ctx, name, user.Password); err != nil {
+			return err
+		}
+	}
+	return errors.Join(d.expect(ctx, "alice", http.StatusForbidden), d.expect(ctx, "bob", http.StatusForbidden))
+}
+
+// declare applies the instance and the policy, as a platform team would from Git.
+func (d *demo) declare(ctx context.Context) error {
+	d.title("kubectl apply: AirflowInstance prod, DagAccessPolicy finance-operators (alice standing, grants up to 8h)")
+	if _, err := d.Kubectl(ctx, nil, "create", "namespace", namespace); err != nil {
+		return err
+	}
+	// A Secret from files: no password in an argument of a process.
+	folder, err := os.MkdirTemp("", "airflow-oam-secret-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	for key, value := range map[string]string{"username": d.Airflow.AdminUsername, "password": d.Airflow.AdminPassword, "url": d.Airflow.URL} {
+		if err := os.WriteFile(filepath.Join(folder, key), []byte(value), 0o600); err != nil {
+			return err
+		}
+	}
+	if _, err := d.Kubectl(ctx, nil, "create", "secret", "generic", "airflow-oam", "-n", namespace, "--from-file="+folder); err != nil {
+		return err
+	}
+	if err := d.Apply(ctx, objects, map[string]string{"AIRFLOW_URL": d.Airflow.URL}); err != nil {
+		return err
+	}
+	for _, object := range []string{"airflowinstance/prod", "dagaccesspolicy/finance-operators"} {
+		if _, err := d.Kubectl(ctx, nil, "wait", "-n", namespace, object, "--for=condition=Ready", "--timeout=60s"); err != nil {
+			return err
+		}
+		d.say("%s is Ready", object)
+	}
+	return nil
+}
+
+// standing shows what the policy gave, and what it did not.
+func (d *demo) standing(ctx context.Context) error {
+	d.title("alice triggers " + dag + "; bob may not")
+	if _, err := d.until(ctx, "alice", http.StatusOK, 2*cacheTTL+5*time.Second); err != nil {
+		return err
+	}
+	return errors.Join(d.expect(ctx, "alice", http.StatusOK), d.expect(ctx, "bob", http.StatusForbidden))
+}
+
+// give applies bob's grant and waits until it works.
+func (d *demo) give(ctx context.Context) error {
+	end := time.Now().Add(grantTime).Truncate(time.Second).UTC()
+	d.title(fmt.Sprintf("kubectl apply: AccessGrant for bob, until %s (%.0f s)", end.Format(time.TimeOnly), time.Until(end).Seconds()))
+	applied := time.Now()
+	if err := d.Apply(ctx, grant, map[string]string{"EXPIRES_AT": end.Format(time.RFC3339)}); err != nil {
+		return err
+	}
+	first, err := d.until(ctx, "bob", http.StatusOK, 2*cacheTTL+10*time.Second)
+	if err != nil {
+		return err
+	}
+	d.say("works %.1f s after it was applied (Airflow caches permissions for %s)", first.Sub(applied).Seconds(), cacheTTL)
+	return d.expect(ctx, "bob", http.StatusOK)
+}
+
+// takeAway watches the end of bob's grant with calls as bob.
+func (d *demo) takeAway(ctx context.Context) error {
+	stored, err := d.Kubectl(ctx, nil, "get", "-n", namespace, "accessgrant/bob-finance-4711", "-o", "jsonpath={.status.activation.expiresAt}")
+	if err != nil {
+		return err
+	}
+	end, err := time.Parse(time.RFC3339, stored)
+	if err != nil {
+		return fmt.Errorf("the grant's end: %w", err)
+	}
+	d.title(fmt.Sprintf("Wait for its end, calling as bob all the time (%.0f s)", time.Until(end).Seconds()))
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	lastOK, refused, told := time.Now(), 0, time.Now()
+	for refused < 3 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+		sent := time.Now()
+		switch code, err := d.read(ctx, "bob"); {
+		case err != nil:
+			return err
+		case code == http.StatusOK:
+			lastOK, refused = sent, 0
+		default:
+			refused++
+		}
+		if time.Since(told) > 15*time.Second {
+			told = time.Now()
+			d.say("%.0f s to go, bob still gets 200", time.Until(end).Seconds())
+		}
+		if time.Since(end) > time.Minute {
+			return errors.New("bob still gets 200 a minute after the end of the grant")
+		}
+	}
+	d.say("the last 200 was %.1f s before the end; since then 403", end.Sub(lastOK).Seconds())
+	if lastOK.After(end) {
+		return fmt.Errorf("bob got 200 until %.1f s after the end of the grant", lastOK.Sub(end).Seconds())
+	}
+	if err := d.expect(ctx, "bob", http.StatusForbidden); err != nil {
+		return err
+	}
+	_, err = d.Kubectl(ctx, nil, "wait", "-n", namespace, "accessgrant/bob-finance-4711", "--for=jsonpath={.status.phase}=Expired", "--timeout=30s")
+	return errors.Join(err, d.expect(ctx, "alice", http.StatusOK))
+}
+
+// foreign shows that what people made by hand is as it was.
+func (d *demo) foreign(ctx context.Context) error {
+	d.title("The role made by hand and its member are as they were")
+	var role struct {
+		Actions []any `json:"actions"`
+	}
+	if err := d.Airflow.AsAdmin(ctx, http.MethodGet, "/auth/fab/v1/roles/analysts", nil, &role); err != nil {
+		return err
+	}
+	var carol struct {
+		Roles []struct {
+			Name string `json:"name"`
+		} `json:"roles"`
+	}
+	if err := d.Airflow.AsAdmin(ctx, http.MethodGet, "/auth/fab/v1/users/carol", nil, &carol); err != nil {
+		return err
+	}
+	if len(role.Actions) != 1 || len(carol.Roles) != 1 || carol.Roles[0].Name != "analysts" {
+		return fmt.Errorf("the role has %d permissions, carol has %v", len(role.Actions), carol.Roles)
+	}
+	d.say("role analysts: 1 permission; carol: analysts")
+	return nil
+}
+
+// show prints what kubectl says at the end.
+func (d *demo) show(ctx context.Context) error {
+	d.title("What kubectl get says now")
+	for _, kind := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants"} {
+		out, err := d.Kubectl(ctx, nil, "get", kind, "-n", namespace)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(out) {
+			fmt.Print("   " + line)
+		}
+		fmt.Println()
+	}
+	return nil
+}
+
+// keep tells how to use what was left running, and waits.
+func (d *demo) keep(ctx context.Context) {
+	fmt.Printf(`
+Everything keeps running until Ctrl-C.
+   export KUBECONFIG=%s
+   %s get airflow-access -n %s
+   %s describe accessgrant bob-finance-4711 -n %s
+Airflow: %s   user %s, password in %s
+Operator log: %s
+`, d.Kubeconfig, d.KubectlPath(), namespace, d.KubectlPath(), namespace, d.Airflow.URL, d.Airflow.AdminUsername,
+		filepath.Join(d.Airflow.Home, "airflow.json"), d.OperatorLog)
+	<-ctx.Done()
+	fmt.Println("\nstopping")
+}
+
+// trigger starts a run of the DAG as a person and gives the status of the answer.
+func (d *demo) trigger(ctx context.Context, person string) (int, error) {
+	return code(d.Airflow.Call(ctx, d.tokens[person], http.MethodPost, "/api/v2/dags/"+dag+"/dagRuns", map[string]any{"logical_date": nil}, nil))
+}
+
+// read looks at the DAG as a person and gives the status of the answer.
+func (d *demo) read(ctx context.Context, person string) (int, error) {
+	return code(d.Airflow.Call(ctx, d.tokens[person], http.MethodGet, "/api/v2/dags/"+dag, nil, nil))
+}
+
+func code(err error) (int, error) {
+	var answer *server.StatusError
+	switch {
+	case err == nil:
+		return http.StatusOK, nil
+	case errors.As(err, &answer):
+		return answer.Code, nil
+	}
+	return 0, err
+}
+
+// expect triggers as a person and wants one answer.
+func (d *demo) expect(ctx context.Context, person string, want int) error {
+	got, err := d.trigger(ctx, person)
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("%s triggers %s: %d, want %d", person, dag, got, want)
+	}
+	d.say("%s triggers %s: %d", person, dag, got)
+	return nil
+}
+
+// until reads as a person until the answer is as wanted, and says when that was.
+func (d *demo) until(ctx context.Context, person string, want int, limit time.Duration) (time.Time, error) {
+	begin := time.Now()
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		got, err := d.read(ctx, person)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if got == want {
+			return time.Now(), nil
+		}
+		if time.Since(begin) > limit {
+			return time.Time{}, fmt.Errorf("%s still gets %d for %s after %s, want %d", person, got, dag, limit, want)
+		}
+		select {
+		case <-ctx.Done():
+			return time.Time{}, ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

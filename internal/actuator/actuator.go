@@ -1,0 +1,245 @@
+package actuator
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+)
+
+const (
+	// sliceTime is how long steps are begun before due endings are looked at again, and how old a reading of a user
+	// may be when that user is written.
+	sliceTime = 2 * time.Second
+	// defaultConcurrency is how many requests to one Airflow are under way at once.
+	defaultConcurrency = 8
+	// maxTries is how often a step is tried in one pass.
+	maxTries = 2
+	// contestedAfter is how many times in a row a change by others is undone before it is left in peace for a while.
+	contestedAfter = 3
+	// maxSlices bounds a pass; what is left is done by the next.
+	maxSlices = 2000
+)
+
+// ErrListShifted says that a list changed while it was read, three times over.
+var ErrListShifted = errors.New("a list of Airflow kept changing while it was read")
+
+// Actuator brings one Airflow to what is declared. It keeps the last snapshot between passes. Pass may be called from
+// one goroutine at a time; a lock sees to it.
+type Actuator struct {
+	mu          sync.Mutex
+	airflow     Airflow
+	clock       clock.PassiveClock
+	concurrency int
+
+	snap      *snapshot
+	previous  *access.Observed
+	inventory []v1alpha1.ManagedRole
+	loaded    bool
+	unknown   map[string]bool      // DAGs that are no resource yet
+	gone      map[string]time.Time // folded names of users that a reading did not find
+	looked    map[string]time.Time // folded names of awaited users, when they were looked for
+	ended     map[types.UID]time.Time
+	contested map[string]contest
+	batch     int
+	emailLook time.Time
+}
+
+type contest struct {
+	times int
+	until time.Time
+}
+
+// Options of an Actuator. Zero values mean the defaults.
+type Options struct {
+	// Concurrency is how many requests are under way at once: 8 by default.
+	Concurrency int
+}
+
+// New makes an actuator for one Airflow.
+func New(server Airflow, passive clock.PassiveClock, options Options) *Actuator {
+	if options.Concurrency <= 0 {
+		options.Concurrency = defaultConcurrency
+	}
+	return &Actuator{
+		airflow: server, clock: passive, concurrency: options.Concurrency,
+		snap: newSnapshot(), unknown: map[string]bool{}, gone: map[string]time.Time{}, looked: map[string]time.Time{},
+		ended: map[types.UID]time.Time{}, contested: map[string]contest{}, batch: 200,
+	}
+}
+
+// Use replaces the connection, after credentials or certificates changed. What was read stays.
+func (a *Actuator) Use(server Airflow) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.airflow = server
+}
+
+// Pass observes, plans, applies and verifies until nothing is left to do, and reports. It returns early where Airflow
+// cannot be used; the report then says so and holds what is still known. Only what was read after a write counts.
+func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := &pass{Actuator: a, source: source, tries: map[string]int{}, maybe: map[string]bool{}}
+	p.started = a.clock.Now()
+	err := p.run(ctx, look)
+	return p.report(err)
+}
+
+// pass is the state of one pass.
+type pass struct {
+	*Actuator
+	source  Source
+	started time.Time
+
+	declared Declared
+	input    access.Input
+	desired  access.Desired
+	drift    []access.Drift
+	plan     access.Plan
+	decided  bool
+	full     bool
+
+	stored  []v1alpha1.ManagedRole // inventory as it was stored last in this pass
+	isSaved bool
+
+	changes  int
+	tries    map[string]int  // by step key
+	maybe    map[string]bool // roles whose creation may have taken effect unseen
+	failures []failure
+	blocked  blocked
+}
+
+func (p *pass) run(ctx context.Context, look Look) error {
+	if err := p.declare(ctx); err != nil {
+		return err
+	}
+	if err := p.observe(ctx, look); err != nil {
+		return err
+	}
+	for range maxSlices {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		plan, err := p.decide(ctx)
+		if err != nil {
+			return err
+		}
+		steps := p.next(plan)
+		if len(steps) == 0 {
+			more, err := p.prove(ctx)
+			if err != nil || !more {
+				return err
+			}
+			continue
+		}
+		if err := p.store(ctx); err != nil {
+			return err
+		}
+		if err := p.apply(ctx, steps); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// declare reads the Kubernetes side. The inventory in memory is newer than a cached status.
+func (p *pass) declare(ctx context.Context) error {
+	declared, err := p.source.Declared(ctx)
+	if err != nil {
+		return err
+	}
+	if !p.loaded {
+		p.inventory = declared.Instance.Status.ManagedRoles
+		p.loaded = true
+	}
+	instance := declared.Instance.DeepCopy()
+	instance.Status.ManagedRoles = p.owned()
+	declared.Instance = instance
+	p.declared = declared
+	return nil
+}
+
+// owned is the inventory that plans of this pass rest on: what was stored before it and what it stored since, but for
+// roles that it began to adopt, which are only looked at in their first pass.
+func (p *pass) owned() []v1alpha1.ManagedRole {
+	if !p.isSaved {
+		return p.inventory
+	}
+	before := make(map[string]bool, len(p.inventory))
+	for _, entry := range p.inventory {
+		before[entry.Name] = true
+	}
+	out := make([]v1alpha1.ManagedRole, 0, len(p.stored))
+	for _, entry := range p.stored {
+		if before[entry.Name] || !entry.Adopted {
+			out = append(out, entry)
+		}
+	}
+	return out
+}
+
+// decide asks what should hold and which steps lead there, from what is declared and known at this moment.
+func (p *pass) decide(ctx context.Context) (access.Plan, error) {
+	if p.decided {
+		if err := p.declare(ctx); err != nil {
+			return access.Plan{}, err
+		}
+	}
+	d := p.declared
+	p.input = access.Input{
+		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
+		Policies: d.Policies, Grants: d.Grants, Observed: p.snap.observed(), Previous: p.previous,
+		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, Contested: p.givenUp(),
+		AllowPrivileged: d.AllowPrivileged,
+	}
+	p.desired = access.Desire(p.input)
+	plan := access.NewPlan(p.input, p.desired)
+	if !p.decided {
+		p.drift, p.plan = plan.Drift, plan
+		p.contest(plan.Drift)
+		p.decided = true
+	}
+	return plan, nil
+}
+
+// givenUp are the items whose restoration is left alone for now.
+func (p *pass) givenUp() map[string]bool {
+	out := map[string]bool{}
+	for key, c := range p.contested {
+		if c.until.After(p.clock.Now()) {
+			out[key] = true
+		}
+	}
+	return out
+}
+
+// contest counts how often in a row each item had to be restored.
+func (p *pass) contest(drift []access.Drift) {
+	seen := map[string]bool{}
+	for _, d := range drift {
+		seen[d.Key] = true
+		if !d.Repaired {
+			continue
+		}
+		c := p.contested[d.Key]
+		if c.times++; c.times >= contestedAfter {
+			c = contest{until: p.clock.Now().Add(p.declared.Instance.Spec.Interval.Duration)}
+		}
+		p.contested[d.Key] = c
+	}
+	if !p.full {
+		return
+	}
+	for key, c := range p.contested {
+		if !seen[key] && !c.until.After(p.clock.Now()) {
+			delete(p.contested, key)
+		}
+	}
+}

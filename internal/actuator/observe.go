@@ -1,0 +1,271 @@
+package actuator
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+// observe reads what the pass rests on.
+func (p *pass) observe(ctx context.Context, look Look) error {
+	if !p.snap.complete() {
+		look = LookFull
+	}
+	if look >= LookDags {
+		clear(p.unknown) // asked again; a DAG that is still unknown costs one refused write
+	}
+	switch look {
+	case LookFull:
+		if err := p.observeAll(ctx); err != nil {
+			return err
+		}
+		p.full = true
+	case LookDags:
+		if err := p.observeDags(ctx); err != nil {
+			return err
+		}
+	case LookTouched:
+	}
+	return p.observeAwaited(ctx)
+}
+
+func (p *pass) observeAll(ctx context.Context) error {
+	var (
+		roles airflow.List[airflow.Role]
+		users airflow.List[airflow.User]
+		dags  airflow.List[airflow.Dag]
+	)
+	at := p.clock.Now()
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() (err error) { roles, err = p.airflow.Roles(groupCtx); return err })
+	group.Go(func() (err error) { users, err = p.airflow.Users(groupCtx); return err })
+	group.Go(func() (err error) { dags, err = p.airflow.Dags(groupCtx); return err })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	p.snap.setRoles(roles, at)
+	p.snap.setUsers(users, at)
+	p.snap.setDags(dags, at)
+	clear(p.gone)
+	if !p.snap.complete() {
+		return ErrListShifted
+	}
+	return nil
+}
+
+func (p *pass) observeDags(ctx context.Context) error {
+	at := p.clock.Now()
+	dags, err := p.airflow.Dags(ctx)
+	if err != nil {
+		return err
+	}
+	p.snap.setDags(dags, at)
+	return nil
+}
+
+// observeAwaited looks for users that grants and policies wait for: at once when they are named for the first time,
+// then every dagInterval.
+func (p *pass) observeAwaited(ctx context.Context) error {
+	now, interval := p.clock.Now(), p.declared.Instance.Spec.DagInterval.Duration
+	names, email := p.awaited(now, interval)
+	pages := (len(p.snap.order) + airflow.PageSize - 1) / airflow.PageSize
+	if len(names) > max(pages, 1) || email && now.Sub(p.emailLook) >= interval {
+		users, err := p.airflow.Users(ctx)
+		if err != nil {
+			return err
+		}
+		p.snap.setUsers(users, now)
+		p.emailLook = now
+		for _, name := range names {
+			p.looked[fold(name)] = now
+		}
+		return nil
+	}
+	return p.readUsers(ctx, names, now, func(name string) { p.looked[fold(name)] = now })
+}
+
+// awaited are subjects that nobody stored answers to, and which it is time to look for.
+func (p *pass) awaited(now time.Time, interval time.Duration) (names []string, email bool) {
+	users := p.snap.observed().Users
+	index := access.NewDirectory(users, p.declared.Account)
+	seen := map[string]bool{}
+	ask := func(s v1alpha1.Subject) {
+		if _, problem := index.Resolve(s); problem == nil || problem.Reason != access.ReasonUserNotFound {
+			return
+		}
+		if s.Username == "" {
+			email = true
+			return
+		}
+		key := fold(s.Username)
+		if last, ok := p.looked[key]; seen[key] || ok && now.Sub(last) < interval {
+			return
+		}
+		seen[key] = true
+		names = append(names, s.Username)
+	}
+	for _, policy := range p.declared.Policies {
+		for _, member := range policy.Spec.Members {
+			ask(member)
+		}
+	}
+	for _, grant := range p.declared.Grants {
+		if grant.Status.Activation == nil && grant.Status.End == nil && grant.DeletionTimestamp.IsZero() {
+			ask(grant.Spec.Subject)
+		}
+	}
+	return names, email
+}
+
+// prove reads the users of grants whose state rests on a reading that is too old to prove it. It says whether something
+// was read, so that the plan is made again.
+func (p *pass) prove(ctx context.Context) (bool, error) {
+	var stale []string
+	seen := map[string]bool{}
+	for _, grant := range p.declared.Grants {
+		activation := grant.Status.Activation
+		if activation == nil || grant.Status.RemovedAt != nil || len(activation.Instances) == 0 {
+			delete(p.ended, grant.UID)
+			continue
+		}
+		name := activation.Instances[0].Username
+		since := activation.At.Time
+		if !access.Live(grant, p.declared.Now, p.declared.CacheTTL) {
+			if p.ended[grant.UID].IsZero() {
+				p.ended[grant.UID] = p.clock.Now()
+			}
+			since = p.ended[grant.UID]
+			if end := grant.Status.End; end != nil && end.At.After(since) {
+				since = end.At.Time
+			}
+		}
+		if key := fold(name); !seen[key] && p.readAt(name).Before(since) {
+			seen[key] = true
+			stale = append(stale, name)
+		}
+	}
+	if len(stale) == 0 {
+		return false, nil
+	}
+	return true, p.readUsers(ctx, stale, p.clock.Now(), nil)
+}
+
+// readAt is when a user was read last, or was last seen to be missing.
+func (p *pass) readAt(username string) time.Time {
+	key := fold(username)
+	if st, ok := p.snap.users[key]; ok {
+		return st.at
+	}
+	if at := p.gone[key]; at.After(p.snap.usersAt) {
+		return at
+	}
+	return p.snap.usersAt
+}
+
+// readUsers reads users anew, by pages where many stand on one page, else one by one.
+func (p *pass) readUsers(ctx context.Context, names []string, at time.Time, each func(name string)) error {
+	pages, single := p.byPage(names)
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(p.concurrency)
+	read := make([][]airflow.User, len(pages))
+	for i, page := range pages {
+		group.Go(func() (err error) {
+			read[i], err = p.airflow.UsersPage(groupCtx, page.offset)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, page := range pages {
+		found := map[string]bool{}
+		for _, u := range read[i] {
+			p.snap.setUser(u, at)
+			found[fold(u.Username)] = true
+		}
+		for _, name := range page.names {
+			if !found[fold(name)] {
+				single = append(single, name)
+			}
+		}
+	}
+	if err := p.readSingle(ctx, single, at); err != nil {
+		return err
+	}
+	if each != nil {
+		for _, name := range names {
+			each(name)
+		}
+	}
+	return nil
+}
+
+func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) error {
+	type answer struct {
+		user  airflow.User
+		found bool
+	}
+	answers := make([]answer, len(names))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(p.concurrency)
+	for i, name := range names {
+		group.Go(func() error {
+			u, err := p.airflow.User(groupCtx, name)
+			if airflow.IsNotFound(err) {
+				return nil
+			}
+			answers[i] = answer{user: u, found: err == nil}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if answers[i].found {
+			p.snap.setUser(answers[i].user, at)
+			continue
+		}
+		p.snap.dropUser(name)
+		p.gone[fold(name)] = at
+	}
+	return nil
+}
+
+// userPage is a page of Airflow's user list and the wanted users on it.
+type userPage struct {
+	offset int
+	names  []string
+}
+
+// byPage parts names into pages that are worth one request and names that are read alone.
+func (p *pass) byPage(names []string) (pages []userPage, single []string) {
+	const worthwhile = 3
+	byOffset := map[int][]string{}
+	var offsets []int
+	for _, name := range names {
+		place, ok := p.snap.index[fold(name)]
+		if !ok {
+			single = append(single, name)
+			continue
+		}
+		offset := place / airflow.PageSize * airflow.PageSize
+		if byOffset[offset] == nil {
+			offsets = append(offsets, offset)
+		}
+		byOffset[offset] = append(byOffset[offset], name)
+	}
+	for _, offset := range offsets {
+		if on := byOffset[offset]; len(on) >= worthwhile {
+			pages = append(pages, userPage{offset: offset, names: on})
+		} else {
+			single = append(single, on...)
+		}
+	}
+	return pages, single
+}

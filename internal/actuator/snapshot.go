@@ -1,0 +1,185 @@
+package actuator
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+// snapshot is what was read of one Airflow, with the moment of each reading. It changes only by reading.
+type snapshot struct {
+	roles map[string][]access.Permission
+	users map[string]stored // by folded username
+	dags  map[string]listed
+
+	// order holds folded usernames in the order of Airflow's list, and index their places: which page to ask for.
+	order []string
+	index map[string]int
+
+	rolesAt, usersAt, dagsAt time.Time
+	dagLists                 int
+
+	sorted *access.Observed // nil after a change
+}
+
+type stored struct {
+	user access.User
+	at   time.Time
+}
+
+// listed is a DAG and how many complete lists in a row lacked it.
+type listed struct {
+	dag    access.Dag
+	misses int
+}
+
+func newSnapshot() *snapshot {
+	return &snapshot{
+		roles: map[string][]access.Permission{}, users: map[string]stored{},
+		dags: map[string]listed{}, index: map[string]int{},
+	}
+}
+
+// fold is how Airflow compares user names.
+func fold(name string) string { return strings.ToLower(name) }
+
+func permissions(in []airflow.Permission) []access.Permission {
+	out := make([]access.Permission, len(in))
+	for i, p := range in {
+		out[i] = access.Permission{Action: p.Action, Resource: p.Resource}
+	}
+	return out
+}
+
+func role(name string, in []access.Permission) airflow.Role {
+	out := airflow.Role{Name: name, Permissions: make([]airflow.Permission, len(in))}
+	for i, p := range in {
+		out.Permissions[i] = airflow.Permission{Action: p.Action, Resource: p.Resource}
+	}
+	return out
+}
+
+func user(u airflow.User) access.User {
+	return access.User{
+		Username: u.Username, Email: u.Email, CreatedOn: u.CreatedOn, LastLogin: u.LastLogin,
+		Roles: slices.Clone(u.Roles),
+	}
+}
+
+// setRoles replaces all roles. Names that an incomplete list lacks are kept.
+func (s *snapshot) setRoles(list airflow.List[airflow.Role], at time.Time) {
+	if list.Complete {
+		s.roles = make(map[string][]access.Permission, len(list.Items))
+		s.rolesAt = at
+	}
+	for _, r := range list.Items {
+		s.roles[r.Name] = permissions(r.Permissions)
+	}
+	s.sorted = nil
+}
+
+func (s *snapshot) setRole(r airflow.Role) {
+	s.roles[r.Name] = permissions(r.Permissions)
+	s.sorted = nil
+}
+
+// dropRole forgets a role that is gone, and with it its place in users' lists: Airflow does the same.
+func (s *snapshot) dropRole(name string) {
+	if _, ok := s.roles[name]; !ok {
+		return
+	}
+	delete(s.roles, name)
+	for key, st := range s.users {
+		if i, ok := slices.BinarySearch(st.user.Roles, name); ok {
+			st.user.Roles = slices.Delete(slices.Clone(st.user.Roles), i, i+1)
+			s.users[key] = st
+		}
+	}
+	s.sorted = nil
+}
+
+func (s *snapshot) setUsers(list airflow.List[airflow.User], at time.Time) {
+	if list.Complete {
+		s.users = make(map[string]stored, len(list.Items))
+		s.usersAt = at
+	}
+	s.order = make([]string, 0, len(list.Items))
+	s.index = make(map[string]int, len(list.Items))
+	for i, u := range list.Items {
+		key := fold(u.Username)
+		s.users[key] = stored{user: user(u), at: at}
+		s.order = append(s.order, key)
+		s.index[key] = i
+	}
+	s.sorted = nil
+}
+
+func (s *snapshot) setUser(u airflow.User, at time.Time) {
+	key := fold(u.Username)
+	s.users[key] = stored{user: user(u), at: at}
+	if _, ok := s.index[key]; !ok {
+		s.index[key] = len(s.order)
+		s.order = append(s.order, key)
+	}
+	s.sorted = nil
+}
+
+func (s *snapshot) dropUser(username string) {
+	delete(s.users, fold(username))
+	s.sorted = nil
+}
+
+// setDags takes in a DAG list. A DAG is gone only after two complete lists lacked it.
+func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
+	seen := make(map[string]bool, len(list.Items))
+	for _, d := range list.Items {
+		if d.Stale {
+			continue
+		}
+		seen[d.ID] = true
+		s.dags[d.ID] = listed{dag: access.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}}
+	}
+	if list.Complete {
+		s.dagLists++
+		s.dagsAt = at
+		for id, l := range s.dags {
+			if seen[id] {
+				continue
+			}
+			if l.misses++; l.misses > 1 {
+				delete(s.dags, id)
+			} else {
+				s.dags[id] = l
+			}
+		}
+	}
+	s.sorted = nil
+}
+
+// complete says whether everything was read at least once.
+func (s *snapshot) complete() bool {
+	return !s.rolesAt.IsZero() && !s.usersAt.IsZero() && !s.dagsAt.IsZero()
+}
+
+// observed gives the snapshot as the planner reads it. The value is shared and never changed.
+func (s *snapshot) observed() access.Observed {
+	if s.sorted == nil {
+		o := access.Observed{Roles: maps.Clone(s.roles)}
+		o.Users = make([]access.User, 0, len(s.users))
+		for _, st := range s.users {
+			o.Users = append(o.Users, st.user)
+		}
+		slices.SortFunc(o.Users, func(a, b access.User) int { return strings.Compare(a.Username, b.Username) })
+		o.Dags = make([]access.Dag, 0, len(s.dags))
+		for _, l := range s.dags {
+			o.Dags = append(o.Dags, l.dag)
+		}
+		slices.SortFunc(o.Dags, func(a, b access.Dag) int { return strings.Compare(a.ID, b.ID) })
+		s.sorted = &o
+	}
+	return *s.sorted
+}

@@ -1,0 +1,48 @@
+package actuator
+
+import (
+	"context"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// Source gives the Kubernetes side of an instance and stores what must be stored before a write to Airflow.
+type Source interface {
+	// Declared gives what is declared now. It is asked at the start of a pass and again between slices, so that what
+	// ended meanwhile is taken away first. It reads a cache and costs nothing.
+	Declared(ctx context.Context) (Declared, error)
+	// StoreInventory writes the inventory and held losses to the instance's status and returns when they are stored.
+	// Nothing is created in Airflow before that.
+	StoreInventory(ctx context.Context, inventory []v1alpha1.ManagedRole, held []v1alpha1.HeldRevocation) error
+}
+
+// Declared is the Kubernetes side of an instance. Its objects are never changed.
+type Declared struct {
+	// Now is the latest of our clock, the API server's and Airflow's.
+	Now time.Time
+	// StartsAllowed is false while clocks differ so much that nothing may be given.
+	StartsAllowed bool
+	Instance      *v1alpha1.AirflowInstance
+	Policies      []*v1alpha1.DagAccessPolicy
+	// Grants of these policies, and grants that were activated in this instance.
+	Grants []*v1alpha1.AccessGrant
+	// Endpoint and Account of the server.
+	Endpoint, Account string
+	// CacheTTL is how much before its end a grant is taken away.
+	CacheTTL time.Duration
+	// AllowPrivileged permits write actions on global resources in airflowPermissions.
+	AllowPrivileged bool
+}
+
+// Look says what a pass must read before it plans.
+type Look int
+
+const (
+	// LookTouched reads only what is about to change and whom grants wait for.
+	LookTouched Look = iota
+	// LookDags reads the DAG list, too.
+	LookDags
+	// LookFull reads roles, users and DAGs.
+	LookFull
+)

@@ -1,0 +1,101 @@
+// Package options reads the operator's command line.
+package options
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Options are the settings of the operator.
+type Options struct {
+	MetricsAddress, ProbeAddress string
+	LeaderElect                  bool
+	LeaderElectionNamespace      string
+	// InstanceNamespaces are the namespaces in which AirflowInstances and their Secrets may be; empty means all.
+	InstanceNamespaces []string
+	AllowHTTPHosts     []string
+	AllowAddresses     []netip.Prefix
+	AllowPrivileged    bool
+	// Retention is how long an ended grant stays that no Git tool keeps.
+	Retention time.Duration
+	// Concurrency is how many requests to one Airflow are under way at once.
+	Concurrency int
+	LogLevel    slog.Level
+	LogFormat   string
+	Version     bool
+}
+
+const usage = `airflow-oam governs access to Apache Airflow: who may do what to which DAGs, for how long.
+
+It watches AirflowInstance, DagAccessPolicy and AccessGrant objects, makes Airflow's roles say what they say, and takes
+access away on time. It is usually installed by its Helm chart, which sets these flags:
+
+`
+
+// Parse reads the command line. Help goes to output and gives flag.ErrHelp; other errors say which flag is wrong.
+func Parse(arguments []string, output io.Writer) (Options, error) {
+	o := Options{}
+	set := flag.NewFlagSet("airflow-oam", flag.ContinueOnError)
+	set.SetOutput(output)
+	set.Usage = func() {
+		_, _ = io.WriteString(output, usage)
+		set.PrintDefaults()
+	}
+	set.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "`address` for Prometheus metrics; 0 turns them off")
+	set.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "`address` for /healthz and /readyz")
+	set.BoolVar(&o.LeaderElect, "leader-elect", false, "only one of several replicas works, by a Lease")
+	set.StringVar(&o.LeaderElectionNamespace, "leader-election-namespace", "", "`namespace` of that Lease; the pod's own when empty")
+	set.Func("instance-namespaces", "`namespaces`, comma separated, in which AirflowInstances are served; all when empty", func(v string) error {
+		for name := range strings.SplitSeq(v, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				o.InstanceNamespaces = append(o.InstanceNamespaces, name)
+			}
+		}
+		return nil
+	})
+	set.Func("allow-http-host", "`host` or host:port that may be called by http, without TLS; may be given more than once", func(v string) error {
+		if v == "" || strings.Contains(v, "/") {
+			return errors.New("want a host such as airflow.example.internal or airflow.example.internal:8080")
+		}
+		o.AllowHTTPHosts = append(o.AllowHTTPHosts, v)
+		return nil
+	})
+	set.Func("allow-address", "`CIDR` of addresses that may be called although they are loopback or link-local; may be given more than once", func(v string) error {
+		prefix, err := netip.ParsePrefix(v)
+		if err != nil {
+			return errors.New("want a CIDR such as 127.0.0.0/8")
+		}
+		o.AllowAddresses = append(o.AllowAddresses, prefix)
+		return nil
+	})
+	set.BoolVar(&o.AllowPrivileged, "allow-privileged-permissions", false, "policies may hold write actions on global resources, where their instance allows them")
+	set.DurationVar(&o.Retention, "retention", 30*24*time.Hour, "how `long` an ended grant stays when no Git tool keeps it")
+	set.IntVar(&o.Concurrency, "airflow-concurrency", 8, "how many requests to one Airflow are under way at once")
+	set.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "`level`: debug, info, warn or error")
+	set.StringVar(&o.LogFormat, "log-format", "json", "`format`: json or text")
+	set.BoolVar(&o.Version, "version", false, "print the version and end")
+	if err := set.Parse(arguments); err != nil {
+		return Options{}, err
+	}
+	return o, o.validate(set.Args())
+}
+
+func (o *Options) validate(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("unexpected argument %q: settings are given as flags, see --help", rest[0])
+	case o.Retention < time.Hour:
+		return fmt.Errorf("--retention=%s: want at least 1h, ended grants are evidence", o.Retention)
+	case o.Concurrency < 1 || o.Concurrency > 64:
+		return fmt.Errorf("--airflow-concurrency=%d: want 1 to 64", o.Concurrency)
+	case o.LogFormat != "json" && o.LogFormat != "text":
+		return fmt.Errorf("--log-format=%s: want json or text", o.LogFormat)
+	}
+	return nil
+}
