@@ -1,0 +1,165 @@
+package chart
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/airflow-oam/airflow-oam/test/controlplane"
+)
+
+// rules returns the rules of every role, by kind, namespace and name.
+func rules(t *testing.T, all []*unstructured.Unstructured) map[string][]rbacv1.PolicyRule {
+	t.Helper()
+	found := map[string][]rbacv1.PolicyRule{}
+	for _, role := range pick[rbacv1.ClusterRole](t, all, "ClusterRole") {
+		found["ClusterRole "+role.Name] = role.Rules
+	}
+	for _, role := range pick[rbacv1.Role](t, all, "Role") {
+		found["Role "+role.Namespace+"/"+role.Name] = role.Rules
+	}
+	return found
+}
+
+func TestNoRoleHoldsMoreThanItMust(t *testing.T) {
+	for name, values := range map[string]string{"default": "", "everything": everything} {
+		t.Run(name, func(t *testing.T) {
+			for role, held := range rules(t, objects(t, values)) {
+				for _, rule := range held {
+					checkRule(t, role, rule)
+				}
+			}
+		})
+	}
+}
+
+func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
+	t.Helper()
+	words := slices.Concat(rule.APIGroups, rule.Resources, rule.ResourceNames, rule.Verbs, rule.NonResourceURLs)
+	for _, word := range words {
+		if strings.Contains(word, "*") {
+			t.Errorf("%s has a wildcard: %v", role, rule)
+		}
+	}
+	for _, verb := range []string{"escalate", "bind", "impersonate", "deletecollection", "force-finalize"} {
+		if slices.Contains(rule.Verbs, verb) {
+			t.Errorf("%s may %s: %v", role, verb, rule)
+		}
+	}
+	if !slices.Contains(rule.Resources, "secrets") {
+		return
+	}
+	if strings.HasPrefix(role, "ClusterRole") || !slices.Equal(rule.Verbs, []string{"get"}) {
+		t.Errorf("%s may do more with Secrets than get them in one namespace: %v", role, rule)
+	}
+}
+
+func TestSecretsAreReadInListedNamespacesOnly(t *testing.T) {
+	tests := map[string]struct {
+		values string
+		want   []string
+	}{
+		"the release's own by default": {"", []string{releaseNamespace}},
+		"those that are listed":        {"instanceNamespaces: [a, b]", []string{"a", "b"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			all := objects(t, test.values)
+			var got []string
+			for role, held := range rules(t, all) {
+				if len(held) > 0 && slices.Contains(held[0].Resources, "secrets") {
+					got = append(got, strings.Split(strings.TrimPrefix(role, "Role "), "/")[0])
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("namespaces with a right to Secrets (-want +got):\n%s", diff)
+			}
+			arguments := pick[appsv1.Deployment](t, all, "Deployment")[0].Spec.Template.Spec.Containers[0].Args
+			if want := "--instance-namespaces=" + strings.Join(test.want, ","); !slices.Contains(arguments, want) {
+				t.Errorf("arguments %q do not hold %q", arguments, want)
+			}
+		})
+	}
+}
+
+func TestKustomizeAndChartInstallTheSame(t *testing.T) {
+	built := kustomized(t)
+	chart := objects(t, "{rbac: {exampleRoles: false}}")
+	want := append(named(chart), "Namespace "+releaseNamespace)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, named(built)); diff != "" {
+		t.Errorf("objects (-chart +kustomize):\n%s", diff)
+	}
+	if diff := cmp.Diff(rules(t, chart), rules(t, built)); diff != "" {
+		t.Errorf("rules (-chart +kustomize):\n%s", diff)
+	}
+	one := pick[appsv1.Deployment](t, chart, "Deployment")[0].Spec.Template.Spec
+	other := pick[appsv1.Deployment](t, built, "Deployment")[0].Spec.Template.Spec
+	if diff := cmp.Diff(one.SecurityContext, other.SecurityContext); diff != "" {
+		t.Errorf("security context of the pod (-chart +kustomize):\n%s", diff)
+	}
+	inChart, inKustomize := one.Containers[0], other.Containers[0]
+	for what, pair := range map[string][2]any{
+		"security context": {inChart.SecurityContext, inKustomize.SecurityContext},
+		"resources":        {inChart.Resources, inKustomize.Resources},
+		"ports":            {inChart.Ports, inKustomize.Ports},
+		"liveness":         {inChart.LivenessProbe, inKustomize.LivenessProbe},
+		"readiness":        {inChart.ReadinessProbe, inKustomize.ReadinessProbe},
+	} {
+		if diff := cmp.Diff(pair[0], pair[1]); diff != "" {
+			t.Errorf("%s of the container (-chart +kustomize):\n%s", what, diff)
+		}
+	}
+	for _, kind := range []string{"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"} {
+		if diff := cmp.Diff(specs(chart, kind), specs(built, kind)); diff != "" {
+			t.Errorf("%s (-chart +kustomize):\n%s", kind, diff)
+		}
+	}
+}
+
+// specs returns the specs of a kind by name.
+func specs(all []*unstructured.Unstructured, kind string) map[string]any {
+	found := map[string]any{}
+	for _, object := range all {
+		if object.GetKind() == kind {
+			found[object.GetName()] = object.Object["spec"]
+		}
+	}
+	return found
+}
+
+func TestPoliciesFollowTheNamespaceOfKustomize(t *testing.T) {
+	root, err := controlplane.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(filepath.Join(root, "config"))); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(copied, "operator", "kustomization.yaml")
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved := strings.Replace(string(content), "namespace: airflow-oam-system", "namespace: elsewhere", 1)
+	if err := os.WriteFile(file, []byte(moved), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := yaml.Marshal(specs(build(t, filepath.Join(copied, "default")), "ValidatingAdmissionPolicy")["airflow-oam-operator-only"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "system:serviceaccount:elsewhere:airflow-oam"; !strings.Contains(string(text), want) {
+		t.Errorf("the policy does not name %s:\n%s", want, text)
+	}
+}

@@ -1,0 +1,41 @@
+package chart
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestBadValuesAreRefused(t *testing.T) {
+	tests := map[string]struct{ values, want string }{
+		"an unknown value":                     {"replica: 2", "additional properties 'replica' not allowed"},
+		"an unknown value inside":              {"crds: {install: true}", "additional properties 'install' not allowed"},
+		"a truth in words":                     {`crds: {keep: "no"}`, "/crds/keep"},
+		"a namespace that is none":             {"instanceNamespaces: [Data_Platform]", "/instanceNamespaces/0"},
+		"every namespace":                      {`instanceNamespaces: ["*"]`, "/instanceNamespaces/0"},
+		"a namespace twice":                    {"instanceNamespaces: [a, a]", "/instanceNamespaces"},
+		"a list as text":                       {"instanceNamespaces: a", "/instanceNamespaces"},
+		"a host with a path":                   {"allowHTTPHosts: [airflow/x]", "/allowHTTPHosts/0"},
+		"an address without a length":          {"allowAddresses: [127.0.0.1]", "/allowAddresses/0"},
+		"a retention in days":                  {"retention: 30d", "/retention"},
+		"no requests at once":                  {"airflowConcurrency: 0", "/airflowConcurrency"},
+		"another log level":                    {"logLevel: trace", "/logLevel"},
+		"another log format":                   {"logFormat: xml", "/logFormat"},
+		"a digest that is none":                {"image: {digest: latest}", "/image/digest"},
+		"another pull policy":                  {"image: {pullPolicy: Sometimes}", "/image/pullPolicy"},
+		"no repository":                        {`image: {repository: ""}`, "/image/repository"},
+		"half a replica":                       {"replicas: 0.5", "/replicas"},
+		"a port that is none":                  {"metrics: {port: 0}", "/metrics/port"},
+		"no way out":                           {"networkPolicy: {egressPorts: []}", "/networkPolicy/egressPorts"},
+		"two operators that do not elect":      {"{replicas: 2, leaderElect: false}", "more than one replica needs leaderElect"},
+		"a ServiceMonitor without a Service":   {"metrics: {serviceMonitor: {enabled: true}}", "serviceMonitor needs metrics.enabled and metrics.service.enabled"},
+		"somebody's ServiceAccount, not named": {"serviceAccount: {create: false}", "serviceAccount.name is needed"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := rendered(t, test.values)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error = %v, want one that says %q", err, test.want)
+			}
+		})
+	}
+}
