@@ -38,6 +38,11 @@ var listProviders = listing[providersWire, providerWire]{
 		if w.Providers == nil {
 			return nil, nil, errNoList
 		}
+		for _, p := range *w.Providers {
+			if p.Package == "" {
+				return nil, nil, errNoName
+			}
+		}
 		return *w.Providers, w.Total, nil
 	},
 	key: func(p providerWire) string { return p.Package },

@@ -36,7 +36,7 @@ func transportError(parent context.Context, err error) *Error {
 	var (
 		certificate *tls.CertificateVerificationError
 		record      tls.RecordHeaderError
-		alert       tls.AlertError
+		alert       *net.OpError
 		hostname    x509.HostnameError
 		authority   x509.UnknownAuthorityError
 		dns         *net.DNSError
@@ -52,8 +52,9 @@ func transportError(parent context.Context, err error) *Error {
 		return &Error{Cause: CauseTLS, Detail: "the server's certificate was refused"}
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return &Error{Cause: CauseTLS, Detail: "the server does not speak TLS on this port"}
-	case errors.As(err, &alert):
-		return &Error{Cause: CauseTLS, Detail: "the server ended the TLS handshake: " + clean(alert.Error(), maxDetail)}
+	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
+		// How crypto/tls reports an alert that it got or sent.
+		return &Error{Cause: CauseTLS, Detail: "the TLS handshake failed: " + clean(alert.Err.Error(), maxDetail)}
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return &Error{Cause: CauseUnavailable, Detail: "no answer in time", err: context.DeadlineExceeded}
 	case errors.As(err, &dns):

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -68,7 +69,7 @@ func normalHost(u *url.URL) (string, error) {
 		}
 		return host, nil
 	}
-	if len(port) > 5 || strings.HasPrefix(port, "0") {
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strings.HasPrefix(port, "0") {
 		return "", invalid("the url's port is none")
 	}
 	return net.JoinHostPort(host, port), nil

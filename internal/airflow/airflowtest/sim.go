@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -145,6 +146,7 @@ func Serve(t testing.TB, s *Sim) *Server {
 func start(t testing.TB, s *Sim, secure bool) *Server {
 	t.Helper()
 	out := &Server{Sim: s, http: httptest.NewUnstartedServer(s)}
+	out.http.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are on purpose
 	if secure {
 		out.http.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 		out.http.StartTLS()

@@ -1,0 +1,147 @@
+package airflow_test
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+)
+
+// roleNamesOf checks that no role comes twice and gives the names, sorted.
+func roleNamesOf(t *testing.T, list airflow.List[airflow.Role]) []string {
+	t.Helper()
+	var names []string
+	for _, r := range list.Items {
+		names = append(names, r.Name)
+	}
+	slices.Sort(names)
+	if len(slices.Compact(slices.Clone(names))) != len(names) {
+		t.Error("a role comes twice")
+	}
+	return names
+}
+
+func storedNames(s *airflowtest.Server) []string {
+	var names []string
+	for _, r := range s.Roles() {
+		names = append(names, r.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func TestF44Pages(t *testing.T) {
+	const many = 245 // with the built-in roles 250: three pages
+	once := func(change func(*airflowtest.Server)) func(*airflowtest.Server) {
+		return func(s *airflowtest.Server) {
+			s.Inject(airflowtest.Meanwhile(func() { change(s) }).On("GET", endpointRoles).After(1).For(1))
+		}
+	}
+	next := 0
+	for name, tc := range map[string]struct {
+		inject   func(*airflowtest.Server)
+		requests int
+		shifts   bool // never complete
+	}{
+		"as they should be": {func(*airflowtest.Server) {}, 3, false},
+		"short pages": {func(s *airflowtest.Server) {
+			s.Inject(airflowtest.ShortPages(40).On("GET", endpointRoles))
+		}, 7, false},
+		"one page is short": {func(s *airflowtest.Server) {
+			s.Inject(airflowtest.ShortPages(99).On("GET", endpointRoles).After(1).For(1))
+		}, 3, false},
+		"a role goes between two pages":  {once(func(s *airflowtest.Server) { s.DeleteRole("r000") }), 6, false},
+		"a role comes between two pages": {once(func(s *airflowtest.Server) { s.SetRole("new") }), 6, false},
+		"half of them go between two pages": {once(func(s *airflowtest.Server) {
+			for i := range 150 {
+				s.DeleteRole(fmt.Sprintf("r%03d", i))
+			}
+		}), 3, false},
+		"they come and go all the time": {func(s *airflowtest.Server) {
+			s.Inject(airflowtest.Meanwhile(func() {
+				next++
+				s.SetRole(fmt.Sprintf("new%d", next))
+			}).On("GET", endpointRoles))
+		}, 9, true},
+		"the same page again and again": {func(s *airflowtest.Server) {
+			s.Inject(airflowtest.Fault{Query: func(q url.Values) { q.Set("offset", "0") }}.On("GET", endpointRoles))
+		}, 6, true},
+		"an empty page": {func(s *airflowtest.Server) {
+			s.Inject(airflowtest.Fault{Query: func(q url.Values) { q.Set("offset", "100000") }}.On("GET", endpointRoles).After(1))
+		}, 4, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := setup(t, airflowtest.Options{}, nil)
+			for i := range many {
+				s.SetRole(fmt.Sprintf("r%03d", i))
+			}
+			tc.inject(s)
+			list, err := c.Roles(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := roleNamesOf(t, list)
+			if list.Complete == tc.shifts {
+				t.Errorf("complete: %v", list.Complete)
+			}
+			if list.Complete && !slices.Equal(names, storedNames(s)) {
+				t.Errorf("%d roles read, %d stored", len(names), len(s.Roles()))
+			}
+			if n := requests(s, "GET", endpointRoles); n != tc.requests {
+				t.Errorf("%d requests, want %d", n, tc.requests)
+			}
+		})
+	}
+}
+
+func TestListsThatAreTooLargeAreRefused(t *testing.T) {
+	for name, body := range map[string]string{
+		"a total beyond all reason": `{"roles":[],"total_entries":99999999}`,
+		"a negative total":          `{"roles":[],"total_entries":-1}`,
+		"no total":                  `{"roles":[]}`,
+		"no list":                   `{"total_entries":0}`,
+		"an item without a name":    `{"roles":[{"actions":[]}],"total_entries":1}`,
+		"a pair without a name":     `{"roles":[{"name":"r","actions":[{"action":{"name":"can_read"}}]}],"total_entries":1}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := setup(t, airflowtest.Options{}, nil)
+			s.Inject(answer(200, "application/json", body).On("GET", endpointRoles))
+			_, err := c.Roles(ctx)
+			want(t, airflow.CauseNotAirflow, err)
+		})
+	}
+}
+
+func TestAnErrorOnALaterPageFailsTheList(t *testing.T) {
+	s, c := setup(t, airflowtest.Options{}, nil)
+	for i := range 120 {
+		s.AddUser(airflowtest.User{Username: fmt.Sprintf("u%d", i)})
+	}
+	s.Inject(airflowtest.Status(500, "x").On("GET", "/auth/fab/v1/users").After(1))
+	list, err := c.Users(ctx)
+	want(t, airflow.CauseUnavailable, err)
+	if list.Complete || len(list.Items) != 0 {
+		t.Errorf("part of the list came with the error: %d", len(list.Items))
+	}
+}
+
+func TestDagsAreReadWithStaleOnes(t *testing.T) {
+	s, c := setup(t, airflowtest.Options{}, nil)
+	for i := range 130 {
+		s.SetDag(airflowtest.Dag{
+			ID: fmt.Sprintf("d%03d", i), Tags: []string{"z", "a", "a"}, Owners: []string{"y", "x"},
+			Bundle: "main", Path: "team/d.py", Stale: i == 129, Paused: i == 0,
+		})
+	}
+	list, err := c.Dags(ctx)
+	if err != nil || !list.Complete || len(list.Items) != 130 {
+		t.Fatalf("%d DAGs, complete %v, %v", len(list.Items), list.Complete, err)
+	}
+	first, last := list.Items[0], list.Items[129]
+	if fmt.Sprint(first) != "{d000 [a z] [x y] main team/d.py true false}" || !last.Stale || last.Paused {
+		t.Errorf("first %v, last %v", first, last)
+	}
+}
