@@ -159,6 +159,13 @@ func (p *pass) declare(ctx context.Context) error {
 		p.inventory = declared.Instance.Status.ManagedRoles
 		p.loaded = true
 	}
+	for _, grant := range declared.Grants {
+		if activation := grant.Status.Activation; activation == nil || grant.Status.RemovedAt != nil {
+			delete(p.ended, grant.UID)
+		} else if p.ended[grant.UID].IsZero() && !access.Live(grant, declared.Now, declared.CacheTTL) {
+			p.ended[grant.UID] = p.clock.Now() // a proof must be of a later reading
+		}
+	}
 	instance := declared.Instance.DeepCopy()
 	instance.Status.ManagedRoles = p.owned()
 	declared.Instance = instance

@@ -130,15 +130,11 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 	for _, grant := range p.declared.Grants {
 		activation := grant.Status.Activation
 		if activation == nil || grant.Status.RemovedAt != nil || len(activation.Instances) == 0 {
-			delete(p.ended, grant.UID)
 			continue
 		}
 		name := activation.Instances[0].Username
 		since := activation.At.Time
 		if !access.Live(grant, p.declared.Now, p.declared.CacheTTL) {
-			if p.ended[grant.UID].IsZero() {
-				p.ended[grant.UID] = p.clock.Now()
-			}
 			since = p.ended[grant.UID]
 			if end := grant.Status.End; end != nil && end.At.After(since) {
 				since = end.At.Time

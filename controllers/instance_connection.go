@@ -1,0 +1,217 @@
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/metrics"
+)
+
+// assumedCacheTTL is Airflow's default of [fab] cache_ttl.
+const assumedCacheTTL = 30 * time.Second
+
+// connection is what is kept in memory of one instance: the client, what was found out about the server, and when it
+// was looked at. One goroutine at a time uses it: the one that reconciles the instance.
+type connection struct {
+	uid      types.UID
+	client   *airflow.Client
+	actuator *actuator.Actuator
+	// endpoint and digest say what the client was made of.
+	endpoint, digest string
+
+	server    airflow.Server
+	account   string
+	checkedAt time.Time
+
+	lastFull, lastDags time.Time
+	nextFull           time.Duration // the jittered interval
+	failures           int
+	notBefore          time.Time // Retry-After of the server
+	asked              string    // last value of the reconcile-at annotation
+	first              bool      // nothing was read from Kubernetes for it yet
+
+	skew     Skew
+	requests atomic.Int64
+}
+
+// material is what a client is made of, as the Secrets hold it.
+type material struct {
+	credentials airflow.Credentials
+	ca          []byte
+	digest      string
+}
+
+// connect gives the instance's connection, with a client that is made of what the spec and the Secrets hold now. While
+// the Secret is missing or wrong, the last good credentials in memory serve on and the problem is returned beside it.
+func (r *InstanceReconciler) connect(ctx context.Context, afi *v1alpha1.AirflowInstance) (*connection, *trouble) {
+	key := types.NamespacedName{Namespace: afi.Namespace, Name: afi.Name}
+	conn := r.connection(key, afi.UID)
+	found, problem := r.readMaterial(ctx, afi)
+	if problem != nil {
+		return conn, problem
+	}
+	if conn.client != nil && conn.digest == found.digest {
+		return conn, nil
+	}
+	client, err := airflow.New(airflow.Config{
+		URL: afi.Spec.URL, Credentials: found.credentials, CABundle: found.ca,
+		AllowHTTPHosts: r.AllowHTTPHosts, AllowedAddresses: r.AllowedAddresses, Clock: r.Clock,
+		Observer: r.observer(key, conn),
+	})
+	if err != nil {
+		return conn, connectTrouble(afi, err)
+	}
+	if problem := r.moved(ctx, afi, conn, client); problem != nil {
+		client.Close()
+		return conn, problem
+	}
+	if conn.client != nil {
+		conn.client.Close()
+	}
+	if conn.actuator == nil || conn.endpoint != client.URL() {
+		conn.actuator = actuator.New(client, r.Clock, actuator.Options{Concurrency: r.Concurrency})
+		conn.lastFull, conn.lastDags = time.Time{}, time.Time{}
+	} else {
+		conn.actuator.Use(client)
+	}
+	conn.client, conn.endpoint, conn.digest = client, client.URL(), found.digest
+	conn.checkedAt, conn.notBefore, conn.failures = time.Time{}, time.Time{}, 0
+	return conn, nil
+}
+
+// connection finds or makes the memory of an instance. A re-created instance starts anew.
+func (r *InstanceReconciler) connection(key types.NamespacedName, uid types.UID) *connection {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.connections == nil {
+		r.connections = map[types.NamespacedName]*connection{}
+	}
+	conn := r.connections[key]
+	if conn == nil || conn.uid != uid {
+		conn = &connection{uid: uid, first: true}
+		r.connections[key] = conn
+	}
+	return conn
+}
+
+func (r *InstanceReconciler) disconnect(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if conn := r.connections[key]; conn != nil && conn.client != nil {
+		conn.client.Close()
+	}
+	delete(r.connections, key)
+}
+
+// observer counts requests and measures the clock of the server.
+func (r *InstanceReconciler) observer(key types.NamespacedName, conn *connection) airflow.Observer {
+	name := key.String()
+	return func(e airflow.Exchange) {
+		conn.requests.Add(1)
+		conn.skew.Observe(e.ServerDate, e.Received)
+		metrics.ObserveRequest(name, e.Endpoint, e.Method, e.Status, string(e.Cause), e.Duration)
+	}
+}
+
+// readMaterial reads the Secrets, uncached: the operator may get the ones it is told about, and list none.
+func (r *InstanceReconciler) readMaterial(ctx context.Context, afi *v1alpha1.AirflowInstance) (material, *trouble) {
+	name := afi.Spec.Credentials.SecretRef.Name
+	secret, problem := r.readSecret(ctx, afi.Namespace, name)
+	if problem != nil {
+		return material{}, problem
+	}
+	for _, key := range []string{"username", "password", "url"} {
+		if len(secret.Data[key]) == 0 {
+			return material{}, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretInvalid, stalled: true,
+				message: fmt.Sprintf("Secret %q has no key %q: it needs username, password and url", name, key)}
+		}
+	}
+	if !airflow.SameOrigin(afi.Spec.URL, string(secret.Data["url"])) {
+		return material{}, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretURLMismatch, stalled: true,
+			message: fmt.Sprintf("the key url of Secret %q names another address than spec.url: credentials are sent only where their Secret says", name)}
+	}
+	m := material{credentials: airflow.Credentials{Username: string(secret.Data["username"]), Password: string(secret.Data["password"])}}
+	if tls := afi.Spec.TLS; tls != nil {
+		ca, problem := r.readSecret(ctx, afi.Namespace, tls.CASecretRef.Name)
+		if problem != nil {
+			return material{}, problem
+		}
+		if m.ca = ca.Data[tls.CASecretRef.Key]; len(m.ca) == 0 {
+			return material{}, &trouble{condition: v1alpha1.ConditionReachable, reason: v1alpha1.ReasonSecretInvalid, stalled: true,
+				message: fmt.Sprintf("Secret %q has no key %q with the certificates to trust", tls.CASecretRef.Name, tls.CASecretRef.Key)}
+		}
+	}
+	hash := sha256.New()
+	for _, part := range []string{afi.Spec.URL, m.credentials.Username, m.credentials.Password, string(m.ca)} {
+		fmt.Fprintf(hash, "%d:%s", len(part), part)
+	}
+	m.digest = hex.EncodeToString(hash.Sum(nil))
+	return m, nil
+}
+
+func (r *InstanceReconciler) readSecret(ctx context.Context, namespace, name string) (*corev1.Secret, *trouble) {
+	secret := &corev1.Secret{}
+	err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
+	switch {
+	case err == nil:
+		return secret, nil
+	case apierrors.IsNotFound(err):
+		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretNotFound,
+			message: fmt.Sprintf("Secret %q does not exist in namespace %s: create it with the keys username, password and url", name, namespace)}
+	case apierrors.IsForbidden(err):
+		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretForbidden,
+			message: fmt.Sprintf("the operator may not read Secret %q: list namespace %s in the chart's value instanceNamespaces", name, namespace)}
+	default:
+		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretNotFound,
+			message: fmt.Sprintf("Secret %q cannot be read now", name)}
+	}
+}
+
+// moved refuses a changed address where the managed roles are not found: they would be left behind in the old Airflow.
+func (r *InstanceReconciler) moved(ctx context.Context, afi *v1alpha1.AirflowInstance, conn *connection, client *airflow.Client) *trouble {
+	old := afi.Status.Endpoint
+	if old == "" || airflow.SameOrigin(old, afi.Spec.URL) || len(afi.Status.ManagedRoles) == 0 {
+		return nil
+	}
+	roles, err := client.Roles(ctx)
+	if err != nil {
+		return connectTrouble(afi, err)
+	}
+	there := make(map[string]bool, len(roles.Items))
+	for _, role := range roles.Items {
+		there[role.Name] = true
+	}
+	for _, entry := range afi.Status.ManagedRoles {
+		if !there[entry.Name] {
+			return &trouble{condition: v1alpha1.ConditionReady, reason: v1alpha1.ReasonEndpointChanged, stalled: true,
+				message: fmt.Sprintf("spec.url changed, and role %q of %s is not found at the new address: set the old url again, or give the old Airflow up with deletion: Abandon and create another AirflowInstance",
+					entry.Name, old)}
+		}
+	}
+	return nil
+}
+
+// cacheTTL is how long Airflow's workers may use permissions that were taken away, and whether that is assumed.
+func cacheTTL(afi *v1alpha1.AirflowInstance) (time.Duration, bool) {
+	if ttl := afi.Spec.PermissionCacheTTL; ttl != nil {
+		return ttl.Duration, false
+	}
+	return assumedCacheTTL, true
+}
+
+// throttled says that the server asked to be left alone for a while.
+func (c *connection) throttled() *trouble {
+	found := reactions[airflow.CauseThrottled]
+	return &trouble{condition: found.condition, reason: found.reason, message: found.remedy}
+}

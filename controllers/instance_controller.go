@@ -1,0 +1,231 @@
+package controllers
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+const (
+	// maxWait caps a wait, so that a stepped clock cannot hide an ending.
+	maxWait = 60 * time.Second
+	// minBackoff and maxBackoff bound the time between tries while an Airflow cannot be used.
+	minBackoff = time.Second
+	maxBackoff = 60 * time.Second
+	// maxOverdueBackoff bounds it while something should have been taken away.
+	maxOverdueBackoff = 5 * time.Second
+	// settle gives the objects of one kubectl apply the time to arrive, so that one pass serves them.
+	settle = 20 * time.Millisecond
+)
+
+// InstanceReconciler brings each Airflow to what is declared. It alone talks to Airflow; the key of its queue is the
+// instance, so that one Airflow has one writer and a slow one delays only itself.
+type InstanceReconciler struct {
+	client.Client
+	// APIReader reads past the cache: Secrets, and everything in the first pass after a start.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
+	Recorder  events.EventRecorder
+	Reports   *Reports
+	// KubernetesClock is the API server's; nil counts as ours.
+	KubernetesClock *Skew
+
+	AllowHTTPHosts   []string
+	AllowedAddresses []netip.Prefix
+	AllowPrivileged  bool
+	// Concurrency is how many requests to one Airflow are under way at once; 0 means the actuator's default.
+	Concurrency int
+
+	mu          sync.Mutex
+	connections map[types.NamespacedName]*connection
+}
+
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances/finalizers,verbs=update
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies;accessgrants,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile makes one pass over one instance.
+func (r *InstanceReconciler) Reconcile(ctx context.Context, request ctrl.Request) (result ctrl.Result, err error) {
+	afi := &v1alpha1.AirflowInstance{}
+	if err := r.Get(ctx, request.NamespacedName, afi); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.disconnect(request.NamespacedName)
+			r.Reports.Forget(request.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	scope := newInstanceScope(r, afi)
+	defer func() { result, err = scope.close(ctx, result, err) }()
+
+	for _, phase := range []func(context.Context, *instanceScope) (done bool, err error){
+		r.abandon,
+		r.unique,
+		r.finalize,
+		r.open,
+		r.pass,
+		r.letGo,
+	} {
+		if done, err := phase(ctx, scope); done || err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return ctrl.Result{}, nil
+}
+
+// abandon lets a deleted instance go at once where that is asked for: Airflow stays as it is.
+func (r *InstanceReconciler) abandon(ctx context.Context, s *instanceScope) (bool, error) {
+	if s.afi.DeletionTimestamp.IsZero() || s.afi.Spec.Deletion != v1alpha1.InstanceDeletionAbandon {
+		return false, nil
+	}
+	log.FromContext(ctx).Info("abandoning an Airflow: its roles stay", "endpoint", s.afi.Status.Endpoint, "roles", len(s.afi.Status.ManagedRoles))
+	return true, s.removeFinalizer(ctx)
+}
+
+// unique stops the younger of two instances for one Airflow.
+func (r *InstanceReconciler) unique(ctx context.Context, s *instanceScope) (bool, error) {
+	list := &v1alpha1.AirflowInstanceList{}
+	if err := r.List(ctx, list); err != nil {
+		return false, err
+	}
+	for i := range list.Items {
+		other := &list.Items[i]
+		if other.UID == s.afi.UID || !airflow.SameOrigin(other.Spec.URL, s.afi.Spec.URL) || !older(other, s.afi) {
+			continue
+		}
+		s.trouble = &trouble{condition: v1alpha1.ConditionReady, reason: v1alpha1.ReasonEndpointTaken, stalled: true,
+			message: "AirflowInstance " + other.Namespace + "/" + other.Name + " governs this Airflow already: two would fight over it; delete one of them"}
+		if !s.afi.DeletionTimestamp.IsZero() && len(s.afi.Status.ManagedRoles) == 0 {
+			return true, s.removeFinalizer(ctx)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// older says which of two instances came first: the one that manages roles, else by age, else by name.
+func older(a, b *v1alpha1.AirflowInstance) bool {
+	if first, second := len(a.Status.ManagedRoles) > 0, len(b.Status.ManagedRoles) > 0; first != second {
+		return first
+	}
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.CreationTimestamp.Before(&b.CreationTimestamp)
+	}
+	return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
+}
+
+// finalize keeps the object until what we made in Airflow is gone: before the first write there.
+func (r *InstanceReconciler) finalize(ctx context.Context, s *instanceScope) (bool, error) {
+	if !s.afi.DeletionTimestamp.IsZero() || controllerutil.ContainsFinalizer(s.afi, v1alpha1.Finalizer) {
+		return false, nil
+	}
+	return false, s.addFinalizer(ctx)
+}
+
+// open connects, and looks once an interval at what server this is. A problem with the Secret does not stop endings
+// while a good connection is in memory.
+func (r *InstanceReconciler) open(ctx context.Context, s *instanceScope) (bool, error) {
+	conn, problem := r.connect(ctx, s.afi)
+	s.conn, s.trouble = conn, problem
+	if conn.client == nil {
+		return true, nil
+	}
+	if r.Clock.Now().Before(conn.notBefore) {
+		s.waitUntil(conn.notBefore)
+		s.trouble = conn.throttled()
+		return true, nil
+	}
+	if problem := r.check(ctx, s.afi, conn); problem != nil {
+		s.trouble = problem
+		return true, nil
+	}
+	return false, nil
+}
+
+// pass runs the actuator and takes in its report.
+func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, error) {
+	conn := s.conn
+	source := &instanceSource{r: r, conn: conn, afi: s.afi, reader: r.Client, scope: s}
+	if conn.first {
+		source.reader = r.APIReader
+	}
+	look := r.look(s)
+	before := conn.requests.Load()
+	report := conn.actuator.Pass(ctx, source, look)
+	s.report, s.requests = report, conn.requests.Load()-before
+	if report.Err == nil {
+		conn.first = false
+		conn.failures = 0
+		r.looked(s, look, report)
+	} else if ctx.Err() == nil {
+		conn.failures++
+		s.trouble = connectTrouble(s.afi, report.Err)
+		if s.trouble.credentials {
+			conn.checkedAt = time.Time{}
+		}
+		conn.notBefore = r.Clock.Now().Add(s.trouble.wait)
+	}
+	if !report.ObservedAt.IsZero() {
+		r.Reports.Publish(report)
+	}
+	return report.Err != nil, nil
+}
+
+// look says how much the pass must read.
+func (r *InstanceReconciler) look(s *instanceScope) actuator.Look {
+	now, conn := r.Clock.Now(), s.conn
+	asked := s.afi.Annotations[v1alpha1.ReconcileAtAnnotation]
+	switch {
+	case conn.lastFull.IsZero() || now.Sub(conn.lastFull) >= conn.nextFull || asked != conn.asked || s.specChanged():
+		return actuator.LookFull
+	case now.Sub(conn.lastDags) >= s.afi.Spec.DagInterval.Duration:
+		return actuator.LookDags
+	}
+	return actuator.LookTouched
+}
+
+// looked notes what was read, and when it is to be read again: intervals of many instances are spread.
+func (r *InstanceReconciler) looked(s *instanceScope, look actuator.Look, report *actuator.Report) {
+	conn := s.conn
+	if look == actuator.LookFull || report.Full {
+		conn.lastFull, conn.lastDags = report.StartedAt, report.StartedAt
+		interval := s.afi.Spec.Interval.Duration
+		conn.nextFull = interval - time.Duration(rand.Int64N(int64(interval)/10+1)) //nolint:gosec // spreads load, protects nothing
+		conn.asked = s.afi.Annotations[v1alpha1.ReconcileAtAnnotation]
+	}
+	if look == actuator.LookDags {
+		conn.lastDags = report.StartedAt
+	}
+}
+
+// letGo removes the finalizer of a deleted instance when nothing that we gave is left.
+func (r *InstanceReconciler) letGo(ctx context.Context, s *instanceScope) (bool, error) {
+	if s.afi.DeletionTimestamp.IsZero() || len(s.report.Inventory) > 0 || len(s.report.Failures) > 0 {
+		return false, nil
+	}
+	_, grants, err := r.declared(ctx, r.Client, s.afi)
+	if err != nil {
+		return false, err
+	}
+	for _, grant := range grants {
+		if activatedIn(grant, s.afi) {
+			return false, nil // its controller has the proof now, and stores it
+		}
+	}
+	return true, s.removeFinalizer(ctx)
+}

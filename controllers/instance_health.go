@@ -1,0 +1,131 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+// trouble is why an instance cannot be governed now: which condition is False, why, and what to do about it.
+type trouble struct {
+	condition, reason, message string
+	// stalled: only a change by a person helps. Otherwise it is tried again.
+	stalled bool
+	// credentials: the Secret is worth reading again.
+	credentials bool
+	// wait is how long the server asks to be left alone.
+	wait time.Duration
+}
+
+// reaction says what a cause of failure means for an instance.
+type reaction struct {
+	condition, reason, remedy string
+	stalled, credentials      bool
+}
+
+// reactions is the one table of causes. What is not in it is Unreachable.
+var reactions = map[airflow.Cause]reaction{
+	airflow.CauseUnauthorized: {condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonBadCredentials, credentials: true,
+		remedy: "Airflow refuses the user name or password in the Secret: correct the Secret, or reset the account's password in Airflow"},
+	airflow.CauseForbidden: {condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonMissingPermissions, credentials: true,
+		remedy: "give the operator's Airflow account the permissions that it lacks (docs/airflow.md lists them)"},
+	airflow.CauseThrottled: {condition: v1alpha1.ConditionReachable, reason: v1alpha1.ReasonThrottled,
+		remedy: "Airflow asks for fewer requests; waiting"},
+	airflow.CauseNotAirflow: {condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonNotAirflow,
+		remedy: "the address does not answer like Airflow's API: check spec.url, its path prefix, and login pages or proxies in between"},
+	airflow.CauseTLS: {condition: v1alpha1.ConditionReachable, reason: v1alpha1.ReasonTLSFailed,
+		remedy: "the server's certificate is not trusted: set spec.tls.caSecretRef, or correct the certificate"},
+	airflow.CauseBlockedAddress: {condition: v1alpha1.ConditionReachable, reason: v1alpha1.ReasonAddressBlocked, stalled: true,
+		remedy: "the address is loopback, link-local or of a metadata service: such addresses are called only where the operator is started with --allow-address"},
+	airflow.CauseUnsupported: {condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, stalled: true,
+		remedy: "this Airflow cannot be governed: docs/airflow.md lists the versions that can"},
+	airflow.CauseInvalid: {condition: v1alpha1.ConditionReachable, reason: v1alpha1.ReasonInvalidURL, stalled: true,
+		remedy: "correct spec.url, or the keys of the Secrets"},
+}
+
+// connectTrouble says what an error of the client means for an instance.
+func connectTrouble(_ *v1alpha1.AirflowInstance, err error) *trouble {
+	if errors.Is(err, actuator.ErrListShifted) {
+		return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonListShifted, message: err.Error()}
+	}
+	found, ok := reactions[airflow.CauseOf(err)]
+	if !ok {
+		found = reaction{condition: v1alpha1.ConditionReachable, reason: v1alpha1.ReasonUnreachable,
+			remedy: "Airflow does not answer: check spec.url, the network and the server"}
+	}
+	t := &trouble{condition: found.condition, reason: found.reason, stalled: found.stalled, credentials: found.credentials,
+		message: found.remedy + " (" + err.Error() + ")"}
+	if wait, ok := airflow.RetryAfter(err); ok {
+		t.wait = wait
+	}
+	return t
+}
+
+// check finds out once an interval, and after each new connection, what server this is and what its account may do.
+func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowInstance, conn *connection) *trouble {
+	now := r.Clock.Now()
+	if !conn.checkedAt.IsZero() && now.Sub(conn.checkedAt) < afi.Spec.Interval.Duration {
+		return nil
+	}
+	server, err := conn.client.Discover(ctx)
+	if err != nil {
+		if server.Version != "" {
+			conn.server = server
+		}
+		return connectTrouble(afi, err)
+	}
+	conn.server = server
+	if problem := compatible(server); problem != nil {
+		return problem
+	}
+	if err := conn.client.CheckAccount(ctx); err != nil {
+		problem := connectTrouble(afi, err)
+		if missing, ok := airflow.MissingPermissions(err); ok {
+			names := make([]string, 0, len(missing))
+			for _, p := range missing {
+				names = append(names, p.String())
+			}
+			problem.message = "give the operator's Airflow account: " + strings.Join(names, ", ")
+		}
+		return problem
+	}
+	account, err := conn.client.Account(ctx)
+	if err != nil {
+		return connectTrouble(afi, err)
+	}
+	conn.account, conn.checkedAt = account.Username, now
+	return nil
+}
+
+// compatible says whether a server can be governed.
+func compatible(server airflow.Server) *trouble {
+	switch {
+	case server.AuthManager == airflow.AuthManagerSimple:
+		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedAuthManager, stalled: true,
+			message: "this Airflow uses SimpleAuthManager, which has no roles to govern: set [core] auth_manager to the FAB auth manager"}
+	case server.AuthManager != airflow.AuthManagerFAB:
+		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedAuthManager, stalled: true,
+			message: "this Airflow does not use the FAB auth manager: set [core] auth_manager to it"}
+	case !replaces(server.FABProvider):
+		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, stalled: true,
+			message: fmt.Sprintf("the fab provider %s cannot take permissions away from a role over REST: upgrade apache-airflow-providers-fab to 3.8.1 or newer", server.FABProvider)}
+	}
+	return nil
+}
+
+// skewed says whether clocks are too far apart to give anything.
+func (r *InstanceReconciler) skewed(conn *connection) *trouble {
+	for name, ahead := range map[string]time.Duration{"Airflow": conn.skew.Ahead(), "the Kubernetes API server": r.KubernetesClock.Ahead()} {
+		if ahead.Abs() > maxSkew {
+			return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonClockSkew,
+				message: "the clock of " + name + " differs from the operator's by more than a minute: nothing is given until they agree; endings go on by whichever clock is ahead"}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/metrics"
+	"github.com/airflow-oam/airflow-oam/internal/status"
+)
+
+// instanceScope is what one reconcile of an instance knows; its status is written once, from it, at the end.
+type instanceScope struct {
+	r *InstanceReconciler
+	// afi is the object; before is as it was read or last written.
+	afi, before *v1alpha1.AirflowInstance
+
+	conn     *connection
+	trouble  *trouble
+	report   *actuator.Report
+	grants   []*v1alpha1.AccessGrant // as the pass read them last
+	requests int64
+	until    time.Time
+	overdue  int
+	gone     bool
+}
+
+func newInstanceScope(r *InstanceReconciler, afi *v1alpha1.AirflowInstance) *instanceScope {
+	return &instanceScope{r: r, afi: afi, before: afi.DeepCopy()}
+}
+
+// specChanged says whether the spec is newer than what the last pass worked on.
+func (s *instanceScope) specChanged() bool {
+	return s.afi.Generation != s.afi.Status.ObservedGeneration
+}
+
+// stored takes in that the object was written in the middle of a reconcile.
+func (s *instanceScope) stored(afi *v1alpha1.AirflowInstance) { s.before = afi.DeepCopy() }
+
+// waitUntil asks for a reconcile at a moment.
+func (s *instanceScope) waitUntil(at time.Time) {
+	if s.until.IsZero() || at.Before(s.until) {
+		s.until = at
+	}
+}
+
+func (s *instanceScope) addFinalizer(ctx context.Context) error {
+	return s.patchMeta(ctx, func() { controllerutil.AddFinalizer(s.afi, v1alpha1.Finalizer) })
+}
+
+func (s *instanceScope) removeFinalizer(ctx context.Context) error {
+	if !controllerutil.ContainsFinalizer(s.afi, v1alpha1.Finalizer) {
+		s.gone = true
+		return nil
+	}
+	err := s.patchMeta(ctx, func() { controllerutil.RemoveFinalizer(s.afi, v1alpha1.Finalizer) })
+	s.gone = err == nil || apierrors.IsNotFound(err)
+	return client.IgnoreNotFound(err)
+}
+
+func (s *instanceScope) patchMeta(ctx context.Context, change func()) error {
+	before := s.afi.DeepCopy()
+	change()
+	if err := s.r.Patch(ctx, s.afi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return err
+	}
+	s.stored(s.afi)
+	return nil
+}
+
+// close writes the status, once, and says when to come again.
+func (s *instanceScope) close(ctx context.Context, result ctrl.Result, err error) (ctrl.Result, error) {
+	if s.gone {
+		s.r.disconnect(client.ObjectKeyFromObject(s.afi))
+		return ctrl.Result{}, err
+	}
+	if err == nil && ctx.Err() == nil {
+		s.countOverdue(ctx)
+		s.describe()
+		if _, patchErr := status.Patch(ctx, s.r.Client, s.before, s.afi, sameButPass); patchErr != nil {
+			err = client.IgnoreNotFound(patchErr)
+		}
+		s.tell()
+	}
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: settle}, nil
+	}
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if result.RequeueAfter == 0 {
+		result.RequeueAfter = s.next()
+	}
+	return result, nil
+}
+
+// next is how long to wait: never longer than until the next ending, start, look or try.
+func (s *instanceScope) next() time.Duration {
+	now := s.r.Clock.Now()
+	wait := maxWait
+	soonest := func(at time.Time) {
+		if at.IsZero() {
+			return
+		}
+		wait = min(wait, max(at.Sub(now), 0))
+	}
+	soonest(s.until)
+	switch {
+	case s.trouble != nil && s.conn != nil:
+		if s.until.IsZero() {
+			wait = min(wait, s.backoff())
+		}
+	case s.report != nil:
+		soonest(s.conn.lastFull.Add(s.conn.nextFull))
+		soonest(s.conn.lastDags.Add(s.afi.Spec.DagInterval.Duration))
+		if len(s.report.Failures) > 0 {
+			wait = min(wait, s.backoff())
+		}
+		soonest(s.ending(now))
+	}
+	return max(wait, time.Millisecond)
+}
+
+// ending is when the next grant is to be taken away, by the clock that is ahead.
+func (s *instanceScope) ending(now time.Time) time.Time {
+	ahead := max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead())
+	ttl, _ := cacheTTL(s.afi)
+	if at := nextEnding(s.grants, now.Add(ahead), ttl); !at.IsZero() {
+		return at.Add(-ahead)
+	}
+	return time.Time{}
+}
+
+// backoff grows with every failure in a row; less while something should have been taken away.
+func (s *instanceScope) backoff() time.Duration {
+	most := maxBackoff
+	if s.overdue > 0 {
+		most = maxOverdueBackoff
+	}
+	wait := minBackoff
+	for range s.conn.failures {
+		if wait *= 2; wait >= most {
+			return most
+		}
+	}
+	return wait
+}
+
+// countOverdue counts grants that should have been taken away and were not proved to be.
+func (s *instanceScope) countOverdue(ctx context.Context) {
+	if s.report == nil {
+		_, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
+		if err != nil {
+			return
+		}
+		s.grants = grants
+	}
+	now := s.r.Clock.Now()
+	ttl, _ := cacheTTL(s.afi)
+	for _, grant := range s.grants {
+		if !activatedIn(grant, s.afi) || access.Live(grant, now, ttl) {
+			continue
+		}
+		if s.report == nil || !s.report.Grants[grant.UID].Proof.Absent {
+			s.overdue++
+		}
+	}
+	metrics.SetEndingsOverdue(s.afi.Namespace+"/"+s.afi.Name, s.overdue)
+}

@@ -1,0 +1,119 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+)
+
+// instanceSource is the Kubernetes side of one instance for the time of a pass.
+type instanceSource struct {
+	r    *InstanceReconciler
+	conn *connection
+	// afi is the object of this reconcile; stored inventories are written through to it.
+	afi *v1alpha1.AirflowInstance
+	// reader is the cache; in the first pass after a start it is the API server itself, whose lists are never stale.
+	reader client.Reader
+	scope  *instanceScope
+}
+
+// Declared gives what is declared now.
+func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error) {
+	now := s.r.Clock.Now()
+	ahead := max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead())
+	ttl, _ := cacheTTL(s.afi)
+	declared := actuator.Declared{
+		Now: now.Add(ahead), StartsAllowed: s.r.skewed(s.conn) == nil, Instance: s.afi,
+		Endpoint: s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
+	}
+	var err error
+	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.reader, s.afi)
+	s.scope.grants = declared.Grants
+	return declared, err
+}
+
+// StoreInventory writes the inventory before anything of it is made in Airflow.
+func (s *instanceSource) StoreInventory(ctx context.Context, inventory []v1alpha1.ManagedRole, held []v1alpha1.HeldRevocation) error {
+	before := s.afi.DeepCopy()
+	s.afi.Status.ManagedRoles = inventory
+	s.afi.Status.Held = held
+	s.afi.Status.Endpoint = s.conn.endpoint
+	s.afi.Status.Account = s.conn.account
+	if err := s.r.Status().Patch(ctx, s.afi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		return err
+	}
+	s.scope.stored(s.afi)
+	return nil
+}
+
+// declared lists the policies of an instance, the grants of these policies, and the grants that were activated in it.
+// The objects are those of the cache and are never changed.
+func (r *InstanceReconciler) declared(ctx context.Context, reader client.Reader, afi *v1alpha1.AirflowInstance) ([]*v1alpha1.DagAccessPolicy, []*v1alpha1.AccessGrant, error) {
+	policyList := &v1alpha1.DagAccessPolicyList{}
+	if err := reader.List(ctx, policyList, client.InNamespace(afi.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, err
+	}
+	var policies []*v1alpha1.DagAccessPolicy
+	ours := map[types.NamespacedName]bool{}
+	for i := range policyList.Items {
+		if policy := &policyList.Items[i]; policy.Spec.InstanceRef.Name == afi.Name {
+			policies = append(policies, policy)
+			ours[client.ObjectKeyFromObject(policy)] = true
+		}
+	}
+	grantList := &v1alpha1.AccessGrantList{}
+	if err := reader.List(ctx, grantList, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, nil, err
+	}
+	var grants []*v1alpha1.AccessGrant
+	for i := range grantList.Items {
+		grant := &grantList.Items[i]
+		if ours[policyKeyOf(grant)] || activatedIn(grant, afi) {
+			grants = append(grants, grant)
+		}
+	}
+	return policies, grants, nil
+}
+
+// policyKeyOf is the policy that a grant names.
+func policyKeyOf(grant *v1alpha1.AccessGrant) types.NamespacedName {
+	namespace := grant.Spec.PolicyRef.Namespace
+	if namespace == "" {
+		namespace = grant.Namespace
+	}
+	return types.NamespacedName{Namespace: namespace, Name: grant.Spec.PolicyRef.Name}
+}
+
+// activatedIn says whether a grant was given in an instance, and is not yet proved gone from it.
+func activatedIn(grant *v1alpha1.AccessGrant, afi *v1alpha1.AirflowInstance) bool {
+	activation := grant.Status.Activation
+	if activation == nil || grant.Status.RemovedAt != nil {
+		return false
+	}
+	for _, in := range activation.Instances {
+		if in.Name == afi.Name && in.Namespace == afi.Namespace {
+			return true
+		}
+	}
+	return false
+}
+
+// nextEnding is when the next live grant is to be taken away; zero where there is none.
+func nextEnding(grants []*v1alpha1.AccessGrant, now time.Time, ttl time.Duration) time.Time {
+	var next time.Time
+	for _, grant := range grants {
+		activation := grant.Status.Activation
+		if activation == nil || grant.Status.End != nil {
+			continue
+		}
+		if at := activation.ExpiresAt.Add(-ttl); at.After(now) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}

@@ -1,0 +1,288 @@
+// Command bench measures how many requests and how much time it takes to bring an Airflow to what is declared, against
+// the simulator, beside two other ways of doing it. Requests are counted at the server, and the end state of every
+// contestant is checked by the same oracle.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const usage = `Measures airflow-oam against the simulator: cold convergence (P1), nothing changed (P2), many endings at once (P4).
+
+  make bench                        everything: about 15 minutes
+  go run ./hack/bench -quick        a tenth of the size, one trial, no latency of 100 ms: half a minute
+
+The tables are Markdown, as in docs/performance.md.
+
+`
+
+// settings of a run.
+type settings struct {
+	roles, users, trials int
+	endings              []int
+	latencies            []time.Duration
+	concurrency          int
+}
+
+func main() {
+	quick := flag.Bool("quick", false, "a tenth of the size and one trial")
+	count := flag.Int("trials", 5, "number of trials")
+	only := flag.String("only", "", "comma separated scenarios: P1,P2,P4")
+	flag.Usage = func() {
+		fmt.Fprint(os.Stderr, usage)
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	s := settings{
+		roles: 500, users: 2000, trials: *count, endings: []int{1, 100, 5000}, concurrency: 8,
+		latencies: []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond},
+	}
+	if *quick {
+		s.roles, s.users, s.trials, s.endings, s.latencies = 50, 200, 1, []int{1, 100}, s.latencies[:2]
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	if err := run(ctx, s, *only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, s settings, only string) error {
+	var missed []string
+	for _, scenario := range []struct {
+		name string
+		run  func(context.Context, settings) ([]string, error)
+	}{{"P1", cold}, {"P2", unchanged}, {"P4", endings}} {
+		if only != "" && !slices.Contains(strings.Split(only, ","), scenario.name) {
+			continue
+		}
+		out, err := scenario.run(ctx, s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", scenario.name, err)
+		}
+		missed = append(missed, out...)
+	}
+	if len(missed) > 0 {
+		return errors.New("bounds missed:\n  " + strings.Join(missed, "\n  "))
+	}
+	return nil
+}
+
+// sample is one trial.
+type sample struct {
+	seconds  float64
+	requests int
+	writes   int
+	// delays from the planned removal to the moment it was stored, in seconds, sorted; of P4 only.
+	delays []float64
+}
+
+func median(values []float64) float64 {
+	values = slices.Sorted(slices.Values(values))
+	return values[len(values)/2]
+}
+
+func seconds(samples []sample) (mid, least, most float64) {
+	var all []float64
+	for _, s := range samples {
+		all = append(all, s.seconds)
+	}
+	return median(all), slices.Min(all), slices.Max(all)
+}
+
+// trials runs one contestant on fresh worlds.
+func trials(ctx context.Context, count int, one func(context.Context) (sample, error)) ([]sample, error) {
+	out := make([]sample, 0, count)
+	for range count {
+		s, err := one(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, ctx.Err()
+}
+
+// skip says which combinations are left out: one call per permission at 100 ms would take minutes a trial and has the
+// same number of requests.
+func skip(c contestant, latency time.Duration) bool {
+	return c.name == naiveName && latency >= 100*time.Millisecond
+}
+
+func cold(ctx context.Context, s settings) ([]string, error) {
+	fmt.Printf("\n### P1 cold convergence: %d roles, %d users, %d requests at once, %d trials\n\n", s.roles, s.users, s.concurrency, s.trials)
+	fmt.Println("| latency | contestant | requests | of bound | seconds: median (min to max) | of bound | ratio to ours |")
+	fmt.Println("|---|---|---|---|---|---|---|")
+	var missed []string
+	for _, latency := range s.latencies {
+		var ours float64
+		for _, c := range contestants() {
+			if skip(c, latency) {
+				continue
+			}
+			samples, err := trials(ctx, s.trials, func(ctx context.Context) (sample, error) {
+				w, err := newWorld(s, latency)
+				if err != nil {
+					return sample{}, err
+				}
+				defer w.close()
+				w.standing()
+				return w.measure(func() error { return c.converge(ctx, w) }, w.converged)
+			})
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+			mid, least, most := seconds(samples)
+			if c.name == oursName {
+				ours = mid
+			}
+			reads := pages(s.roles+builtin) + pages(s.users+1) + pages(dagCount)
+			requestBound := 1.05 * float64(s.roles+s.users+reads)
+			timeBound := 1.15 * float64(s.roles+s.users) * latency.Seconds() / float64(s.concurrency)
+			requests := samples[0].requests
+			fmt.Printf("| %d ms | %s | %d | %.2f | %.2f (%.2f to %.2f) | %s | %.1f |\n", latency.Milliseconds(), c.name, requests,
+				float64(requests)/requestBound, mid, least, most, share(mid, timeBound), mid/ours)
+			if c.name != oursName {
+				continue
+			}
+			if float64(requests) > requestBound {
+				missed = append(missed, fmt.Sprintf("P1 at %s: %d requests, bound %.0f", latency, requests, requestBound))
+			}
+			if latency > 0 && mid > timeBound {
+				missed = append(missed, fmt.Sprintf("P1 at %s: %.2f s, bound %.2f s", latency, mid, timeBound))
+			}
+		}
+	}
+	return missed, nil
+}
+
+func share(value, bound float64) string {
+	if bound == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", value/bound)
+}
+
+func unchanged(ctx context.Context, s settings) ([]string, error) {
+	fmt.Printf("\n### P2 nothing changed: %d roles, %d users, %d trials\n\n", s.roles, s.users, s.trials)
+	fmt.Println("| latency | contestant | requests | writes | seconds: median (min to max) | ratio to ours |")
+	fmt.Println("|---|---|---|---|---|---|")
+	var missed []string
+	for _, latency := range s.latencies {
+		var ours float64
+		for _, c := range contestants() {
+			if c.name == naiveName {
+				continue // it has no reading: it would write everything again
+			}
+			w, err := newWorld(s, 0)
+			if err != nil {
+				return nil, err
+			}
+			w.standing()
+			if err := c.converge(ctx, w); err != nil {
+				return nil, err
+			}
+			w.slow(latency)
+			samples, err := trials(ctx, s.trials, func(ctx context.Context) (sample, error) {
+				return w.measure(func() error { return c.converge(ctx, w) }, w.converged)
+			})
+			w.close()
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
+			mid, least, most := seconds(samples)
+			if c.name == oursName {
+				ours = mid
+			}
+			last := samples[len(samples)-1]
+			fmt.Printf("| %d ms | %s | %d | %d | %.3f (%.3f to %.3f) | %.1f |\n", latency.Milliseconds(), c.name, last.requests, last.writes, mid, least, most, mid/ours)
+			if bound := pages(s.roles+builtin) + pages(s.users+1) + pages(dagCount); c.name == oursName && (last.requests > bound || last.writes > 0) {
+				missed = append(missed, fmt.Sprintf("P2 at %s: %d requests (bound %d), %d writes (bound 0)", latency, last.requests, bound, last.writes))
+			}
+		}
+	}
+	return missed, nil
+}
+
+func endings(ctx context.Context, s settings) ([]string, error) {
+	fmt.Printf("\n### P4 grants that end in the same second, %d trials\n\n", s.trials)
+	fmt.Println("Delay: from the planned removal to the moment Airflow stored it. Proved: until all were read back.")
+	fmt.Println()
+	fmt.Println("| latency | endings | contestant | requests | delay p50 | p99 | max | proved: median (min to max) | of bound | ratio to ours |")
+	fmt.Println("|---|---|---|---|---|---|---|---|---|---|")
+	var missed []string
+	for _, latency := range s.latencies {
+		for _, many := range s.endings {
+			var ours float64
+			for _, c := range contestants() {
+				if c.name == naiveName {
+					continue // taking a role off a user is one call for everybody
+				}
+				samples, err := trials(ctx, s.trials, func(ctx context.Context) (sample, error) { return endTogether(ctx, s, c, latency, many) })
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", c.name, err)
+				}
+				mid, least, most := seconds(samples)
+				if c.name == oursName {
+					ours = mid
+				}
+				var delays []float64
+				for _, one := range samples {
+					delays = append(delays, one.delays...)
+				}
+				slices.Sort(delays)
+				bound := 1.2 * float64(many) * latency.Seconds() / float64(s.concurrency)
+				fmt.Printf("| %d ms | %d | %s | %d | %.2f | %.2f | %.2f | %.2f (%.2f to %.2f) | %s | %.1f |\n", latency.Milliseconds(), many, c.name,
+					samples[0].requests, at(delays, 0.5), at(delays, 0.99), at(delays, 1), mid, least, most, share(mid, bound), mid/ours)
+				if c.name != oursName || latency != 20*time.Millisecond {
+					continue
+				}
+				if many == 1 && most >= 1 {
+					missed = append(missed, fmt.Sprintf("P4 one ending at %s: %.2f s until proved, bound 1 s", latency, most))
+				}
+				if many >= 1000 && mid > bound {
+					missed = append(missed, fmt.Sprintf("P4 %d endings at %s: %.2f s until proved, bound %.2f s", many, latency, mid, bound))
+				}
+			}
+		}
+	}
+	return missed, nil
+}
+
+func at(sorted []float64, share float64) float64 {
+	return sorted[min(len(sorted)-1, int(share*float64(len(sorted))))]
+}
+
+func endTogether(ctx context.Context, s settings, c contestant, latency time.Duration, many int) (sample, error) {
+	s.roles, s.users = 50, max(many, 100)
+	w, err := newWorld(s, 0)
+	if err != nil {
+		return sample{}, err
+	}
+	defer w.close()
+	w.timeBound(many)
+	if err := c.converge(ctx, w); err != nil {
+		return sample{}, err
+	}
+	w.slow(latency)
+	planned := w.end()
+	out, err := w.measure(func() error { return c.converge(ctx, w) }, w.converged)
+	if err != nil {
+		return sample{}, err
+	}
+	out.delays = w.removals(planned)
+	if len(out.delays) != many {
+		return sample{}, fmt.Errorf("%d removals were stored, want %d", len(out.delays), many)
+	}
+	return out, nil
+}
