@@ -1,0 +1,185 @@
+package decision
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+)
+
+// Facts is all that a decision about one grant depends on.
+type Facts struct {
+	// Now by our clock.
+	Now time.Time
+	// Since is when this process began to look. What was stored before is believed until there was time for a look.
+	Since time.Time
+	// Grant to decide about.
+	Grant *v1alpha1.AccessGrant
+	// Policy that it names; nil where there is none.
+	Policy *v1alpha1.DagAccessPolicy
+	// NamespaceAllowed is true when the policy takes grants from the grant's namespace.
+	NamespaceAllowed bool
+	// Instance that it was activated in, else that of its policy; nil where there is none.
+	Instance *v1alpha1.AirflowInstance
+	// Sight is what the last pass over that instance saw; nil before the first.
+	Sight *Sight
+	// CacheTTL is how much earlier than its end a grant is taken away.
+	CacheTTL time.Duration
+	// Memory is what this process knows better than the stored status.
+	Memory Memory
+}
+
+// Memory is what a process keeps of a grant beside its status: stored times are whole seconds, and a status that is
+// read may be older than what was decided.
+type Memory struct {
+	// ActivatedAt is the exact moment of the activation; zero where it was not decided by this process.
+	ActivatedAt time.Time
+	// End that was decided, stored or not; it is never taken back, also when a clock steps back. EndedAt is its
+	// exact moment.
+	End     *v1alpha1.End
+	EndedAt time.Time
+}
+
+// Sight is what a pass saw of an instance, as far as one grant is concerned.
+type Sight struct {
+	// Reachable is false when the last pass could not observe or not finish.
+	Reachable bool
+	// Endpoint at which the pass was made.
+	Endpoint string
+	// Users of that Airflow; nil until users and DAGs were read once.
+	Users *access.Directory
+	// Dags of that Airflow, sorted.
+	Dags []access.Dag
+	// Policy is what the pass made of the grant's policy; nil where it did not know that policy.
+	Policy *PolicySight
+	// Grant is what the pass proved about the grant; nil where it did not know it.
+	Grant *GrantSight
+}
+
+// PolicySight is what a pass made of a policy.
+type PolicySight struct {
+	// Generation that the pass read.
+	Generation int64
+	// Refused is set when the policy gives nothing.
+	Refused *access.Problem
+}
+
+// GrantSight is what a pass proved about a grant.
+type GrantSight struct {
+	Desire access.GrantDesire
+	Proof  access.GrantProof
+	// ObservedAt is the moment of the proof.
+	ObservedAt time.Time
+}
+
+// Verdict is what becomes of a grant.
+type Verdict struct {
+	// Phase, Activation, End, RemovedAt and RevokedAt as they should be stored.
+	Phase                v1alpha1.GrantPhase
+	Activation           *v1alpha1.Activation
+	End                  *v1alpha1.End
+	RemovedAt, RevokedAt *metav1.Time
+	// Conditions by type, status, reason and message, in the order in which they are stored.
+	Conditions []metav1.Condition
+	// Entries are new lines of the story: history and events.
+	Entries []Entry
+	// NextAt is when time alone changes the verdict; zero where it never does.
+	NextAt time.Time
+	// Urgent is true while the grant is to be taken away, or is about to be.
+	Urgent bool
+	// Awaiting is true while the verdict depends on the directory of the instance.
+	Awaiting bool
+	// Hold is true when the grant needs its finalizer before this verdict is stored.
+	Hold bool
+	// Release is true when a grant that is being deleted may go.
+	Release bool
+}
+
+// Entry is one line of an object's story.
+type Entry struct {
+	// Event is the reason word.
+	Event string
+	// Message says more, on one line without secrets or times.
+	Message string
+	// Warning is true when somebody should look.
+	Warning bool
+}
+
+// Terminal is true for phases that never change again.
+func Terminal(phase v1alpha1.GrantPhase) bool {
+	return phase == v1alpha1.GrantExpired || phase == v1alpha1.GrantRevoked
+}
+
+// instanceLost is true when nothing can be proved about the grant's Airflow any more: its instance is gone, is another
+// one of the same name, or was given up.
+func (f Facts) instanceLost() bool {
+	if f.Instance == nil {
+		return true
+	}
+	if a := f.Grant.Status.Activation; a != nil && len(a.Instances) > 0 && a.Instances[0].UID != string(f.Instance.UID) {
+		return true
+	}
+	return f.Instance.DeletionTimestamp != nil && f.Instance.Spec.Deletion == v1alpha1.InstanceDeletionAbandon
+}
+
+// interval between two full comparisons.
+func interval(i *v1alpha1.AirflowInstance) time.Duration {
+	if i == nil || i.Spec.Interval.Duration <= 0 {
+		return 10 * time.Minute
+	}
+	return i.Spec.Interval.Duration
+}
+
+// removal is the moment at which a grant that ends at expiresAt is taken away.
+func (f Facts) removal(expiresAt time.Time) time.Time { return expiresAt.Add(-f.CacheTTL) }
+
+// asked gives the end that the spec asks for when the grant begins at start.
+func asked(spec *v1alpha1.AccessGrantSpec, start time.Time) time.Time {
+	if spec.ExpiresAt != nil {
+		return spec.ExpiresAt.Time
+	}
+	if spec.Duration == nil {
+		return start
+	}
+	if spec.StartsAt != nil {
+		start = spec.StartsAt.Time
+	}
+	return start.Add(spec.Duration.Duration)
+}
+
+// begin is when the grant was meant to begin: its start, else its creation.
+func begin(g *v1alpha1.AccessGrant) time.Time {
+	if g.Spec.StartsAt != nil {
+		return g.Spec.StartsAt.Time
+	}
+	return g.CreationTimestamp.Time
+}
+
+// ceil rounds up to whole seconds, in which times are stored: what is claimed is never earlier than what was seen.
+func ceil(t time.Time) metav1.Time {
+	whole := t.Truncate(time.Second)
+	if whole.Before(t) {
+		whole = whole.Add(time.Second)
+	}
+	return metav1.NewTime(whole)
+}
+
+// earliest gives the first of two moments; zero is never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// latest gives the last of some moments.
+func latest(first time.Time, others ...time.Time) time.Time {
+	for _, t := range others {
+		if t.After(first) {
+			first = t
+		}
+	}
+	return first
+}

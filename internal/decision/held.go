@@ -1,0 +1,180 @@
+package decision
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+)
+
+// held decides about a grant that was activated and has no end: it ends, follows a changed end, and says what was seen.
+func (d *draft) held() {
+	d.Hold = true
+	if reason := d.endHeld(); reason != "" {
+		d.finish(reason)
+		return
+	}
+	bounded := d.follow()
+	due := d.removal(d.Activation.ExpiresAt.Time)
+	if !d.Now.Before(due) {
+		d.finish(v1alpha1.EndExpired)
+		return
+	}
+	d.NextAt = due
+	d.observe(bounded)
+}
+
+// endHeld gives the reason that ends an activated grant. Time comes first, so that an outage across the end is told as
+// what it was; a deletion before that moment is told as a deletion.
+func (d *draft) endHeld() v1alpha1.EndReason {
+	due := d.removal(d.Activation.ExpiresAt.Time)
+	deleted := d.Grant.DeletionTimestamp
+	switch {
+	case deleted != nil && deleted.Time.Before(due):
+		return v1alpha1.EndDeleted
+	case !d.Now.Before(due):
+		return v1alpha1.EndExpired
+	case deleted != nil:
+		return v1alpha1.EndDeleted
+	case d.Grant.Spec.Revoke != nil:
+		return v1alpha1.EndRevoked
+	case d.instanceLost() || d.Instance.DeletionTimestamp != nil:
+		return v1alpha1.EndInstanceDeleted
+	case d.Policy == nil || d.Policy.DeletionTimestamp != nil:
+		return v1alpha1.EndPolicyDeleted
+	case d.Policy.Spec.Grants == nil:
+		return v1alpha1.EndPolicyChanged
+	case d.subjectChanged():
+		return v1alpha1.EndSubjectChanged
+	}
+	return ""
+}
+
+// subjectChanged is true when a pass found another person under the pinned user name.
+func (d *draft) subjectChanged() bool {
+	seen := d.current()
+	if seen == nil {
+		return false
+	}
+	for _, p := range []*access.Problem{seen.Desire.Problem, seen.Proof.Problem} {
+		if p != nil && p.Reason == access.ReasonSubjectChanged {
+			return true
+		}
+	}
+	return false
+}
+
+// follow moves the pinned end to what spec and policy say today, and says whether the policy bounded what was asked.
+func (d *draft) follow() (bounded bool) {
+	at := d.Activation.At.Time
+	want := asked(&d.Grant.Spec, at)
+	if bound := at.Add(d.Policy.Spec.Grants.MaxDuration.Duration); bound.Before(want) {
+		want, bounded = bound, true
+	}
+	want = want.Truncate(time.Second)
+	if !want.After(d.Now) {
+		want = d.Now.Truncate(time.Second)
+	}
+	pinned := d.Activation.ExpiresAt.Time
+	switch {
+	case want.Before(pinned):
+		d.tell(v1alpha1.ReasonShortened, "its end was moved to an earlier moment", false)
+	case pinned.Before(want):
+		d.tell(v1alpha1.ReasonExtended, "its end was moved to a later moment", false)
+	}
+	d.Activation.ExpiresAt = metav1.NewTime(want)
+	return bounded
+}
+
+// current is what a pass that knew the grant as live saw after its activation; nil where there was none.
+func (d *draft) current() *GrantSight {
+	if d.Sight == nil || d.Sight.Grant == nil || !d.Sight.Grant.Desire.Live {
+		return nil
+	}
+	activated := d.Activation.At.Time
+	if exact := d.Memory.ActivatedAt; exact.Truncate(time.Second).Equal(activated) {
+		activated = exact
+	}
+	if d.Sight.Grant.ObservedAt.Before(activated) {
+		return nil
+	}
+	return d.Sight.Grant
+}
+
+// observe says what was seen of a live grant.
+func (d *draft) observe(bounded bool) {
+	a := admitted
+	if bounded {
+		a = admission{metav1.ConditionTrue, v1alpha1.ReasonExtensionTooLong, "the policy's maxDuration counted from activation does not allow the end that is asked for: it ends earlier"}
+		if stored := d.stored(v1alpha1.ConditionAdmitted); stored == nil || stored.Reason != a.reason {
+			d.tell(a.reason, a.message, true)
+		}
+	}
+	seen := d.current()
+	if d.Phase != v1alpha1.GrantActive {
+		d.Phase = v1alpha1.GrantPending
+	}
+	lastLook := latest(d.Activation.At.Time, d.Since)
+	if seen != nil {
+		lastLook = latest(lastLook, seen.ObservedAt)
+	}
+	blind := lastLook.Add(2 * interval(d.Instance))
+	if d.Now.Before(blind) {
+		d.NextAt = earliest(d.NextAt, blind)
+	}
+	s := d.sightState(seen, !d.Now.Before(blind))
+	if s.word == v1alpha1.ReasonActive {
+		d.Phase = v1alpha1.GrantActive
+	}
+	d.announce(s)
+	d.conclude(s, a)
+}
+
+// sightState gives the state of a live grant.
+func (d *draft) sightState(seen *GrantSight, blind bool) state {
+	switch {
+	case blind:
+		return state{
+			word: v1alpha1.ReasonNotObserved, message: "Airflow was not looked at for twice the interval: see the conditions of the AirflowInstance",
+			ready: metav1.ConditionFalse, active: metav1.ConditionUnknown, inSync: metav1.ConditionUnknown, warning: true,
+		}
+	case seen == nil && d.Phase == v1alpha1.GrantActive:
+		return d.asStored()
+	case seen == nil:
+		return activating
+	case seen.Proof.Present:
+		return state{
+			word: v1alpha1.ReasonActive, message: "Airflow was seen to store it",
+			ready: metav1.ConditionTrue, active: metav1.ConditionTrue, inSync: metav1.ConditionTrue,
+		}
+	}
+	for _, p := range []*access.Problem{seen.Desire.Problem, seen.Proof.Problem} {
+		if p == nil {
+			continue
+		}
+		s := state{word: p.Reason, message: p.Message, ready: metav1.ConditionFalse, active: metav1.ConditionFalse, inSync: metav1.ConditionFalse, warning: true}
+		if quiet[p.Reason] {
+			s.ready, s.warning = metav1.ConditionTrue, false
+		}
+		return s
+	}
+	if d.Phase == v1alpha1.GrantActive {
+		return state{
+			word: v1alpha1.ReasonMissing, message: "Airflow does not store it any more although it has not ended: it is being restored",
+			ready: metav1.ConditionFalse, active: metav1.ConditionFalse, inSync: metav1.ConditionFalse, warning: true,
+		}
+	}
+	return activating
+}
+
+// asStored keeps what the status says until a pass reports.
+func (d *draft) asStored() state {
+	s := state{word: v1alpha1.ReasonActive, message: "Airflow was seen to store it", ready: metav1.ConditionTrue, active: metav1.ConditionTrue, inSync: metav1.ConditionTrue}
+	ready, active, inSync := d.stored(v1alpha1.ConditionReady), d.stored(v1alpha1.ConditionActive), d.stored(v1alpha1.ConditionInSync)
+	if ready == nil || active == nil || inSync == nil {
+		return s
+	}
+	return state{word: ready.Reason, message: ready.Message, ready: ready.Status, active: active.Status, inSync: inSync.Status}
+}
