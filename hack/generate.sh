@@ -13,7 +13,7 @@ controller_gen="$(sed -n 1p <<<"$tools")"
 crd_ref_docs="$(sed -n 2p <<<"$tools")"
 
 echo "generate deepcopy and CRDs"
-"$controller_gen" object crd:maxDescLen=1024 paths=./api/... output:crd:artifacts:config=config/crd/bases
+"$controller_gen" object crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 echo "generate RBAC"
 "$controller_gen" rbac:roleName=airflow-oam paths=./controllers/... output:rbac:artifacts:config=config/rbac
 echo "generate the API reference"

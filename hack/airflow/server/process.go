@@ -86,7 +86,7 @@ func (p *process) stop(ctx context.Context) error {
 // startTime identifies a run of a process number; empty when there is none, or
 // when it has ended and only waits to be collected.
 func startTime(pid int) string {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err == nil {
 		fields := statFields(stat)
 		if len(fields) < 20 || fields[0] == "Z" {

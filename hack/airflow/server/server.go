@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,18 +146,24 @@ func (o Options) complete() (Options, error) {
 	return o, err
 }
 
+// freePort returns a port of 127.0.0.1 that nobody listens on at the moment.
+func freePort(ctx context.Context) (int, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	address, err := netip.ParseAddrPort(listener.Addr().String())
+	return int(address.Port()), errors.Join(err, listener.Close())
+}
+
 var errPortTaken = errors.New("the port is taken")
 
 // launch starts the processes on one port and waits for them.
 func (s *Server) launch(ctx context.Context, in *Installation, o Options, p progress) error {
 	port := o.Port
 	if port == 0 {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		port = listener.Addr().(*net.TCPAddr).Port
-		if err := listener.Close(); err != nil {
+		var err error
+		if port, err = freePort(ctx); err != nil {
 			return err
 		}
 	}

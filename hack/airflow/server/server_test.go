@@ -82,6 +82,7 @@ func TestServer(t *testing.T) {
 }
 
 func checkListed(t *testing.T, s *server.Server) {
+	t.Helper()
 	var list struct {
 		Total int `json:"total_entries"`
 	}
@@ -94,6 +95,7 @@ func checkListed(t *testing.T, s *server.Server) {
 }
 
 func checkRun(ctx context.Context, t *testing.T, s *server.Server, id string) {
+	t.Helper()
 	var run struct {
 		ID    string `json:"dag_run_id"`
 		State string `json:"state"`
@@ -120,6 +122,7 @@ func checkRun(ctx context.Context, t *testing.T, s *server.Server, id string) {
 }
 
 func checkAccount(t *testing.T, s *server.Server) {
+	t.Helper()
 	user, err := s.CreateUser(t.Context(), server.User{Username: "bob"})
 	if err != nil {
 		t.Fatal(err)
@@ -136,6 +139,7 @@ func checkAccount(t *testing.T, s *server.Server) {
 }
 
 func checkSecrets(t *testing.T, s *server.Server, progress string) {
+	t.Helper()
 	texts := map[string]string{"progress": progress}
 	for _, path := range s.LogFiles() {
 		content, err := os.ReadFile(path)
