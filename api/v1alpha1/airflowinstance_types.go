@@ -70,7 +70,7 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="interval must be a time from 1m to 24h, such as 30m"
-	Interval metav1.Duration `json:"interval,omitempty"`
+	Interval metav1.Duration `json:"interval,omitempty,omitzero"`
 
 	// dagInterval is the time between two looks at the DAG list and at users that grants wait for, from 10s to 1h.
 	// +optional
@@ -78,7 +78,7 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="dagInterval must be a time from 10s to 1h, such as 30m"
-	DagInterval metav1.Duration `json:"dagInterval,omitempty"`
+	DagInterval metav1.Duration `json:"dagInterval,omitempty,omitzero"`
 
 	// permissionCacheTTL is how long Airflow's workers may go on using permissions that were taken away: the value of
 	// [fab] cache_ttl, from 0s to 5m. When unset, 30s is assumed where that Airflow caches (condition CacheTTLAssumed).

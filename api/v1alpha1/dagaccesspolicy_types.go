@@ -283,7 +283,7 @@ type GrantTerms struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('8760h')",message="activateWithin must be a time from 1m to 8760h, such as 30m"
-	ActivateWithin metav1.Duration `json:"activateWithin,omitempty"`
+	ActivateWithin metav1.Duration `json:"activateWithin,omitempty,omitzero"`
 	// reason is what a grant's reason must look like. When absent, any text will do, also none.
 	// +optional
 	Reason *ReasonTerms `json:"reason,omitempty"`
