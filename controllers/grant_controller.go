@@ -1,0 +1,242 @@
+package controllers
+
+import (
+	"context"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/metrics"
+	"github.com/airflow-oam/airflow-oam/internal/status"
+)
+
+// GrantReconciler decides what becomes of grants and writes their status and finalizer, nothing else. Access is given
+// and taken away by the instance controller; what that saw is read from Reports.
+type GrantReconciler struct {
+	client.Client
+	// APIReader reads past the cache before something final is decided because an object is missing.
+	APIReader client.Reader
+	Clock     clock.PassiveClock
+	// Recorder of events; nil sends none.
+	Recorder events.EventRecorder
+	Reports  *Reports
+	// Retention is how long a grant that ended stays, unless a Git tool tracks it; 0 is for ever.
+	Retention time.Duration
+
+	memory      grantMemory
+	directories directories
+	since       time.Time
+}
+
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants,verbs=get;list;watch;update;patch;delete
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants/finalizers,verbs=update
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies;airflowinstances,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// Reconcile decides about one grant.
+func (r *GrantReconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	stored := &v1alpha1.AccessGrant{}
+	if err := r.Get(ctx, request.NamespacedName, stored); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.forget(request.NamespacedName)
+			return ctrl.Result{}, nil
+		}
+		return settleOn(err)
+	}
+	s := &grantScope{GrantReconciler: r, stored: stored, now: r.Clock.Now()}
+	for _, phase := range []func(context.Context) error{
+		s.gather,
+		s.decide,
+		s.hold,
+		s.store,
+		s.tell,
+		s.release,
+		s.collect,
+	} {
+		if err := phase(ctx); err != nil {
+			return settleOn(err)
+		}
+	}
+	return s.result(), nil
+}
+
+// grantScope is one pass over one grant.
+type grantScope struct {
+	*GrantReconciler
+	// stored is the grant as it was read; grant is what it becomes.
+	stored, grant *v1alpha1.AccessGrant
+	now           time.Time
+	facts         decision.Facts
+	verdict       decision.Verdict
+	// report is the one that the facts rest on.
+	report *actuator.Report
+	gone   bool
+}
+
+// decide asks for the verdict and remembers what a stored status cannot say.
+func (s *grantScope) decide(context.Context) error {
+	s.verdict = decision.Grant(s.facts)
+	s.memory.decided(s.stored, s.facts, s.verdict, s.now)
+	return nil
+}
+
+// hold adds the finalizer, before anything is given.
+func (s *grantScope) hold(ctx context.Context) error {
+	s.grant = s.stored.DeepCopy()
+	if !s.verdict.Hold || s.stored.DeletionTimestamp != nil || !controllerutil.AddFinalizer(s.grant, v1alpha1.Finalizer) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(s.stored, client.MergeFromWithOptimisticLock{})
+	if err := s.Patch(ctx, s.grant, patch); err != nil {
+		return err
+	}
+	s.stored = s.grant.DeepCopy()
+	return nil
+}
+
+// store writes the status. Nothing is written of a grant that goes without having been given.
+func (s *grantScope) store(ctx context.Context) error {
+	v := s.verdict
+	if v.Release && v.Activation == nil && v.End == nil {
+		return nil
+	}
+	st := &s.grant.Status
+	st.Phase, st.Activation, st.End, st.RemovedAt, st.RevokedAt = v.Phase, v.Activation, v.End, v.RemovedAt, v.RevokedAt
+	st.ObservedGeneration = s.facts.Grant.Generation
+	st.Conditions = status.Conditions(s.stored.Status.Conditions, st.ObservedGeneration, s.now, v.Conditions...)
+	st.History = status.History(s.stored.Status.History, s.now, historyOf(v.Entries)...)
+	_, err := status.Patch(ctx, s.Client, s.stored, s.grant)
+	return err
+}
+
+// historyOf makes history entries; who caused them stands in the object, where it is known.
+func historyOf(entries []decision.Entry) []v1alpha1.HistoryEntry {
+	history := make([]v1alpha1.HistoryEntry, 0, len(entries))
+	for _, entry := range entries {
+		history = append(history, v1alpha1.HistoryEntry{Event: entry.Event, Message: entry.Message})
+	}
+	return history
+}
+
+// tell says what was stored: events, figures, and memory for the wakers.
+func (s *grantScope) tell(ctx context.Context) error {
+	for _, entry := range s.verdict.Entries {
+		announce(s.Recorder, s.grant, entry)
+		log.FromContext(ctx).V(1).Info("grant decided", "event", entry.Event)
+	}
+	instance := s.instanceKey()
+	s.memory.stored(s.grant, instance, s.verdict)
+	metrics.SetGrant(s.grant.UID, instance.String(), string(s.grant.Status.Phase))
+	before := s.facts.Grant.Status
+	if s.verdict.Phase == v1alpha1.GrantActive && before.Phase != v1alpha1.GrantActive && s.facts.Sight != nil && s.facts.Sight.Grant != nil {
+		could := s.grant.CreationTimestamp.Time
+		if start := s.grant.Spec.StartsAt; start != nil && start.After(could) {
+			could = start.Time
+		}
+		metrics.ObserveActivation(s.facts.Sight.Grant.ObservedAt.Sub(could))
+	}
+	if s.verdict.RemovedAt != nil && before.RemovedAt == nil {
+		planned := s.verdict.End.At.Time
+		if s.verdict.End.Reason == v1alpha1.EndExpired {
+			planned = s.verdict.Activation.ExpiresAt.Add(-s.facts.CacheTTL)
+		}
+		metrics.ObserveEnding(s.facts.Sight.Grant.ObservedAt.Sub(planned))
+	}
+	return nil
+}
+
+// announce sends one event.
+func announce(recorder events.EventRecorder, object client.Object, entry decision.Entry) {
+	if recorder == nil {
+		return
+	}
+	kind := corev1.EventTypeNormal
+	if entry.Warning {
+		kind = corev1.EventTypeWarning
+	}
+	recorder.Eventf(object, nil, kind, entry.Event, "Decide", "%s", status.Line(entry.Message, status.MaxMessage))
+}
+
+// release removes the finalizer of a deleted grant whose access is proved gone, or was never given.
+func (s *grantScope) release(ctx context.Context) error {
+	if s.stored.DeletionTimestamp == nil || !s.verdict.Release {
+		return nil
+	}
+	before := s.grant.DeepCopy()
+	if !controllerutil.RemoveFinalizer(s.grant, v1alpha1.Finalizer) {
+		return nil
+	}
+	s.gone = true
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	return client.IgnoreNotFound(s.Patch(ctx, s.grant, patch))
+}
+
+// collect deletes a grant long after its end, unless a Git tool tracks it: that would only make it again.
+func (s *grantScope) collect(ctx context.Context) error {
+	end := s.grant.Status.End
+	if s.gone || s.grant.DeletionTimestamp != nil || !decision.Terminal(s.grant.Status.Phase) || end == nil || s.Retention <= 0 || tracked(s.grant) {
+		return nil
+	}
+	if s.now.Before(end.At.Add(s.Retention)) {
+		return nil
+	}
+	s.gone = true
+	log.FromContext(ctx).Info("deleting a grant that ended long ago", "reason", end.Reason)
+	only := client.Preconditions{UID: &s.grant.UID, ResourceVersion: &s.grant.ResourceVersion}
+	return client.IgnoreNotFound(s.Delete(ctx, s.grant, only))
+}
+
+// collectWait is how often a grant that ended is looked at for its retention; nobody waits for that moment.
+const collectWait = time.Hour
+
+// result says when to look again: exactly when time changes the verdict, and sooner for the grants that are being
+// taken away than for others.
+func (s *grantScope) result() ctrl.Result {
+	priority := priorityNormal
+	if s.verdict.Urgent || access.Live(s.grant, s.now, s.facts.CacheTTL) {
+		priority = priorityEnding
+	}
+	switch next := s.verdict.NextAt; {
+	case s.gone:
+		return ctrl.Result{}
+	case s.facts.Instance != nil && s.Reports.Get(client.ObjectKeyFromObject(s.facts.Instance)) != s.report:
+		// It came in while we decided, and may not have woken us.
+		return ctrl.Result{RequeueAfter: time.Millisecond, Priority: &priority}
+	case !next.IsZero():
+		return ctrl.Result{RequeueAfter: waitUntil(s.now, next), Priority: &priority}
+	case decision.Terminal(s.grant.Status.Phase) && s.Retention > 0 && !tracked(s.grant):
+		left := s.grant.Status.End.At.Add(s.Retention).Sub(s.now)
+		return ctrl.Result{RequeueAfter: max(time.Second, min(left, collectWait)), Priority: &priority}
+	}
+	return ctrl.Result{Priority: &priority}
+}
+
+// tracked is true for objects that a Git tool or Helm would make again.
+func tracked(object client.Object) bool {
+	labels, annotations := object.GetLabels(), object.GetAnnotations()
+	for _, key := range []string{
+		"argocd.argoproj.io/instance", "app.kubernetes.io/instance", "kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name",
+	} {
+		if _, ok := labels[key]; ok {
+			return true
+		}
+	}
+	for _, key := range []string{"argocd.argoproj.io/tracking-id", "meta.helm.sh/release-name"} {
+		if _, ok := annotations[key]; ok {
+			return true
+		}
+	}
+	return labels["app.kubernetes.io/managed-by"] == "Helm"
+}

@@ -1,0 +1,113 @@
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/metrics"
+)
+
+// grantMemory is what this process knows of grants beside their status. Losing it costs nothing but exactness below a
+// second.
+type grantMemory struct {
+	mu    sync.Mutex
+	byUID map[types.UID]*rememberedGrant
+	uids  map[types.NamespacedName]types.UID
+}
+
+type rememberedGrant struct {
+	name, instance types.NamespacedName
+	exact          decision.Memory
+	// awaiting grants are woken when the directory of their instance changes.
+	awaiting bool
+	// unproved grants are woken by every look at their user.
+	unproved bool
+	// final grants are not woken by reports.
+	final bool
+	// deleting grants wait for their instance to keep their terms.
+	deleting bool
+}
+
+// of gives what is remembered of a grant.
+func (m *grantMemory) of(uid types.UID) decision.Memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if known := m.byUID[uid]; known != nil {
+		return known.exact
+	}
+	return decision.Memory{}
+}
+
+// decided keeps the exact moments of a verdict, before it is stored: an end is never taken back.
+func (m *grantMemory) decided(grant *v1alpha1.AccessGrant, f decision.Facts, v decision.Verdict, now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.entry(grant)
+	if v.Activation != nil && f.Grant.Status.Activation == nil && known.exact.ActivatedAt.IsZero() {
+		known.exact.ActivatedAt = now
+	}
+	if v.End != nil && f.Grant.Status.End == nil && known.exact.End == nil {
+		known.exact.End, known.exact.EndedAt = v.End.DeepCopy(), now
+	}
+}
+
+// stored keeps what the wakers need.
+func (m *grantMemory) stored(grant *v1alpha1.AccessGrant, instance types.NamespacedName, v decision.Verdict) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.entry(grant)
+	known.instance, known.awaiting = instance, v.Awaiting
+	known.unproved = v.Activation != nil && v.Phase != v1alpha1.GrantActive && !decision.Terminal(v.Phase)
+	known.final, known.deleting = decision.Terminal(v.Phase), grant.DeletionTimestamp != nil
+	if known.final {
+		known.exact = decision.Memory{}
+	}
+}
+
+// entry is called with the lock held.
+func (m *grantMemory) entry(grant *v1alpha1.AccessGrant) *rememberedGrant {
+	if m.byUID == nil {
+		m.byUID, m.uids = map[types.UID]*rememberedGrant{}, map[types.NamespacedName]types.UID{}
+	}
+	name := client.ObjectKeyFromObject(grant)
+	if old, ok := m.uids[name]; ok && old != grant.UID {
+		delete(m.byUID, old)
+		metrics.ForgetGrant(old)
+	}
+	known := m.byUID[grant.UID]
+	if known == nil {
+		known = &rememberedGrant{name: name}
+		m.byUID[grant.UID], m.uids[name] = known, grant.UID
+	}
+	return known
+}
+
+// forget drops a grant that is gone.
+func (r *GrantReconciler) forget(name types.NamespacedName) {
+	m := &r.memory
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if uid, ok := m.uids[name]; ok {
+		delete(m.byUID, uid)
+		delete(m.uids, name)
+		metrics.ForgetGrant(uid)
+	}
+}
+
+// wakeable gives the grants of an instance that the test accepts.
+func (m *grantMemory) wakeable(instance types.NamespacedName, test func(types.UID, *rememberedGrant) bool) []types.NamespacedName {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var names []types.NamespacedName
+	for uid, known := range m.byUID {
+		if known.instance == instance && test(uid, known) {
+			names = append(names, known.name)
+		}
+	}
+	return names
+}

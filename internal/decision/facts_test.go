@@ -1,0 +1,147 @@
+package decision_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/status"
+	"github.com/airflow-oam/airflow-oam/internal/status/statustest"
+)
+
+// t0 is when the grants of these tests were created.
+var t0 = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+const ttl = 30 * time.Second
+
+func at(d time.Duration) metav1.Time { return metav1.NewTime(t0.Add(d)) }
+
+func span(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
+
+// world gives facts in which bob's grant of one hour can be activated at once.
+func world() *decision.Facts {
+	policy := &v1alpha1.DagAccessPolicy{}
+	policy.Namespace, policy.Name, policy.UID, policy.Generation = "finance", "operators", "policy-uid", 3
+	policy.Spec = v1alpha1.DagAccessPolicySpec{
+		InstanceRef: v1alpha1.InstanceReference{Name: "prod"}, State: v1alpha1.PolicyActive,
+		Dags:               []v1alpha1.DagSelector{{IDs: []string{"finance_*"}, Exclude: []string{"*_payroll"}}, {Tags: []string{"closing"}}},
+		Access:             []v1alpha1.AccessLevel{v1alpha1.AccessView, v1alpha1.AccessTrigger},
+		AirflowPermissions: []v1alpha1.AirflowPermission{{Action: "can_read", Resource: "Pools"}},
+		Grants: &v1alpha1.GrantTerms{
+			From: v1alpha1.GrantsFromSame, MaxDuration: *span(8 * time.Hour), MaxAhead: *span(168 * time.Hour), ActivateWithin: *span(24 * time.Hour),
+			Reason: &v1alpha1.ReasonTerms{Pattern: "^(INC|CHG)-[0-9]+", Hint: "an incident or change number"},
+		},
+	}
+	instance := &v1alpha1.AirflowInstance{}
+	instance.Namespace, instance.Name, instance.UID = "finance", "prod", "instance-uid"
+	instance.Spec.Mode, instance.Spec.Interval = v1alpha1.ModeEnforce, *span(10 * time.Minute)
+	grant := &v1alpha1.AccessGrant{}
+	grant.Namespace, grant.Name, grant.UID, grant.Generation = "finance", "bob-4711", "grant-uid", 1
+	grant.CreationTimestamp = at(0)
+	grant.Spec = v1alpha1.AccessGrantSpec{
+		PolicyRef: v1alpha1.PolicyReference{Name: "operators"}, Subject: v1alpha1.Subject{Username: "bob"},
+		Duration: span(time.Hour), Reason: "INC-4711",
+	}
+	grant.Status.ObservedGeneration = -1
+	users := []access.User{
+		{Username: "Bob", Email: "bob@example.com", CreatedOn: "2026-01-01T00:00:00+00:00"},
+		{Username: "carol", Email: "team@example.com"}, {Username: "dave", Email: "TEAM@example.com"}, {Username: "operator"},
+	}
+	return &decision.Facts{
+		Now: t0, Since: t0.Add(-time.Hour), Grant: grant, Policy: policy, NamespaceAllowed: true, Instance: instance, CacheTTL: ttl,
+		Sight: &decision.Sight{
+			Reachable: true, Endpoint: "https://airflow.example.com", Users: access.NewDirectory(users, "operator"),
+			Dags: []access.Dag{
+				{ID: "finance_daily"}, {ID: "finance_payroll"}, {ID: "marketing_close", Tags: []string{"closing"}}, {ID: "marketing_report"},
+			},
+			Policy: &decision.PolicySight{Generation: 3},
+		},
+	}
+}
+
+// settle stores a verdict as the controller does, checks that the status keeps the rules, and that deciding again from
+// the stored status changes nothing.
+func settle(t *testing.T, f *decision.Facts) decision.Verdict {
+	t.Helper()
+	before := f.Grant.DeepCopy()
+	v := decision.Grant(*f)
+	if diff := cmp.Diff(before, f.Grant); diff != "" {
+		t.Fatalf("deciding changed the grant: %s", diff)
+	}
+	store(f, v)
+	if v.Release && v.Activation == nil {
+		return v
+	}
+	if err := statustest.Check(f.Grant); err != nil {
+		t.Errorf("status: %v", err)
+	}
+	again := f.Grant.DeepCopy()
+	second := decision.Grant(*f)
+	store(f, second)
+	if diff := cmp.Diff(again.Status, f.Grant.Status); diff != "" {
+		t.Errorf("deciding again changes the status: %s", diff)
+	}
+	return v
+}
+
+func store(f *decision.Facts, v decision.Verdict) {
+	st := f.Grant.Status
+	f.Grant = f.Grant.DeepCopy()
+	var told []v1alpha1.HistoryEntry
+	for _, entry := range v.Entries {
+		told = append(told, v1alpha1.HistoryEntry{Event: entry.Event, Message: entry.Message})
+	}
+	f.Grant.Status = v1alpha1.AccessGrantStatus{
+		ObservedGeneration: f.Grant.Generation, Phase: v.Phase, Activation: v.Activation, End: v.End, RemovedAt: v.RemovedAt, RevokedAt: v.RevokedAt,
+		Conditions: status.Conditions(st.Conditions, f.Grant.Generation, f.Now, v.Conditions...),
+		History:    status.History(st.History, f.Now, told...),
+	}
+}
+
+// live gives facts in which bob's grant was activated at t0 and seen in Airflow a second later; now is t0+2s.
+func live(t *testing.T, change ...func(*decision.Facts)) *decision.Facts {
+	t.Helper()
+	f := world()
+	for _, c := range change {
+		c(f)
+	}
+	if v := settle(t, f); v.Activation == nil {
+		t.Fatalf("the grant is not activated: %+v", v.Conditions)
+	}
+	seen(f, time.Second, true)
+	f.Now = t0.Add(2 * time.Second)
+	if v := settle(t, f); v.Phase != v1alpha1.GrantActive {
+		t.Fatalf("the grant is %s, not active: %+v", v.Phase, v.Conditions)
+	}
+	return f
+}
+
+// seen puts a look at the grant into the sight: given, or proved gone.
+func seen(f *decision.Facts, after time.Duration, given bool) {
+	f.Sight.Grant = &decision.GrantSight{
+		Desire: access.GrantDesire{Live: given}, Proof: access.GrantProof{Present: given, Absent: !given}, ObservedAt: t0.Add(after),
+	}
+}
+
+// said gives a condition as "Status/Reason"; "-" where there is none.
+func said(g *v1alpha1.AccessGrant, conditionType string) string {
+	c := status.Find(g.Status.Conditions, conditionType)
+	if c == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s/%s", c.Status, c.Reason)
+}
+
+func expect(t *testing.T, g *v1alpha1.AccessGrant, phase v1alpha1.GrantPhase, ready, admitted, active string) {
+	t.Helper()
+	got := []string{string(g.Status.Phase), said(g, v1alpha1.ConditionReady), said(g, v1alpha1.ConditionAdmitted), said(g, v1alpha1.ConditionActive)}
+	if diff := cmp.Diff([]string{string(phase), ready, admitted, active}, got); diff != "" {
+		t.Errorf("phase, Ready, Admitted, Active: %s", diff)
+	}
+}
