@@ -134,7 +134,7 @@ func (d *demo) people(ctx context.Context) error {
 // declare applies the instance and the policy, as a platform team would from Git.
 func (d *demo) declare(ctx context.Context) error {
 	d.title("kubectl apply: AirflowInstance prod, DagAccessPolicy finance-operators (alice standing, grants up to 8h)")
-	if _, err := d.Kubectl(ctx, nil, "create", "namespace", namespace); err != nil {
+	if err := d.CreateInstanceNamespace(ctx, namespace); err != nil {
 		return err
 	}
 	// A Secret from files: no password in an argument of a process.
@@ -293,21 +293,29 @@ Operator log: %s
 
 // trigger starts a run of the DAG as a person and gives the status of the answer.
 func (d *demo) trigger(ctx context.Context, person string) (int, error) {
-	return code(d.Airflow.Call(ctx, d.tokens[person], http.MethodPost, "/api/v2/dags/"+dag+"/dagRuns", map[string]any{"logical_date": nil}, nil))
+	return d.call(ctx, person, http.MethodPost, "/api/v2/dags/"+dag+"/dagRuns", map[string]any{"logical_date": nil})
 }
 
 // read looks at the DAG as a person and gives the status of the answer.
 func (d *demo) read(ctx context.Context, person string) (int, error) {
-	return code(d.Airflow.Call(ctx, d.tokens[person], http.MethodGet, "/api/v2/dags/"+dag, nil, nil))
+	return d.call(ctx, person, http.MethodGet, "/api/v2/dags/"+dag, nil)
 }
 
-func code(err error) (int, error) {
-	var answer *server.StatusError
-	switch {
-	case err == nil:
-		return http.StatusOK, nil
-	case errors.As(err, &answer):
-		return answer.Code, nil
+// call gives the status of an answer. A busy machine may need more than one try to get any.
+func (d *demo) call(ctx context.Context, person, method, path string, body any) (int, error) {
+	const tries = 3
+	var err error
+	for range tries {
+		err = d.Airflow.Call(ctx, d.tokens[person], method, path, body, nil)
+		var answer *server.StatusError
+		switch {
+		case err == nil:
+			return http.StatusOK, nil
+		case errors.As(err, &answer):
+			return answer.Code, nil
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		}
 	}
 	return 0, err
 }

@@ -120,10 +120,27 @@ func (s *Stage) startPlane(ctx context.Context) error {
 		return err
 	}
 	s.say("control plane ready: kube-apiserver and etcd")
-	if _, err := s.Kubectl(ctx, nil, "apply", "-k", filepath.Join(s.root, "config", "rbac")); err != nil {
+	if _, err := s.Kubectl(ctx, nil, "create", "namespace", operatorNamespace); err != nil {
 		return err
 	}
-	return nil
+	_, err = s.Kubectl(ctx, nil, "apply", "-k", filepath.Join(s.root, "config", "rbac"))
+	return err
+}
+
+// CreateInstanceNamespace creates a namespace in which the operator may read Secrets by name.
+func (s *Stage) CreateInstanceNamespace(ctx context.Context, namespace string) error {
+	if _, err := s.Kubectl(ctx, nil, "create", "namespace", namespace); err != nil {
+		return err
+	}
+	role, err := os.ReadFile(filepath.Join(s.root, "config", "rbac", "secrets.yaml"))
+	if err != nil {
+		return err
+	}
+	// The Role and its binding move to the namespace; the account that is bound stays where it is.
+	moved := strings.ReplaceAll(string(role), "\n  namespace: "+operatorNamespace+"\n", "\n  namespace: "+namespace+"\n")
+	moved = strings.Replace(moved, "  name: airflow-oam\n  namespace: "+namespace+"\n", "  name: airflow-oam\n  namespace: "+operatorNamespace+"\n", 1)
+	_, err = s.Kubectl(ctx, strings.NewReader(moved), "apply", "-f", "-")
+	return err
 }
 
 // Kubectl runs kubectl as the administrator and returns what it printed.

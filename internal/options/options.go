@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	kubeconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 )
 
 // Options are the settings of the operator.
@@ -47,6 +49,7 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 		_, _ = io.WriteString(output, usage)
 		set.PrintDefaults()
 	}
+	kubeconfig.RegisterFlags(set) // --kubeconfig, for runs outside a cluster
 	set.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8080", "`address` for Prometheus metrics; 0 turns them off")
 	set.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "`address` for /healthz and /readyz")
 	set.BoolVar(&o.LeaderElect, "leader-elect", false, "only one of several replicas works, by a Lease")
