@@ -1,0 +1,396 @@
+package access
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+var (
+	someDags   = []string{"a", "b", "c", "d", "e"}
+	someUsers  = []string{"alice", "bob", "carol", "dave"}
+	someTags   = []string{"x", "y"}
+	someLevels = []v1alpha1.AccessLevel{
+		v1alpha1.AccessView, v1alpha1.AccessViewLogs, v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns, v1alpha1.AccessEditTasks,
+		v1alpha1.AccessEditXComs, v1alpha1.AccessPause, v1alpha1.AccessDeleteDag,
+	}
+	somePairs = []v1alpha1.AirflowPermission{{Action: canRead, Resource: "Pools"}, {Action: canRead, Resource: "Variables"}, {Action: canEdit, Resource: "Pools"}}
+	foreign   = map[string][]Permission{
+		"handmade": {{canRead, "DAG:a"}, {canEdit, "DAG:b"}},
+		"tasks":    {{canEdit, "Task Instances"}, {canEdit, "DAG Run:a"}},
+		"Viewer":   {{canRead, "DAGs"}, {canRead, "Task Logs"}},
+	}
+)
+
+// some draws a subset.
+func some[T any](t *rapid.T, from []T, label string) []T {
+	var out []T
+	for i, x := range from {
+		if rapid.Bool().Draw(t, fmt.Sprintf("%s%d", label, i)) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func drawDags(t *rapid.T, w *world) {
+	w.Observed.Dags = nil
+	for _, id := range some(t, someDags, "dag") {
+		w.dag(id, some(t, someTags, "tag-"+id)...)
+	}
+}
+
+func drawTerms(t *rapid.T, p *v1alpha1.DagAccessPolicy) {
+	p.Spec.Access = append(some(t, someLevels, "level"), v1alpha1.AccessView)
+	slices.Sort(p.Spec.Access)
+	p.Spec.Access = slices.Compact(p.Spec.Access)
+	p.Spec.Dags = []v1alpha1.DagSelector{{IDs: append(some(t, someDags, "id"), "zz")}}
+	if rapid.Bool().Draw(t, "by tag") {
+		p.Spec.Dags = append(p.Spec.Dags, v1alpha1.DagSelector{Tags: []string{rapid.SampledFrom(someTags).Draw(t, "tag")}})
+	}
+	p.Spec.AirflowPermissions = some(t, somePairs, "pair")
+	p.Spec.Members = nil
+	for _, user := range some(t, append(slices.Clone(someUsers), account), "member") {
+		p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: user})
+	}
+}
+
+func drawWorld(t *rapid.T) *world {
+	w := newWorld()
+	w.AllowPrivileged = true
+	w.Instance.Spec.AllowedPermissions = somePairs
+	w.Instance.Spec.AdoptableRoles = []string{"handmade"}
+	w.Instance.Spec.MassRevocationLimit = "100%"
+	maps.Copy(w.Observed.Roles, foreign)
+	for _, user := range someUsers {
+		w.user(user, some(t, slices.Sorted(maps.Keys(foreign)), "foreign-"+user)...)
+	}
+	drawDags(t, w)
+	for i := range rapid.IntRange(1, 3).Draw(t, "policies") {
+		drawTerms(t, w.policy(fmt.Sprintf("p%d", i), nil, nil))
+	}
+	drawGrants(t, w, "first")
+	return w
+}
+
+func drawGrants(t *rapid.T, w *world, name string) {
+	for i := range rapid.IntRange(0, 3).Draw(t, "grants") {
+		p := rapid.SampledFrom(w.Policies).Draw(t, "policy")
+		g := w.grant(fmt.Sprintf("%s%d", name, i), p, rapid.SampledFrom(someUsers).Draw(t, "holder"), some(t, someDags, "narrow")...)
+		if rapid.Bool().Draw(t, "narrow access") {
+			g.Status.Activation.Access = some(t, p.Spec.Access, "narrowed")
+			g.Status.Activation.AirflowPermissions = nil
+			g.Status.Activation.Instances[0].Role = RoleFor(w.Instance, p, g.Status.Activation)
+		}
+	}
+}
+
+// disturb changes what is declared, what exists, and what others wrote.
+func disturb(t *rapid.T, w *world) {
+	if rapid.Bool().Draw(t, "dags change") {
+		drawDags(t, w)
+	}
+	for i, p := range w.Policies {
+		switch rapid.IntRange(0, 5).Draw(t, "policy changes") {
+		case 0, 1:
+			p = p.DeepCopy()
+			drawTerms(t, p)
+			p.Generation++
+			w.Policies[i] = p
+		case 2:
+			p = p.DeepCopy()
+			p.DeletionTimestamp = &metav1.Time{Time: testNow}
+			p.Spec.Deletion = rapid.SampledFrom([]v1alpha1.PolicyDeletion{v1alpha1.PolicyDeletionRevoke, v1alpha1.PolicyDeletionOrphan}).Draw(t, "deletion")
+			w.Policies[i] = p
+		}
+	}
+	for i, g := range w.Grants {
+		if rapid.Bool().Draw(t, "ends") {
+			g = g.DeepCopy()
+			g.Status.End = &v1alpha1.End{Reason: v1alpha1.EndExpired, At: metav1.NewTime(testNow)}
+			w.Grants[i] = g
+		}
+	}
+	drawGrants(t, w, "second")
+	w.Observed = cloneObserved(w.Observed)
+	var names []string
+	for _, entry := range w.Instance.Status.ManagedRoles {
+		names = append(names, entry.Name)
+	}
+	if len(names) == 0 || !rapid.Bool().Draw(t, "others write") {
+		return
+	}
+	role := rapid.SampledFrom(names).Draw(t, "role")
+	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	case 0:
+		w.dropRole(role)
+	case 1:
+		w.setRole(role, append(slices.Clone(w.Observed.Roles[role]), Permission{canEdit, "DAG:e"}, Permission{canRead, "Website"}))
+	case 2:
+		w.setRole(role, w.Observed.Roles[role][:len(w.Observed.Roles[role])/2])
+	case 3:
+		user := rapid.SampledFrom(someUsers).Draw(t, "user")
+		w.setRoles(user, sortedSet(append(slices.Clone(w.rolesOf(user)), role))...)
+	}
+}
+
+// TestOnePassReachesWhatIsDesiredAndLosesNobody is the promise of the planner: between any two steps nobody can do more
+// than before or after, or less than both before and after, whatever their other roles are.
+func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawWorld(rt)
+		w.pass(t)
+		for range 2 {
+			disturb(rt, w)
+			d := Desire(w.Input)
+			plan := NewPlan(w.Input, d)
+			seed := rapid.Uint64().Draw(rt, "seed")
+			walk(rt, w.Observed, plan, rand.New(rand.NewPCG(seed, 1)))
+			start := cloneObserved(w.Observed)
+			w.finish(t, d, plan)
+			checkReached(rt, w, d)
+			checkUntouched(rt, start, w.Observed, d)
+			for _, entry := range w.Instance.Status.ManagedRoles {
+				if IsReserved(entry.Name) {
+					rt.Fatalf("reserved role %s in the inventory", entry.Name)
+				}
+			}
+			w.Policies = slices.DeleteFunc(w.Policies, func(p *v1alpha1.DagAccessPolicy) bool { return p.DeletionTimestamp != nil })
+			if again := NewPlan(w.Input, Desire(w.Input)); len(again.Phases) > 0 && len(w.Policies) > 0 {
+				rt.Fatalf("a second pass is not empty:\n%s", transcript(Desire(w.Input), again))
+			}
+			if len(w.Policies) == 0 {
+				return
+			}
+		}
+	})
+}
+
+// walk applies a plan in a random order inside each phase and looks at everybody between the steps.
+func walk(t *rapid.T, start Observed, plan Plan, order *rand.Rand) {
+	end := cloneObserved(start)
+	for _, steps := range plan.Phases {
+		for _, step := range steps {
+			if err := applyStep(&end, step); err != nil {
+				t.Fatalf("%s: %v", describe(step), err)
+			}
+		}
+	}
+	now := cloneObserved(start)
+	before, after := everybody(&start), everybody(&end)
+	kept, removing := before, true
+	for _, steps := range plan.Phases {
+		if removing && steps[0].Kind != StepRemoveMember {
+			removing, kept = false, everybody(&now)
+		}
+		for _, i := range order.Perm(len(steps)) {
+			if err := applyStep(&now, steps[i]); err != nil {
+				t.Fatalf("%s: %v", describe(steps[i]), err)
+			}
+			for username, have := range everybody(&now) {
+				for power := range have {
+					if !before[username][power] && !after[username][power] {
+						t.Fatalf("after %q user %s can %v, which is so neither before nor after\n%s", describe(steps[i]), username, power, transcript(Desired{}, plan))
+					}
+				}
+				for power := range kept[username] {
+					if !removing && after[username][power] && !have[power] {
+						t.Fatalf("after %q user %s has lost %v for a moment\n%s", describe(steps[i]), username, power, transcript(Desired{}, plan))
+					}
+				}
+			}
+		}
+	}
+}
+
+func everybody(o *Observed) map[string]map[power]bool {
+	out := map[string]map[power]bool{}
+	for _, u := range o.Users {
+		out[u.Username] = powers(o, u.Username, append(slices.Clone(someDags), "other"))
+	}
+	return out
+}
+
+func checkReached(t *rapid.T, w *world, d Desired) {
+	for name, role := range d.Roles {
+		stored, exists := w.Observed.Roles[name]
+		if role.Frozen {
+			continue
+		}
+		if !exists || !slices.Equal(canonical(stored), role.Permissions) {
+			t.Fatalf("role %s: stored %v, desired %v", name, stored, role.Permissions)
+		}
+	}
+	for _, user := range w.Observed.Users {
+		for _, role := range user.Roles {
+			if _, managed := d.Roles[role]; managed && user.Username != account && !slices.Contains(d.Members[user.Username], role) {
+				t.Fatalf("user %s has %s without a cause", user.Username, role)
+			}
+		}
+		for _, role := range d.Members[user.Username] {
+			if !d.Roles[role].Frozen && !slices.Contains(user.Roles, role) {
+				t.Fatalf("user %s lacks %s", user.Username, role)
+			}
+		}
+	}
+	for _, name := range d.Doomed {
+		if _, exists := w.Observed.Roles[name]; exists {
+			t.Fatalf("doomed role %s is still there", name)
+		}
+	}
+	for name := range w.Observed.Roles {
+		if _, desired := d.Roles[name]; !desired && ownName(name, nil) && !slices.ContainsFunc(d.Inventory, func(e v1alpha1.ManagedRole) bool { return e.Name == name && e.Orphaned }) {
+			t.Fatalf("role %s is left", name)
+		}
+	}
+	grants, _, _ := Assess(w.Input, d)
+	for _, g := range w.Grants {
+		desire, proof := d.Grants[g.UID], grants[g.UID]
+		if desire.Live && desire.Problem == nil && !proof.Present {
+			t.Fatalf("grant %s is live and not present", g.Name)
+		}
+		if !desire.Live && (proof.Present || !proof.Absent) {
+			t.Fatalf("grant %s ended and is %+v", g.Name, proof)
+		}
+	}
+}
+
+// checkUntouched compares everything that is not ours.
+func checkUntouched(t *rapid.T, before, after Observed, d Desired) {
+	ours := func(role string) bool {
+		_, desired := d.Roles[role]
+		return desired || slices.Contains(d.Doomed, role) || ownName(role, nil)
+	}
+	for name, ps := range before.Roles {
+		if !ours(name) && !slices.Equal(ps, after.Roles[name]) {
+			t.Fatalf("foreign role %s changed", name)
+		}
+	}
+	for i, user := range before.Users {
+		was := slices.DeleteFunc(slices.Clone(user.Roles), ours)
+		is := slices.DeleteFunc(slices.Clone(after.Users[i].Roles), ours)
+		if !slices.Equal(was, is) {
+			t.Fatalf("foreign roles of %s changed from %v to %v", user.Username, was, is)
+		}
+		if user.Username == account && !slices.Equal(user.Roles, after.Users[i].Roles) {
+			t.Fatalf("the operator's account changed")
+		}
+	}
+}
+
+func TestHostileInputNeverReachesReservedRolesOrTheAccount(t *testing.T) {
+	names := []string{"Admin", "admin", "PUBLIC", " Op ", "Viewer", "uSeR", "handmade", "oam.x", "a/b", "", "oam.data.p0~0123456789abcdef"}
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawWorld(rt)
+		w.setRole(" Op ", nil)
+		for _, name := range some(rt, names, "inventory") {
+			w.Instance.Status.ManagedRoles = append(w.Instance.Status.ManagedRoles, v1alpha1.ManagedRole{
+				Name: name, Policy: "data/p0", PolicyUID: rapid.SampledFrom([]string{"uid-p0", "uid-p1", ""}).Draw(rt, "uid"),
+				Kind:    rapid.SampledFrom([]v1alpha1.ManagedRoleKind{v1alpha1.ManagedRolePolicy, v1alpha1.ManagedRoleGrant}).Draw(rt, "kind"),
+				Adopted: rapid.Bool().Draw(rt, "adopted"),
+			})
+		}
+		for _, p := range w.Policies {
+			if rapid.Bool().Draw(rt, "named") {
+				p.Spec.Role = &v1alpha1.PolicyRole{Name: rapid.SampledFrom(names).Draw(rt, "name"), Adoption: v1alpha1.AdoptionIfExists}
+			}
+		}
+		for _, g := range w.Grants {
+			if rapid.Bool().Draw(rt, "pinned") {
+				g.Status.Activation.Instances[0].Role = rapid.SampledFrom(names).Draw(rt, "pinned role")
+				g.Status.Activation.Instances[0].Username = rapid.SampledFrom(append(slices.Clone(someUsers), account, "OAM-Operator")).Draw(rt, "pinned user")
+			}
+		}
+		w.Instance.Spec.AdoptableRoles = names
+		if rapid.Bool().Draw(rt, "deleted") {
+			w.Instance.DeletionTimestamp = &metav1.Time{Time: testNow}
+		}
+		plan := NewPlan(w.Input, Desire(w.Input))
+		for _, steps := range plan.Phases {
+			for _, step := range steps {
+				for _, role := range slices.Concat([]string{step.Role}, step.Roles, step.Replaced) {
+					if IsReserved(role) {
+						rt.Fatalf("reserved role in a step: %s", describe(step))
+					}
+				}
+				if fold(step.Username) == fold(account) {
+					rt.Fatalf("the operator's account in a step: %s", describe(step))
+				}
+			}
+		}
+	})
+}
+
+func TestEqualInputsGiveEqualResultsInAnyOrderAndStayAsTheyAre(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawWorld(rt)
+		if rapid.Bool().Draw(rt, "after a pass") {
+			w.pass(t)
+			disturb(rt, w)
+		}
+		copied := copyInput(w.Input)
+		d := Desire(w.Input)
+		plan := NewPlan(w.Input, d)
+		grants, policies, gone := Assess(w.Input, d)
+		if diff := cmp.Diff(copied, w.Input); diff != "" {
+			rt.Fatalf("the input changed:\n%s", diff)
+		}
+		mixed := shuffled(w.Input, rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 2)))
+		d2 := Desire(mixed)
+		if diff := cmp.Diff(d, d2); diff != "" {
+			rt.Fatalf("another order desires something else:\n%s", diff)
+		}
+		if diff := cmp.Diff(plan, NewPlan(mixed, d2)); diff != "" {
+			rt.Fatalf("another order gives another plan:\n%s", diff)
+		}
+		grants2, policies2, gone2 := Assess(mixed, d2)
+		if diff := cmp.Diff([]any{grants, policies, gone}, []any{grants2, policies2, gone2}); diff != "" {
+			rt.Fatalf("another order proves something else:\n%s", diff)
+		}
+	})
+}
+
+func copyInput(in Input) Input {
+	in.Instance = in.Instance.DeepCopy()
+	in.Policies = slices.Clone(in.Policies)
+	for i := range in.Policies {
+		in.Policies[i] = in.Policies[i].DeepCopy()
+	}
+	in.Grants = slices.Clone(in.Grants)
+	for i := range in.Grants {
+		in.Grants[i] = in.Grants[i].DeepCopy()
+	}
+	in.Observed = cloneObserved(in.Observed)
+	in.Observed.Dags = slices.Clone(in.Observed.Dags)
+	for name, ps := range in.Observed.Roles {
+		in.Observed.Roles[name] = slices.Clone(ps)
+	}
+	if in.Previous != nil {
+		previous := cloneObserved(*in.Previous)
+		in.Previous = &previous
+	}
+	return in
+}
+
+// shuffled is the same input in another order. What Airflow stores is sorted by contract and stays so.
+func shuffled(in Input, order *rand.Rand) Input {
+	in = copyInput(in)
+	order.Shuffle(len(in.Policies), func(i, j int) { in.Policies[i], in.Policies[j] = in.Policies[j], in.Policies[i] })
+	order.Shuffle(len(in.Grants), func(i, j int) { in.Grants[i], in.Grants[j] = in.Grants[j], in.Grants[i] })
+	entries := in.Instance.Status.ManagedRoles
+	order.Shuffle(len(entries), func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
+	for _, p := range in.Policies {
+		order.Shuffle(len(p.Spec.Members), func(i, j int) { p.Spec.Members[i], p.Spec.Members[j] = p.Spec.Members[j], p.Spec.Members[i] })
+		order.Shuffle(len(p.Spec.Access), func(i, j int) { p.Spec.Access[i], p.Spec.Access[j] = p.Spec.Access[j], p.Spec.Access[i] })
+		order.Shuffle(len(p.Spec.Dags), func(i, j int) { p.Spec.Dags[i], p.Spec.Dags[j] = p.Spec.Dags[j], p.Spec.Dags[i] })
+	}
+	return in
+}

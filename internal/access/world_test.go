@@ -1,0 +1,278 @@
+package access
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+var (
+	testNow = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	account = "oam-operator"
+)
+
+// world builds inputs for tests.
+type world struct{ Input }
+
+func newWorld() *world {
+	w := &world{}
+	w.Now = testNow
+	w.Account = account
+	w.Instance = &v1alpha1.AirflowInstance{
+		ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: "data", UID: "instance-1"},
+		Spec:       v1alpha1.AirflowInstanceSpec{MassRevocationLimit: "25%"},
+	}
+	w.Observed.Roles = map[string][]Permission{
+		"Admin": {{canEdit, "DAGs"}, {canRead, "DAGs"}}, "Viewer": {{canRead, "DAGs"}}, "Public": nil,
+		"handmade": {{canRead, "DAG:a"}, {canRead, "Website"}},
+	}
+	w.user(account, "Admin")
+	return w
+}
+
+func (w *world) user(name string, roles ...string) {
+	slices.Sort(roles)
+	w.Observed.Users = append(w.Observed.Users, User{
+		Username: name, Email: name + "@example.com", CreatedOn: "2026-01-01T00:00:00", Roles: roles,
+	})
+	slices.SortFunc(w.Observed.Users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
+}
+
+func (w *world) dag(id string, tags ...string) {
+	w.Observed.Dags = append(w.Observed.Dags, Dag{ID: id, Tags: tags, Bundle: "dags-folder", Path: id + ".py"})
+	slices.SortFunc(w.Observed.Dags, func(a, b Dag) int { return strings.Compare(a.ID, b.ID) })
+}
+
+func (w *world) dags(ids ...string) {
+	for _, id := range ids {
+		w.dag(id)
+	}
+}
+
+func (w *world) dropDags(ids ...string) {
+	w.Observed.Dags = slices.DeleteFunc(slices.Clone(w.Observed.Dags), func(d Dag) bool { return slices.Contains(ids, d.ID) })
+}
+
+func (w *world) policy(name string, access []v1alpha1.AccessLevel, ids []string, members ...string) *v1alpha1.DagAccessPolicy {
+	p := &v1alpha1.DagAccessPolicy{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: "data", UID: types.UID("uid-" + name), Generation: 1,
+			CreationTimestamp: metav1.NewTime(testNow.Add(-24 * time.Hour)),
+		},
+		Spec: v1alpha1.DagAccessPolicySpec{
+			InstanceRef: v1alpha1.InstanceReference{Name: "prod"}, Dags: []v1alpha1.DagSelector{{IDs: ids}}, Access: access,
+			Grants: &v1alpha1.GrantTerms{MaxDuration: metav1.Duration{Duration: 8 * time.Hour}},
+		},
+		Status: v1alpha1.DagAccessPolicyStatus{ObservedGeneration: 1},
+	}
+	for _, member := range members {
+		p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: member})
+	}
+	w.Policies = append(w.Policies, p)
+	return p
+}
+
+// grant is an activated grant with the terms of its policy of today, narrowed to dags.
+func (w *world) grant(name string, p *v1alpha1.DagAccessPolicy, user string, dags ...string) *v1alpha1.AccessGrant {
+	g := &v1alpha1.AccessGrant{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "data", UID: types.UID("uid-" + name)},
+		Spec: v1alpha1.AccessGrantSpec{
+			PolicyRef: v1alpha1.PolicyReference{Name: p.Name}, Subject: v1alpha1.Subject{Username: user}, Dags: dags,
+		},
+		Status: v1alpha1.AccessGrantStatus{Activation: &v1alpha1.Activation{
+			At: metav1.NewTime(testNow.Add(-time.Hour)), ExpiresAt: metav1.NewTime(testNow.Add(time.Hour)),
+			Access: slices.Clone(p.Spec.Access), Dags: dags,
+		}},
+	}
+	if len(dags) == 0 {
+		g.Status.Activation.AirflowPermissions = slices.Clone(p.Spec.AirflowPermissions)
+	}
+	g.Status.Activation.Instances = []v1alpha1.GrantInstance{{
+		Name: "prod", Namespace: "data", UID: "instance-1", Username: user, UserCreatedOn: "2026-01-01T00:00:00",
+		Role: RoleFor(w.Instance, p, g.Status.Activation),
+	}}
+	w.Grants = append(w.Grants, g)
+	return g
+}
+
+func levels(names ...v1alpha1.AccessLevel) []v1alpha1.AccessLevel { return names }
+
+// pass runs one whole pass: the inventory is stored, the plan is applied, the proof drops what is gone.
+func (w *world) pass(t testing.TB) (Desired, Plan) {
+	t.Helper()
+	d := Desire(w.Input)
+	plan := NewPlan(w.Input, d)
+	w.finish(t, d, plan)
+	return d, plan
+}
+
+func (w *world) finish(t testing.TB, d Desired, plan Plan) {
+	t.Helper()
+	w.Observed = applied(t, w.Observed, plan)
+	_, _, gone := Assess(w.Input, d)
+	instance := w.Instance.DeepCopy()
+	instance.Status.ManagedRoles = slices.DeleteFunc(slices.Clone(d.Inventory), func(e v1alpha1.ManagedRole) bool {
+		return slices.Contains(gone, e.Name)
+	})
+	instance.Status.Held = d.Held
+	w.Instance = instance
+	w.Previous = Remember(w.Input, plan, w.Observed)
+}
+
+func (w *world) rolesOf(user string) []string {
+	for _, u := range w.Observed.Users {
+		if u.Username == user {
+			return u.Roles
+		}
+	}
+	return nil
+}
+
+func (w *world) setRoles(user string, roles ...string) {
+	slices.Sort(roles)
+	w.Observed.Users = slices.Clone(w.Observed.Users)
+	for i := range w.Observed.Users {
+		if w.Observed.Users[i].Username == user {
+			w.Observed.Users[i].Roles = roles
+		}
+	}
+}
+
+func (w *world) setRole(role string, ps []Permission) {
+	w.Observed.Roles = maps.Clone(w.Observed.Roles)
+	w.Observed.Roles[role] = ps
+}
+
+func (w *world) dropRole(role string) {
+	w.Observed.Roles = maps.Clone(w.Observed.Roles)
+	delete(w.Observed.Roles, role)
+	for _, u := range w.Observed.Users {
+		if slices.Contains(u.Roles, role) {
+			w.setRoles(u.Username, without(u.Roles, []string{role})...)
+		}
+	}
+}
+
+func cloneObserved(o Observed) Observed {
+	out := Observed{Roles: maps.Clone(o.Roles), Users: slices.Clone(o.Users), Dags: o.Dags}
+	for i := range out.Users {
+		out.Users[i].Roles = slices.Clone(out.Users[i].Roles)
+	}
+	return out
+}
+
+// applied is what an Airflow stores after a plan.
+func applied(t testing.TB, o Observed, plan Plan) Observed {
+	t.Helper()
+	o = cloneObserved(o)
+	for _, steps := range plan.Phases {
+		for _, step := range steps {
+			if err := applyStep(&o, step); err != nil {
+				t.Fatalf("%s: %v", describe(step), err)
+			}
+		}
+	}
+	return o
+}
+
+// applyStep does what Airflow does, and refuses what Airflow refuses and what no plan should ask for.
+func applyStep(o *Observed, step Step) error {
+	_, exists := o.Roles[step.Role]
+	switch step.Kind {
+	case StepCreateRole:
+		if exists {
+			return fmt.Errorf("role exists")
+		}
+		o.Roles[step.Role] = step.Permissions
+	case StepWidenRole, StepReplaceRole, StepNarrowRole:
+		if !exists {
+			return fmt.Errorf("role is missing")
+		}
+		o.Roles[step.Role] = step.Permissions
+	case StepDeleteRole:
+		if !exists {
+			return fmt.Errorf("role is missing")
+		}
+		delete(o.Roles, step.Role)
+		for i := range o.Users {
+			if slices.Contains(o.Users[i].Roles, step.Role) {
+				return fmt.Errorf("user %s still has the role", o.Users[i].Username)
+			}
+		}
+	case StepAddMember, StepSwapMember:
+		return changeUser(o, step.Username, step.Roles, step.Replaced)
+	case StepRemoveMember, StepRemoveReplaced:
+		return changeUser(o, step.Username, nil, step.Roles)
+	default:
+		return fmt.Errorf("unknown kind %q", step.Kind)
+	}
+	return nil
+}
+
+func changeUser(o *Observed, username string, given, taken []string) error {
+	for _, role := range given {
+		if _, exists := o.Roles[role]; !exists {
+			return fmt.Errorf("role %s is missing", role)
+		}
+	}
+	for i := range o.Users {
+		if o.Users[i].Username == username {
+			o.Users[i].Roles = sortedSet(append(without(o.Users[i].Roles, taken), given...))
+			return nil
+		}
+	}
+	return fmt.Errorf("user is missing")
+}
+
+// transcript is a page that a person can review.
+func transcript(d Desired, plan Plan) string {
+	var b strings.Builder
+	for i, steps := range plan.Phases {
+		fmt.Fprintf(&b, "phase %d\n", i+1)
+		for _, step := range steps {
+			fmt.Fprintf(&b, "  %s%s%s\n", describe(step), mark(step.Ending, " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
+			for _, p := range step.Permissions {
+				fmt.Fprintf(&b, "    %s\n", p)
+			}
+		}
+	}
+	for _, drift := range plan.Drift {
+		fmt.Fprintf(&b, "drift %s: %s: %s%s\n", drift.Key, drift.Cause, drift.What, mark(drift.Repaired, " [repaired]"))
+	}
+	for _, entry := range d.Inventory {
+		fmt.Fprintf(&b, "inventory %s %s of %q%s%s\n", entry.Kind, entry.Name, entry.Policy, mark(entry.Adopted, " adopted"), mark(entry.Orphaned, " orphaned"))
+	}
+	for _, name := range slices.SortedFunc(maps.Keys(d.Policies), func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }) {
+		p := d.Policies[name]
+		fmt.Fprintf(&b, "policy %s role %q dags %v pending %v members %v\n", name, p.Role, p.Dags, p.Pending, p.Members)
+		if p.Refused != nil {
+			fmt.Fprintf(&b, "  refused %s: %s\n", p.Refused.Reason, p.Refused.Message)
+		}
+		for _, note := range slices.Concat(p.Notes, p.Unresolved) {
+			fmt.Fprintf(&b, "  %s: %s\n", note.Reason, note.Message)
+		}
+	}
+	for _, uid := range slices.Sorted(maps.Keys(d.Grants)) {
+		g := d.Grants[uid]
+		fmt.Fprintf(&b, "grant %s live %v user %q role %q\n", uid, g.Live, g.Username, g.Role)
+		if g.Problem != nil {
+			fmt.Fprintf(&b, "  %s: %s\n", g.Problem.Reason, g.Problem.Message)
+		}
+	}
+	return b.String()
+}
+
+func mark(on bool, text string) string {
+	if on {
+		return text
+	}
+	return ""
+}
