@@ -1,0 +1,282 @@
+package decision_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/decision"
+)
+
+func TestAGrantIsActiveOnlyWhenALookAfterItsActivationSawIt(t *testing.T) {
+	f := world()
+	f.Now = t0.Add(500 * time.Millisecond)
+	settle(t, f)
+	f.Memory.ActivatedAt = t0.Add(500 * time.Millisecond)
+	seen(f, 400*time.Millisecond, true)
+	f.Now = t0.Add(time.Second)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantPending, "False/Activating", "True/Admitted", "False/Activating")
+
+	seen(f, 600*time.Millisecond, false)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantPending, "False/Activating", "True/Admitted", "False/Activating")
+
+	seen(f, 600*time.Millisecond, true)
+	v := settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "True/Active", "True/Admitted", "True/Active")
+	if got := said(f.Grant, v1alpha1.ConditionInSync); got != "True/Active" {
+		t.Errorf("InSync is %s", got)
+	}
+	if want := t0.Add(600*time.Millisecond + 20*time.Minute); !v.NextAt.Equal(want) {
+		t.Errorf("looks again at %s, want twice the interval after the look: %s", v.NextAt, want)
+	}
+}
+
+func TestAnActiveGrantThatIsMissingIsNotReadyUntilItIsRestored(t *testing.T) {
+	f := live(t)
+	seen(f, 3*time.Second, true)
+	f.Sight.Grant.Proof.Present = false
+	f.Now = t0.Add(3 * time.Second)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "False/Missing", "True/Admitted", "False/Missing")
+	seen(f, 4*time.Second, true)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "True/Active", "True/Admitted", "True/Active")
+}
+
+func TestAnActiveGrantWhoseUserIsGoneWaitsForTheUser(t *testing.T) {
+	f := live(t)
+	seen(f, 3*time.Second, true)
+	f.Sight.Grant.Proof.Present = false
+	f.Sight.Grant.Desire.Problem = &access.Problem{Reason: access.ReasonUserNotFound, Message: "no such user"}
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "True/UserNotFound", "True/Admitted", "False/UserNotFound")
+}
+
+func TestAnActiveGrantThatNobodyLookedAtIsUnknown(t *testing.T) {
+	f := live(t)
+	f.Now = t0.Add(time.Second + 20*time.Minute - time.Nanosecond)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "True/Active", "True/Admitted", "True/Active")
+	f.Now = t0.Add(time.Second + 20*time.Minute)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "False/NotObserved", "True/Admitted", "Unknown/NotObserved")
+}
+
+func TestAfterARestartTheStatusStaysUntilAPassReports(t *testing.T) {
+	f := live(t)
+	stored := f.Grant.DeepCopy()
+	f.Since, f.Now = t0.Add(30*time.Minute), t0.Add(40*time.Minute)
+	f.Sight, f.Memory = nil, decision.Memory{}
+	settle(t, f)
+	if diff := cmp.Diff(stored.Status, f.Grant.Status); diff != "" {
+		t.Errorf("it changed: %s", diff)
+	}
+	f.Now = t0.Add(50 * time.Minute)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "False/NotObserved", "True/Admitted", "Unknown/NotObserved")
+}
+
+func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
+	cases := map[string]struct {
+		change func(*decision.Facts)
+		reason v1alpha1.EndReason
+		phase  v1alpha1.GrantPhase
+		early  bool
+	}{
+		"its time is over": {
+			func(f *decision.Facts) { f.Now = t0.Add(time.Hour - ttl) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
+		"F54: its time was over while we were away": {
+			func(f *decision.Facts) { f.Now = t0.Add(5 * time.Hour) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
+		"F54: it was over before it was deleted": {
+			func(f *decision.Facts) {
+				f.Now, f.Grant.DeletionTimestamp = t0.Add(5*time.Hour), new(at(4*time.Hour))
+			}, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
+		"it is revoked": {
+			func(f *decision.Facts) { f.Grant.Spec.Revoke = &v1alpha1.Revocation{} }, v1alpha1.EndRevoked, v1alpha1.GrantRevoked, true},
+		"it is deleted": {
+			func(f *decision.Facts) { f.Grant.DeletionTimestamp = new(at(2 * time.Second)) }, v1alpha1.EndDeleted, v1alpha1.GrantRevoked, true},
+		"its policy is gone": {
+			func(f *decision.Facts) { f.Policy = nil }, v1alpha1.EndPolicyDeleted, v1alpha1.GrantRevoked, true},
+		"its policy is being deleted": {
+			func(f *decision.Facts) { f.Policy.DeletionTimestamp = new(at(0)) }, v1alpha1.EndPolicyDeleted, v1alpha1.GrantRevoked, true},
+		"its policy takes no grants any more": {
+			func(f *decision.Facts) { f.Policy.Spec.Grants = nil }, v1alpha1.EndPolicyChanged, v1alpha1.GrantRevoked, true},
+		"its user is another person": {
+			func(f *decision.Facts) {
+				f.Sight.Grant.Desire.Problem = &access.Problem{Reason: access.ReasonSubjectChanged}
+			}, v1alpha1.EndSubjectChanged, v1alpha1.GrantRevoked, true},
+		"its instance is being deleted": {
+			func(f *decision.Facts) { f.Instance.DeletionTimestamp = new(at(0)) }, v1alpha1.EndInstanceDeleted, v1alpha1.GrantRevoked, true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := live(t)
+			c.change(f)
+			v := settle(t, f)
+			if v.End == nil || v.End.Reason != c.reason || !v.Urgent {
+				t.Fatalf("it ends as %+v, urgent %t", v.End, v.Urgent)
+			}
+			expect(t, f.Grant, v1alpha1.GrantEnding, "False/Ending", "True/Admitted", "Unknown/Ending")
+			end := f.Grant.Status.End.DeepCopy()
+			ended := f.Now.Sub(t0)
+			if c.reason == v1alpha1.EndExpired {
+				ended = time.Hour - ttl
+			}
+
+			seen(f, ended-time.Nanosecond, false)
+			if v := settle(t, f); v.RemovedAt != nil {
+				t.Error("a look before the end counts as proof")
+			}
+			seen(f, ended+time.Second, true)
+			if v := settle(t, f); v.RemovedAt != nil {
+				t.Error("it counts as removed while Airflow stores it")
+			}
+			seen(f, ended+1500*time.Millisecond, false)
+			f.Now = f.Now.Add(2 * time.Second)
+			v = settle(t, f)
+			if want := new(at(ended + 2*time.Second)); v.RemovedAt == nil || !v.RemovedAt.Equal(want) {
+				t.Errorf("removed at %s, want the look rounded up: %s", v.RemovedAt, want)
+			}
+			if want := new(at(ended + 2*time.Second + ttl)); v.RevokedAt == nil || !v.RevokedAt.Equal(want) {
+				t.Errorf("revoked at %s, want %s", v.RevokedAt, want)
+			}
+			expect(t, f.Grant, c.phase, "True/"+string(c.reason), "True/Admitted", "False/"+string(c.reason))
+			if diff := cmp.Diff(end, f.Grant.Status.End); diff != "" {
+				t.Errorf("the end was written again: %s", diff)
+			}
+			if _, early := decision.SpentEntry(f.Grant); early != c.early {
+				t.Errorf("terms to keep: %t", early)
+			}
+		})
+	}
+}
+
+func TestAProofThatIsThereAlreadySavesAWrite(t *testing.T) {
+	f := live(t)
+	f.Now = t0.Add(time.Hour)
+	seen(f, time.Hour-ttl, false)
+	if v := settle(t, f); v.Phase != v1alpha1.GrantExpired || v.RemovedAt == nil {
+		t.Errorf("phase %s, removed %v", v.Phase, v.RemovedAt)
+	}
+}
+
+func TestWhatCannotBeProvedIsNotClaimed(t *testing.T) {
+	cases := map[string]func(*decision.Facts){
+		"the instance is gone":              func(f *decision.Facts) { f.Instance, f.Sight = nil, nil },
+		"an instance of the same name came": func(f *decision.Facts) { f.Instance.UID, f.Sight = "another", nil },
+		"the instance is deleted and given up": func(f *decision.Facts) {
+			f.Instance.DeletionTimestamp, f.Instance.Spec.Deletion = new(at(0)), v1alpha1.InstanceDeletionAbandon
+		},
+		"the instance is given up while it ends": func(f *decision.Facts) { f.Instance, f.Sight = nil, nil },
+	}
+	for name, change := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := live(t)
+			reason := v1alpha1.EndInstanceDeleted
+			if name == "the instance is given up while it ends" {
+				f.Grant.Spec.Revoke, reason = &v1alpha1.Revocation{}, v1alpha1.EndRevoked
+				settle(t, f)
+			}
+			change(f)
+			v := settle(t, f)
+			if v.RemovedAt != nil || v.RevokedAt != nil {
+				t.Errorf("it claims %v and %v", v.RemovedAt, v.RevokedAt)
+			}
+			expect(t, f.Grant, v1alpha1.GrantRevoked, "True/"+string(reason), "True/Admitted", "False/"+string(reason))
+			if got := said(f.Grant, v1alpha1.ConditionInSync); got != "Unknown/"+string(reason) {
+				t.Errorf("InSync is %s", got)
+			}
+		})
+	}
+}
+
+func TestTerminalIsTerminal(t *testing.T) {
+	f := live(t)
+	f.Now = t0.Add(time.Hour)
+	seen(f, time.Hour, false)
+	settle(t, f)
+	final := f.Grant.Status.DeepCopy()
+	changes := map[string]func(*decision.Facts){
+		"F63: it is extended":          func(f *decision.Facts) { f.Grant.Spec.Duration = span(5 * time.Hour); f.Grant.Generation++ },
+		"it is revoked":                func(f *decision.Facts) { f.Grant.Spec.Revoke = &v1alpha1.Revocation{}; f.Grant.Generation++ },
+		"its policy is gone":           func(f *decision.Facts) { f.Policy = nil },
+		"its instance is gone":         func(f *decision.Facts) { f.Instance, f.Sight = nil, nil },
+		"Airflow stores it again":      func(f *decision.Facts) { seen(f, 2*time.Hour, true) },
+		"F55: a clock steps back":      func(f *decision.Facts) { f.Now = t0.Add(time.Minute) },
+		"F56: a clock steps forward":   func(f *decision.Facts) { f.Now = t0.Add(1000 * time.Hour) },
+		"its status lost its end":      func(f *decision.Facts) { f.Grant.Status.End = nil },
+		"it comes back from a backup":  func(f *decision.Facts) { f.Grant.UID = "restored" },
+		"it is deleted":                func(f *decision.Facts) { f.Grant.DeletionTimestamp = new(at(2 * time.Hour)) },
+		"memory says it is still live": func(f *decision.Facts) { f.Memory.ActivatedAt = t0 },
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			g := *f
+			g.Grant = f.Grant.DeepCopy()
+			g.Instance, g.Policy, g.Sight = f.Instance.DeepCopy(), f.Policy.DeepCopy(), new(*f.Sight)
+			change(&g)
+			v := decision.Grant(g)
+			if v.Phase != final.Phase || v.Hold || v.Urgent {
+				t.Errorf("phase %s, finalizer %t, urgent %t", v.Phase, v.Hold, v.Urgent)
+			}
+			if diff := cmp.Diff([]any{final.Activation, final.RemovedAt, final.RevokedAt}, []any{v.Activation, v.RemovedAt, v.RevokedAt}); diff != "" {
+				t.Errorf("it changed: %s", diff)
+			}
+		})
+	}
+}
+
+func TestAnEndIsNeverTakenBack(t *testing.T) {
+	f := live(t)
+	f.Now = t0.Add(time.Hour)
+	v := decision.Grant(*f)
+	// The write fails, and the clock steps back an hour (F55).
+	f.Memory = decision.Memory{End: v.End, EndedAt: f.Now}
+	f.Now = t0.Add(10 * time.Second)
+	v = settle(t, f)
+	if v.End == nil || v.End.Reason != v1alpha1.EndExpired || len(v.Entries) == 0 {
+		t.Errorf("end %+v, told %+v", v.End, v.Entries)
+	}
+	expect(t, f.Grant, v1alpha1.GrantEnding, "False/Ending", "True/Admitted", "Unknown/Ending")
+}
+
+func TestADeletedGrantGoesOnlyWhenItsAccessIsProvedGoneAndItsTermsAreKept(t *testing.T) {
+	f := world()
+	f.Grant.DeletionTimestamp = new(at(0))
+	if v := decision.Grant(*f); !v.Release || v.Activation != nil {
+		t.Errorf("never given: release %t, activation %+v", v.Release, v.Activation)
+	}
+
+	f = live(t)
+	f.Grant.DeletionTimestamp = new(at(2 * time.Second))
+	if settle(t, f).Release {
+		t.Error("it goes while it is in Airflow")
+	}
+	seen(f, 3*time.Second, false)
+	v := settle(t, f)
+	if v.Release || v.Phase != v1alpha1.GrantRevoked {
+		t.Errorf("phase %s, release %t before its terms are kept", v.Phase, v.Release)
+	}
+	if !v.NextAt.Equal(t0.Add(time.Hour)) {
+		t.Errorf("looks again at %s", v.NextAt)
+	}
+	spent, _ := decision.SpentEntry(f.Grant)
+	f.Instance.Status.Spent = []v1alpha1.SpentGrant{spent}
+	if !settle(t, f).Release {
+		t.Error("it stays although everything is done")
+	}
+	f.Instance.Status.Spent = nil
+	f.Now = t0.Add(time.Hour)
+	if !settle(t, f).Release {
+		t.Error("it stays after the time of its terms")
+	}
+	f.Now, f.Instance = t0.Add(time.Minute), nil
+	if !settle(t, f).Release {
+		t.Error("it stays although its instance is gone")
+	}
+}
