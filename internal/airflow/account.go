@@ -57,7 +57,7 @@ func (c *Client) CheckAccount(ctx context.Context) error {
 	for _, p := range lacking {
 		names = append(names, p.String())
 	}
-	return &Error{Cause: CauseForbidden, Detail: strings.Join(names, ", "), err: &missing{permissions: lacking}}
+	return &Error{Cause: CauseForbidden, Detail: strings.Join(names, ", "), err: &missingError{permissions: lacking}}
 }
 
 func probePage[W, T any](ctx context.Context, c *Client, l listing[W, T]) error {

@@ -102,8 +102,7 @@ var causeText = map[Cause]string{
 
 // CauseOf gives the cause of err, or "" where err is not of this package.
 func CauseOf(err error) Cause {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Cause
 	}
 	return ""
@@ -149,14 +148,13 @@ func IsCanceled(err error) bool { return CauseOf(err) == CauseCanceled }
 // MaybeApplied says that err is of a write that may have taken effect. Look
 // before writing again.
 func MaybeApplied(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Maybe
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Maybe
 }
 
 // RetryAfter gives how long the server asked to be left alone.
 func RetryAfter(err error) (time.Duration, bool) {
-	var e *Error
-	if errors.As(err, &e) && e.RetryAfter > 0 {
+	if e, ok := errors.AsType[*Error](err); ok && e.RetryAfter > 0 {
 		return e.RetryAfter, true
 	}
 	return 0, false
@@ -165,8 +163,7 @@ func RetryAfter(err error) (time.Duration, bool) {
 // UnknownResource gives the resource that Airflow said not to know when it
 // refused a role's permissions. Airflow names one at a time.
 func UnknownResource(err error) (string, bool) {
-	var e *unknownResource
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*unknownResourceError](err); ok {
 		return e.name, true
 	}
 	return "", false
@@ -181,8 +178,7 @@ func UnknownRoles(err error) bool {
 // MissingPermissions gives the permissions that [Client.CheckAccount] found the
 // account to lack, sorted.
 func MissingPermissions(err error) ([]Permission, bool) {
-	var e *missing
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*missingError](err); ok {
 		return e.permissions, true
 	}
 	return nil, false
@@ -190,13 +186,13 @@ func MissingPermissions(err error) ([]Permission, bool) {
 
 var errUnknownRoles = errors.New("unknown roles")
 
-type unknownResource struct{ name string }
+type unknownResourceError struct{ name string }
 
-func (e *unknownResource) Error() string { return "unknown resource" }
+func (e *unknownResourceError) Error() string { return "unknown resource" }
 
-type missing struct{ permissions []Permission }
+type missingError struct{ permissions []Permission }
 
-func (e *missing) Error() string { return "missing permissions" }
+func (e *missingError) Error() string { return "missing permissions" }
 
 // clean makes text one printable line of at most limit bytes.
 func clean(text string, limit int) string {

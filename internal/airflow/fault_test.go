@@ -6,8 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -210,7 +209,7 @@ func TestCallsHaveTimeForTheirPairs(t *testing.T) {
 		t.Errorf("removing many: %v", err)
 	}
 	var many []airflow.Permission
-	for _, resource := range strings.Split("abcdefghijklmnopqrst", "") {
+	for resource := range strings.SplitSeq("abcdefghijklmnopqrst", "") {
 		s.SetRole("seed", pair("can_read", resource))
 		many = append(many, pair("can_read", resource))
 	}
@@ -269,8 +268,8 @@ func TestF31BadCertificate(t *testing.T) {
 	})
 	t.Run("with a TLS that is too old", func(t *testing.T) {
 		old := httptest.NewUnstartedServer(s.Sim)
-		old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11} //nolint:gosec // that is what is tested
-		old.Config.ErrorLog = log.New(io.Discard, "", 0)
+		old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11}
+		old.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 		old.StartTLS()
 		t.Cleanup(old.Close)
 		_, err := connect(t, s, func(config *airflow.Config) { config.URL = old.URL }).Roles(ctx)

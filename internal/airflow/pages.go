@@ -3,6 +3,7 @@ package airflow
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -78,9 +79,7 @@ func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error)
 // readPage reads one page. A server may give fewer items than asked for.
 func (l listing[W, T]) readPage(ctx context.Context, c *Client, limit, offset int) ([]T, int, error) {
 	query := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}, "order_by": {l.orderBy}}
-	for key, values := range l.query {
-		query[key] = values
-	}
+	maps.Copy(query, l.query)
 	var (
 		answer W
 		items  []T

@@ -187,7 +187,7 @@ func parseInvalid(detail string) error {
 	if m := unknownResourceText.FindStringSubmatch(detail); m != nil {
 		name := m[1] + m[2]
 		name = strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(name)
-		return &unknownResource{name: name}
+		return &unknownResourceError{name: name}
 	}
 	if strings.HasPrefix(detail, "Unknown roles: ") {
 		return errUnknownRoles

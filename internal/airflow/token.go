@@ -121,8 +121,9 @@ func (s *tokens) get(ctx context.Context) (*token, error) {
 	for {
 		s.mu.Lock()
 		if s.current != nil && s.current.fresh(s.clock.Now()) {
-			defer s.mu.Unlock()
-			return s.current, nil
+			t := s.current
+			s.mu.Unlock()
+			return t, nil
 		}
 		f := s.flight
 		if f == nil {

@@ -1,6 +1,7 @@
 package airflowtest
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 
@@ -147,13 +148,13 @@ func (h held) allows(c Check) bool {
 		}
 	}
 	switch {
-	case c.Method == "GET" && c.Dag == "":
+	case c.Method == http.MethodGet && c.Dag == "":
 		return h.has("can_read", "DAGs") || h.readsSomeDag()
 	case c.Entity == EntityDag:
 		return h.dag(c.Method, c.Dag)
 	case c.Dag == "":
 		return true
-	case c.Method == "GET":
+	case c.Method == http.MethodGet:
 		return h.dag("GET", c.Dag)
 	}
 	return h.dag("PUT", c.Dag)

@@ -109,7 +109,7 @@ func readRole(body []byte) (role roleBody, sent bool, refusal *response) {
 	if refusal != nil {
 		return role, false, refusal
 	}
-	if refusal = f.text("name", true, &role.Name); refusal != nil {
+	if refusal := f.text("name", true, &role.Name); refusal != nil {
 		return role, false, refusal
 	}
 	if f["actions"] == nil {

@@ -180,7 +180,7 @@ func (s *Sim) getSource(in *incoming) *response {
 	})(s, in)
 }
 
-func (s *Sim) getGrid(in *incoming) *response {
+func (s *Sim) getGrid(*incoming) *response {
 	return ok([]any{})
 }
 

@@ -87,7 +87,7 @@ func (s *Sim) patchRole(in *incoming) *response {
 	setActions, setName := sent, true
 	if mask := in.URL.Query().Get("update_mask"); mask != "" {
 		setActions, setName = false, false
-		for _, field := range strings.Split(mask, ",") {
+		for field := range strings.SplitSeq(mask, ",") {
 			switch strings.TrimSpace(field) {
 			case "":
 			case "actions", "permissions":

@@ -180,40 +180,54 @@ func (s *Sim) patchUser(in *incoming) *response {
 	if u == nil {
 		return userMissing(name)
 	}
+	if refusal := s.userTaken(name, u, sent); refusal != nil {
+		return refusal
+	}
+	mask, refusal := userMask(in)
+	if refusal != nil {
+		return refusal
+	}
+	if mask["roles"] {
+		roles, set, refusal := s.readRoles(f)
+		if refusal != nil {
+			return refusal
+		}
+		if set {
+			in.tx.setRoles(u, roles)
+		}
+	}
+	if edited := sent.over(*u, mask); edited.texts() != u.texts() {
+		in.tx.setUser(u, func(u *user) {
+			u.username, u.email, u.first, u.last, u.password = edited.username, edited.email, edited.first, edited.last, edited.password
+		})
+	}
+	return ok(userOut(u))
+}
+
+// userTaken refuses a name or an e-mail address that another user has.
+func (s *Sim) userTaken(name string, u *user, sent user) *response {
 	if sent.username != "" && sent.username != name && s.store.userByName[strings.ToLower(sent.username)] != nil {
 		return detail(http.StatusConflict, "The username `"+sent.username+"` already exists")
 	}
 	if sent.email != "" && sent.email != u.email && s.emailTaken(sent.email) {
 		return detail(http.StatusConflict, "The email `"+sent.email+"` already exists")
 	}
-	mask, refusal := userMask(in)
-	if refusal != nil {
-		return refusal
-	}
-	roles, setRoles := []*role(nil), false
-	if mask["roles"] {
-		if roles, setRoles, refusal = s.readRoles(f); refusal != nil {
-			return refusal
-		}
-	}
-	if setRoles {
-		in.tx.setRoles(u, roles)
-	}
-	edited := *u
+	return nil
+}
+
+func (u *user) texts() [5]string { return [5]string{u.username, u.email, u.first, u.last, u.password} }
+
+// over gives to with the texts that were sent and are in the mask.
+func (u *user) over(to user, mask map[string]bool) user {
 	for name, v := range map[string]struct{ from, to *string }{
-		"username": {&sent.username, &edited.username}, "email": {&sent.email, &edited.email},
-		"first_name": {&sent.first, &edited.first}, "last_name": {&sent.last, &edited.last}, "password": {&sent.password, &edited.password},
+		"username": {&u.username, &to.username}, "email": {&u.email, &to.email},
+		"first_name": {&u.first, &to.first}, "last_name": {&u.last, &to.last}, "password": {&u.password, &to.password},
 	} {
 		if mask[name] && *v.from != "" {
 			*v.to = *v.from
 		}
 	}
-	if edited.username != u.username || edited.email != u.email || edited.first != u.first || edited.last != u.last || edited.password != u.password {
-		in.tx.setUser(u, func(u *user) {
-			u.username, u.email, u.first, u.last, u.password = edited.username, edited.email, edited.first, edited.last, edited.password
-		})
-	}
-	return ok(userOut(u))
+	return to
 }
 
 func userMask(in *incoming) (map[string]bool, *response) {
@@ -224,7 +238,7 @@ func userMask(in *incoming) (map[string]bool, *response) {
 		}
 		return mask, nil
 	}
-	for _, name := range strings.Split(in.URL.Query().Get("update_mask"), ",") {
+	for name := range strings.SplitSeq(in.URL.Query().Get("update_mask"), ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
 			continue
@@ -246,6 +260,17 @@ func (s *Sim) deleteUser(in *incoming) *response {
 	return &response{status: http.StatusNoContent}
 }
 
+// login finds a user by name or e-mail address.
+func (s *Sim) login(name string) *user {
+	if u := s.store.userByName[strings.ToLower(name)]; u != nil {
+		return u
+	}
+	if at := slices.IndexFunc(s.store.users, func(u *user) bool { return u.email == name }); at >= 0 {
+		return s.store.users[at]
+	}
+	return nil
+}
+
 func (s *Sim) postToken(in *incoming) *response {
 	var f fields
 	if json.Unmarshal(in.body, &f) != nil || f == nil {
@@ -255,12 +280,7 @@ func (s *Sim) postToken(in *incoming) *response {
 	if json.Unmarshal(f["username"], &name) != nil || json.Unmarshal(f["password"], &password) != nil || name == "" || password == "" {
 		return detail(http.StatusBadRequest, "Username and password must be provided")
 	}
-	u := s.store.userByName[strings.ToLower(name)]
-	if u == nil {
-		if at := slices.IndexFunc(s.store.users, func(u *user) bool { return u.email == name }); at >= 0 {
-			u = s.store.users[at]
-		}
-	}
+	u := s.login(name)
 	if u == nil || !u.active || u.password == "" || u.password != password {
 		if u != nil {
 			u.failLogins++

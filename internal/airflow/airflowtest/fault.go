@@ -197,7 +197,7 @@ func (i *Injected) Remove() {
 // Hits is how many requests it has befallen.
 func (i *Injected) Hits() int { return int(i.hits.Load()) }
 
-func (f *Fault) matches(r Request) bool {
+func (f Fault) matches(r Request) bool {
 	return (f.Method == "" || f.Method == r.Method) && (f.Endpoint == "" || f.Endpoint == r.Endpoint) &&
 		(f.Path == "" || f.Path == r.Path) && (f.User == "" || f.User == r.User) &&
 		(!f.Writes || r.Mutating) && (f.If == nil || f.If(r))

@@ -42,7 +42,7 @@ func readSeed() (pairs []airflow.Permission, roles map[string][]airflow.Permissi
 		f := strings.Split(lines.Text(), "|")
 		p := airflow.Permission{Action: strings.TrimSpace(f[0]), Resource: strings.TrimSpace(f[1])}
 		pairs = append(pairs, p)
-		for _, name := range strings.Fields(f[2]) {
+		for name := range strings.FieldsSeq(f[2]) {
 			roles[name] = append(roles[name], p)
 		}
 	}

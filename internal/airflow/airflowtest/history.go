@@ -161,9 +161,9 @@ func (s *Sim) Spans(username string, c Check) []Span {
 	return out
 }
 
-// AllowedBetween says whether there was a moment from from (inclusive) to to
-// (exclusive) at which what the server stored let the user pass the check. A
-// grant that came and went at one moment of simulated time counts.
+// AllowedBetween says whether there was a moment, not before from and before
+// to, at which what the server stored let the user pass the check. A grant that
+// came and went at one moment of simulated time counts.
 func (s *Sim) AllowedBetween(username string, c Check, from, to time.Time) bool {
 	for _, span := range s.Spans(username, c) {
 		if span.From.Before(to) && (span.ToSeq == 0 || span.To.After(from) || span.From.Equal(span.To) && !span.To.Before(from)) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -120,12 +121,10 @@ func ordering(query url.Values, byDefault string, allowed ...string) (key string
 		text = query.Get("order_by")
 	}
 	key = strings.TrimLeft(text, "-")
-	for _, a := range allowed {
-		if key == a {
-			return key, strings.HasPrefix(text, "-"), nil
-		}
+	if !slices.Contains(allowed, key) {
+		return "", false, detail(http.StatusBadRequest, "Ordering with '"+text+"' is disallowed or the attribute does not exist on the model")
 	}
-	return "", false, detail(http.StatusBadRequest, "Ordering with '"+text+"' is disallowed or the attribute does not exist on the model")
+	return key, strings.HasPrefix(text, "-"), nil
 }
 
 // quote writes a text as Python's repr does.

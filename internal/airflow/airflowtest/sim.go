@@ -2,11 +2,12 @@ package airflowtest
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"encoding/pem"
 	"io"
-	"log"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -125,28 +126,28 @@ type Server struct {
 }
 
 // Start runs a simulator over plain HTTP until the test ends.
-func Start(t testing.TB, options Options) *Server {
-	t.Helper()
-	return start(t, New(options), false)
+func Start(tb testing.TB, options Options) *Server {
+	tb.Helper()
+	return start(tb, New(options), false)
 }
 
 // StartTLS runs a simulator over TLS until the test ends.
-func StartTLS(t testing.TB, options Options) *Server {
-	t.Helper()
-	return start(t, New(options), true)
+func StartTLS(tb testing.TB, options Options) *Server {
+	tb.Helper()
+	return start(tb, New(options), true)
 }
 
 // Serve runs s over plain HTTP until the test ends; a simulator that was served
 // before keeps its state, as a server that comes back.
-func Serve(t testing.TB, s *Sim) *Server {
-	t.Helper()
-	return start(t, s, false)
+func Serve(tb testing.TB, s *Sim) *Server {
+	tb.Helper()
+	return start(tb, s, false)
 }
 
-func start(t testing.TB, s *Sim, secure bool) *Server {
-	t.Helper()
+func start(tb testing.TB, s *Sim, secure bool) *Server {
+	tb.Helper()
 	out := &Server{Sim: s, http: httptest.NewUnstartedServer(s)}
-	out.http.Config.ErrorLog = log.New(io.Discard, "", 0) // broken connections are on purpose
+	out.http.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError) // broken connections are on purpose
 	if secure {
 		out.http.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 		out.http.StartTLS()
@@ -155,7 +156,7 @@ func start(t testing.TB, s *Sim, secure bool) *Server {
 		out.http.Start()
 	}
 	out.URL = out.http.URL + s.options.Prefix
-	t.Cleanup(out.Stop)
+	tb.Cleanup(out.Stop)
 	return out
 }
 
@@ -297,15 +298,8 @@ func summary(body []byte) string {
 
 // wait waits for d, or says false when the client went away before.
 func wait(r *http.Request, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
+	ctx, cancel := context.WithTimeout(r.Context(), d)
+	defer cancel()
+	<-ctx.Done()
+	return r.Context().Err() == nil
 }

@@ -170,8 +170,7 @@ func TestFaultsComeInOrderAndCount(t *testing.T) {
 	for range 4 {
 		_, err := c.Role(ctx, "Admin")
 		status := 200
-		var e *airflow.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*airflow.Error](err); ok {
 			status = e.Status
 		}
 		got = append(got, status)

@@ -82,11 +82,6 @@ func roleNames(roles []*role) []string {
 	return out
 }
 
-func (r *role) has(p airflow.Permission) bool {
-	_, ok := slices.BinarySearchFunc(r.permissions, p, airflow.Permission.Compare)
-	return ok
-}
-
 // tx is one change of state by one actor. The simulator's lock is held from its
 // beginning to its end.
 type tx struct {

@@ -2,6 +2,7 @@ package airflowtest
 
 import (
 	"bytes"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -28,9 +29,7 @@ func (s *Sim) write(w http.ResponseWriter, in *incoming, answer *response, fault
 	in.record.Status = answer.status
 	s.log.Unlock()
 	header := w.Header()
-	for key, values := range answer.header {
-		header[key] = values
-	}
+	maps.Copy(header, answer.header)
 	header.Set("Date", s.clock.Now().Add(time.Duration(s.skew.Load())).UTC().Format(http.TimeFormat))
 	switch {
 	case answer.contentType != "":
@@ -55,8 +54,15 @@ func (s *Sim) write(w http.ResponseWriter, in *incoming, answer *response, fault
 	}
 	w.WriteHeader(answer.status)
 	_, _ = w.Write(body)
+	if fault.Padding > 0 {
+		pad(w, fault.Padding)
+	}
+}
+
+// pad writes n spaces, as far as the client reads them.
+func pad(w http.ResponseWriter, n int64) {
 	spaces := bytes.Repeat([]byte(" "), 64<<10)
-	for left := fault.Padding; left > 0; left -= int64(len(spaces)) {
+	for left := n; left > 0; left -= int64(len(spaces)) {
 		if _, err := w.Write(spaces[:min(left, int64(len(spaces)))]); err != nil {
 			return
 		}

@@ -152,7 +152,7 @@ var notEnough = []row{
 
 func (s *session) set(text string) []airflow.Permission {
 	var out []airflow.Permission
-	for _, part := range strings.Split(text, ", ") {
+	for part := range strings.SplitSeq(text, ", ") {
 		action, resource, _ := strings.Cut(part, " ")
 		switch resource {
 		case "D":

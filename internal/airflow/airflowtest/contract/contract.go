@@ -41,6 +41,7 @@ type Target struct {
 // Run runs the whole suite. What it makes it removes; its roles and users are
 // named "contract ...".
 func Run(t *testing.T, target Target) {
+	t.Helper()
 	for _, part := range []struct {
 		name string
 		run  func(*session)
@@ -245,7 +246,8 @@ func (s *session) wantRoles(username string, want ...string) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if slices.Sort(want); !slices.Equal(got.Roles, want) {
+	slices.Sort(want)
+	if !slices.Equal(got.Roles, want) {
 		s.Errorf("user %s holds %v, want %v", username, got.Roles, want)
 	}
 }
