@@ -149,16 +149,17 @@ func (d *policyDraft) judge() {
 		lastLook = latest(lastLook, d.View.ObservedAt)
 	}
 	blind := lastLook.Add(2 * interval(d.Instance))
-	if d.Now.Before(blind) {
+	believed := d.Now.Before(blind) && (d.current() || d.keeps())
+	if believed {
 		d.NextAt = blind
 	}
 	switch {
-	case !d.current() && d.keeps() && d.Now.Before(blind):
-		d.Conditions = d.Policy.Status.Conditions
-	case !d.current() && d.View != nil && !d.View.Reachable, !d.Now.Before(blind):
+	case !believed && (d.current() || d.keeps() || d.unreachable() || d.lastWord() == v1alpha1.ReasonInstanceNotReady):
 		d.unready(v1alpha1.ReasonInstanceNotReady, "Airflow could not be looked at: see the conditions of the AirflowInstance")
-	case !d.current():
+	case !believed:
 		d.unready(v1alpha1.ReasonProgressing, "the policy of today was not compared with Airflow yet")
+	case !d.current():
+		d.Conditions = d.Policy.Status.Conditions
 	case d.View.Desire.Refused != nil:
 		d.refused(d.View.Desire.Refused)
 	default:
@@ -166,20 +167,36 @@ func (d *policyDraft) judge() {
 	}
 }
 
+// unreachable is true when the last pass could not look, or the instance says why there is none.
+func (d *policyDraft) unreachable() bool {
+	if d.View != nil && !d.View.Reachable {
+		return true
+	}
+	return slices.ContainsFunc(d.Instance.Status.Conditions, func(c metav1.Condition) bool {
+		return c.Type == v1alpha1.ConditionReady && c.Status == metav1.ConditionFalse && c.Reason != v1alpha1.ReasonProgressing
+	})
+}
+
 // keeps is true when the stored status belongs to today's policy and rests on a look at Airflow.
 func (d *policyDraft) keeps() bool {
-	status := d.Policy.Status
-	if status.ObservedGeneration != d.Policy.Generation {
+	switch d.lastWord() {
+	case "", v1alpha1.ReasonInstanceNotFound, v1alpha1.ReasonInvalidPattern, v1alpha1.ReasonInvalidSelector, v1alpha1.ReasonProgressing, v1alpha1.ReasonInstanceNotReady:
 		return false
 	}
-	for _, c := range status.Conditions {
+	return true
+}
+
+// lastWord is the reason of the stored Ready where it belongs to today's policy; else empty.
+func (d *policyDraft) lastWord() string {
+	if d.Policy.Status.ObservedGeneration != d.Policy.Generation {
+		return ""
+	}
+	for _, c := range d.Policy.Status.Conditions {
 		if c.Type == v1alpha1.ConditionReady {
-			return !slices.Contains([]string{
-				v1alpha1.ReasonInstanceNotFound, v1alpha1.ReasonInvalidPattern, v1alpha1.ReasonInvalidSelector, v1alpha1.ReasonProgressing, v1alpha1.ReasonInstanceNotReady,
-			}, c.Reason)
+			return c.Reason
 		}
 	}
-	return false
+	return ""
 }
 
 // seen says what a pass made of a policy that is not refused.
