@@ -110,7 +110,7 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 	r.token = t.value
 	err = c.send(ctx, r, out)
 	if !errors.Is(err, errRejected) {
-		t.accept()
+		t.judge(err)
 		return err
 	}
 	if t, err = c.tokens.renew(ctx, t, err); err != nil {
@@ -118,9 +118,7 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 	}
 	r.token = t.value
 	err = c.send(ctx, r, out)
-	if !errors.Is(err, errRejected) {
-		t.accept()
-	}
+	t.judge(err)
 	return err
 }
 
@@ -168,7 +166,7 @@ func (c *Client) exchange(parent context.Context, r request, out any, x *Exchang
 	}
 	if r.check != nil {
 		if err := r.check(); err != nil {
-			return fail(&Error{Cause: CauseNotAirflow, Detail: err.Error()})
+			return fail(&Error{Cause: CauseNotAirflow, Detail: err.Error(), err: err})
 		}
 	}
 	return nil

@@ -338,3 +338,12 @@ func TestConfigIsValidated(t *testing.T) {
 		}
 	}
 }
+
+func TestARoleThatDiffersInCaseIsNotFound(t *testing.T) {
+	s, c := setup(t, airflowtest.Options{}, nil)
+	s.Inject(answer(200, "application/json", `{"name":"Finance","actions":[]}`).On("GET", endpointRole))
+	_, err := c.Role(ctx, "finance")
+	want(t, airflow.CauseNotFound, err)
+	_, err = c.Role(ctx, "sales")
+	want(t, airflow.CauseNotAirflow, err)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 )
 
 const (
@@ -40,6 +41,8 @@ var (
 	errNoList = errors.New("the answer holds no list")
 	errNoName = errors.New("the answer holds something without a name")
 	errOther  = errors.New("the answer is about something else")
+
+	errOtherCase = errors.New("the answer is about a name that differs in case")
 )
 
 func fromPairs(pairs []pairWire) ([]Permission, error) {
@@ -116,12 +119,17 @@ func (c *Client) Permissions(ctx context.Context) (List[Permission], error) {
 	return listPermissions.read(ctx, c)
 }
 
-// Role reads one role. The name is case-sensitive.
+// Role reads one role. The name is case-sensitive, also where Airflow's
+// database is not: a role that differs in case is not found.
 func (c *Client) Role(ctx context.Context, name string) (Role, error) {
 	if err := checkName("role", name); err != nil {
 		return Role{}, err
 	}
-	return c.roleCall(ctx, request{method: http.MethodGet, endpoint: endpointRole, path: endpointRoles + "/" + escapeName(name)}, name)
+	role, err := c.roleCall(ctx, request{method: http.MethodGet, endpoint: endpointRole, path: endpointRoles + "/" + escapeName(name)}, name)
+	if errors.Is(err, errOtherCase) {
+		return Role{}, &Error{Cause: CauseNotFound, Method: http.MethodGet, Endpoint: endpointRole, Detail: "there is one that differs in case"}
+	}
+	return role, err
 }
 
 // CreateRole makes a role and gives it back as Airflow shows it in its answer.
@@ -166,10 +174,14 @@ func (c *Client) roleCall(ctx context.Context, r request, name string) (Role, er
 		role   Role
 	)
 	r.check = func() (err error) {
-		if role, err = answer.role(); err == nil && role.Name != name {
-			err = errOther
+		role, err = answer.role()
+		switch {
+		case err != nil || role.Name == name:
+			return err
+		case strings.EqualFold(role.Name, name):
+			return errOtherCase
 		}
-		return err
+		return errOther
 	}
 	if err := c.call(ctx, r, &answer); err != nil {
 		return Role{}, err

@@ -43,7 +43,15 @@ type token struct {
 	replaces bool
 }
 
-func (t *token) accept() { t.accepted.Store(true) }
+// judge takes the outcome of a call made with t for what it says about t.
+func (t *token) judge(outcome error) {
+	switch CauseOf(outcome) {
+	case "", CauseNotFound, CauseConflict, CauseForbidden, CauseInvalid:
+		t.accepted.Store(true)
+	case CauseUnauthorized, CauseThrottled, CauseUnavailable, CauseNotAirflow, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
+		// Airflow need not have looked at it.
+	}
+}
 
 // fresh says whether t can be used at now. A clock that was set back makes it
 // unusable, since its end can then not be known.

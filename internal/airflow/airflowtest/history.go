@@ -139,7 +139,8 @@ type Span struct {
 
 // Spans gives the stretches of history in which what the server stored let the
 // user pass the check. It looks at every single change: a grant that was there
-// between two requests is found, too.
+// between two requests is found, too. Whether the user was switched off does not
+// matter.
 func (s *Sim) Spans(username string, c Check) []Span {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
