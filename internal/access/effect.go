@@ -32,6 +32,8 @@ var entities = [entityCount][]string{
 type rights struct {
 	global map[Permission]bool
 	dags   map[string]uint8
+	// readsAny is true when some DAG may be read by name.
+	readsAny bool
 }
 
 func rightsOf(ps []Permission) *rights {
@@ -52,6 +54,7 @@ func (r *rights) add(p Permission) {
 		}
 		if id, ok := strings.CutPrefix(p.Resource, dagPrefix); ok {
 			r.dags[id] |= 1 << method
+			r.readsAny = r.readsAny || method == methodRead
 			return
 		}
 		if id, ok := strings.CutPrefix(p.Resource, runPrefix); ok {
@@ -80,16 +83,6 @@ func (r *rights) join(other *rights, on map[string]bool) {
 	}
 }
 
-// readsAny says whether any DAG may be read.
-func (r *rights) readsAny() bool {
-	for _, bits := range r.dags {
-		if bits&(1<<methodRead) != 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // effect is what a flat permission set allows.
 type effect struct {
 	global map[Permission]bool
@@ -97,9 +90,8 @@ type effect struct {
 	noDag  verbs
 }
 
-// effectOf evaluates rights on the given DAGs. readsAny is whether any DAG at all may be read, those that are not
-// evaluated included. The DAG "" stands for all DAGs that no right names.
-func effectOf(r *rights, on map[string]bool, readsAny bool) effect {
+// effectOf evaluates rights on the given DAGs; readsAny counts those that are not evaluated, too. The DAG "" stands for all DAGs that no right names.
+func effectOf(r *rights, on map[string]bool) effect {
 	e := effect{global: r.global, dags: make(map[string]verbs, len(on)+1)}
 	var guarded [4][entityCount]bool
 	var allDags [4]bool
@@ -117,7 +109,7 @@ func effectOf(r *rights, on map[string]bool, readsAny bool) effect {
 			allowed := guarded[method][entity]
 			switch {
 			case method == methodRead:
-				allowed = allowed && (allDags[methodRead] || readsAny)
+				allowed = allowed && (allDags[methodRead] || r.readsAny)
 			case entity == entityNone:
 				allowed = allDags[method]
 			}

@@ -202,18 +202,23 @@ func (r *route) newTrial(u *userAim) *trial {
 // at is what the user can do with these roles in these states.
 func (t *trial) at(roles []string, state func(role string) int) effect {
 	flat := &rights{global: map[Permission]bool{}, dags: map[string]uint8{}}
-	readsAny := false
 	for _, role := range t.u.foreign {
 		part := t.r.rightsIn(role, asObserved)
 		flat.join(part, t.on)
-		readsAny = readsAny || part.readsAny()
+		flat.readsAny = flat.readsAny || part.readsAny
 	}
 	for _, role := range roles {
-		part := t.r.rightsIn(role, state(role))
+		which := state(role)
+		part := t.r.rightsIn(role, which)
 		flat.join(part, t.on)
-		readsAny = readsAny || part.readsAny()
+		reads := part.readsAny
+		if which == atLeast {
+			// Some DAG can be read all the time, although it need not be the same one.
+			reads = t.r.rightsIn(role, asObserved).readsAny && t.r.rightsIn(role, asDesired).readsAny
+		}
+		flat.readsAny = flat.readsAny || reads
 	}
-	return effectOf(flat, t.on, readsAny)
+	return effectOf(flat, t.on)
 }
 
 // safe says whether the user never can do more than before or after, and always at least what is allowed both before

@@ -1,0 +1,153 @@
+package access
+
+import (
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// settled is a world after its first pass: alice stands in finance, bob holds all of it for a while, carol one DAG of it.
+func settled(t *testing.T) *world {
+	w := newWorld()
+	w.dags("finance_daily", "finance_weekly", "sales_daily")
+	w.user("alice", "Viewer")
+	w.user("bob")
+	w.user("carol", "handmade")
+	p := w.policy("finance", levels(v1alpha1.AccessView, v1alpha1.AccessTrigger), []string{"finance_*"}, "alice")
+	w.grant("bob-finance", p, "bob")
+	w.grant("carol-daily", p, "carol", "finance_daily")
+	w.pass(t)
+	return w
+}
+
+func TestTranscripts(t *testing.T) {
+	for name, build := range map[string]func(t *testing.T) *world{
+		"first-pass": func(t *testing.T) *world {
+			w := settled(t)
+			w.Observed.Roles = map[string][]Permission{"Admin": nil, "Viewer": nil, "handmade": {{canRead, "DAG:a"}}}
+			w.setRoles("alice", "Viewer")
+			w.setRoles("bob")
+			w.setRoles("carol", "handmade")
+			w.Instance.Status.ManagedRoles, w.Previous = nil, nil
+			return w
+		},
+		"nothing-changed": settled,
+		"grants-end": func(t *testing.T) *world {
+			w := settled(t)
+			w.Now = w.Now.Add(time.Hour)
+			return w
+		},
+		"policy-becomes-wider": func(t *testing.T) *world {
+			w := settled(t)
+			w.Policies[0].Spec.Access = levels(v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessViewLogs)
+			return w
+		},
+		"policy-becomes-narrower": func(t *testing.T) *world {
+			w := settled(t)
+			w.Policies[0].Spec.Access = levels(v1alpha1.AccessView)
+			return w
+		},
+		"dag-moves-between-policies-of-one-person": func(t *testing.T) *world {
+			w := settled(t)
+			p := w.policy("sales", levels(v1alpha1.AccessView), []string{"sales_*"}, "alice")
+			w.pass(t)
+			p.Spec.Dags[0].IDs = append(p.Spec.Dags[0].IDs, "finance_weekly")
+			w.Policies[0].Spec.Dags[0].IDs = []string{"finance_daily"}
+			return w
+		},
+		"rights-that-must-not-meet-need-a-bridge": func(t *testing.T) *world {
+			w := newWorld()
+			w.dags("a", "b")
+			w.user("alice")
+			tasks := w.policy("tasks", levels(v1alpha1.AccessView, v1alpha1.AccessEditTasks), []string{"a"}, "alice")
+			other := w.policy("other", levels(v1alpha1.AccessView), []string{"a", "b"}, "alice")
+			w.pass(t)
+			tasks.Spec.Access = levels(v1alpha1.AccessView, v1alpha1.AccessTrigger)
+			other.Spec.Access = levels(v1alpha1.AccessView, v1alpha1.AccessEditXComs)
+			return w
+		},
+		"policy-is-deleted": func(t *testing.T) *world {
+			w := settled(t)
+			w.Policies[0].DeletionTimestamp = &metav1.Time{Time: testNow}
+			return w
+		},
+		"policy-is-let-go": func(t *testing.T) *world {
+			w := settled(t)
+			w.Policies[0].DeletionTimestamp = &metav1.Time{Time: testNow}
+			w.Policies[0].Spec.Deletion = v1alpha1.PolicyDeletionOrphan
+			return w
+		},
+		"instance-is-deleted": func(t *testing.T) *world {
+			w := settled(t)
+			w.Instance.DeletionTimestamp = &metav1.Time{Time: testNow}
+			return w
+		},
+		"suspended-while-things-change": func(t *testing.T) *world {
+			w := settled(t)
+			w.Instance.Spec.Mode = v1alpha1.ModeSuspended
+			w.Policies[0].Spec.Access = levels(v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessViewLogs)
+			w.Policies[0].Spec.Members = append(w.Policies[0].Spec.Members, v1alpha1.Subject{Username: "carol"})
+			w.Grants[1].Spec.Revoke = &v1alpha1.Revocation{Reason: "laptop lost"}
+			w.user("dave", "oam.data.finance")
+			return w
+		},
+		"others-wrote": func(t *testing.T) *world {
+			w := settled(t)
+			w.setRole("oam.data.finance", minus(w.Observed.Roles["oam.data.finance"], PermissionsFor(w.Policies[0].Spec.Access, []string{"finance_daily"}, nil)[:2]))
+			w.setRoles("alice", "Viewer")
+			w.setRoles("carol", append([]string{"oam.data.finance"}, w.rolesOf("carol")...)...)
+			return w
+		},
+		"adoption-first-pass": func(t *testing.T) *world {
+			w := settled(t)
+			p := w.policy("handmade", levels(v1alpha1.AccessView), []string{"sales_*"}, "alice")
+			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
+			w.Instance.Spec.AdoptableRoles = []string{"handmade"}
+			return w
+		},
+		"adoption-second-pass": func(t *testing.T) *world {
+			w := settled(t)
+			p := w.policy("handmade", levels(v1alpha1.AccessView), []string{"sales_*"}, "alice")
+			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
+			w.Instance.Spec.AdoptableRoles = []string{"handmade"}
+			w.pass(t)
+			return w
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := build(t)
+			d := Desire(w.Input)
+			got := transcript(d, NewPlan(w.Input, d))
+			file := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("run the test with -update when this is right:\n%s", diff)
+			}
+			for seed := range uint64(5) {
+				mixed := shuffled(w.Input, rand.New(rand.NewPCG(seed, 3)))
+				d := Desire(mixed)
+				if diff := cmp.Diff(got, transcript(d, NewPlan(mixed, d))); diff != "" {
+					t.Errorf("another order gives another transcript:\n%s", diff)
+				}
+			}
+		})
+	}
+}
