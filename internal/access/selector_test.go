@@ -1,0 +1,165 @@
+package access
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+func TestMatchDags(t *testing.T) {
+	dags := []Dag{
+		{ID: "finance_daily", Tags: []string{"finance", "daily"}, Owners: []string{"team-finance"}, Bundle: "main", Path: "finance/daily.py"},
+		{ID: "finance_payroll", Tags: []string{"finance"}, Owners: []string{"team-hr"}, Bundle: "main", Path: "finance/hr/payroll.py"},
+		{ID: "sales", Tags: []string{"daily"}, Owners: []string{"team-sales"}, Bundle: "other", Path: "sales.py"},
+		{ID: "wëird_ü", Path: "x/y/z/w.py"},
+	}
+	for sentence, c := range map[string]struct {
+		selectors    []v1alpha1.DagSelector
+		ids, pending []string
+	}{
+		"a star in an id matches any characters":           {[]v1alpha1.DagSelector{{IDs: []string{"finance_*"}}}, []string{"finance_daily", "finance_payroll"}, nil},
+		"a question mark matches one character, not bytes": {[]v1alpha1.DagSelector{{IDs: []string{"w?ird_?"}}}, []string{"wëird_ü"}, nil},
+		"exclude takes ids out of its own entry only":      {[]v1alpha1.DagSelector{{IDs: []string{"*"}, Exclude: []string{"finance_*"}}, {IDs: []string{"finance_daily"}}}, []string{"finance_daily", "sales", "wëird_ü"}, nil},
+		"all fields of an entry must match":                {[]v1alpha1.DagSelector{{Tags: []string{"daily"}, Owners: []string{"team-finance"}}}, []string{"finance_daily"}, nil},
+		"any value of a field is enough":                   {[]v1alpha1.DagSelector{{Owners: []string{"team-hr", "team-sales"}}}, []string{"finance_payroll", "sales"}, nil},
+		"bundles are whole names":                          {[]v1alpha1.DagSelector{{Bundles: []string{"main"}}}, []string{"finance_daily", "finance_payroll"}, nil},
+		"two stars in a path cross folders":                {[]v1alpha1.DagSelector{{Paths: []string{"finance/**"}}}, []string{"finance_daily", "finance_payroll"}, nil},
+		"one star in a path stays in its folder":           {[]v1alpha1.DagSelector{{Paths: []string{"finance/*"}}}, []string{"finance_daily"}, nil},
+		"two stars and a slash match no folder, too":       {[]v1alpha1.DagSelector{{Paths: []string{"**/sales.py", "x/**/w.py"}}}, []string{"sales", "wëird_ü"}, nil},
+		"an exact id that is not listed is pending":        {[]v1alpha1.DagSelector{{IDs: []string{"later", "sales", "late*"}}}, []string{"sales"}, []string{"later"}},
+		"an excluded exact id is not pending":              {[]v1alpha1.DagSelector{{IDs: []string{"later"}, Exclude: []string{"l*"}}}, nil, nil},
+		"brackets mean themselves":                         {[]v1alpha1.DagSelector{{IDs: []string{"[s]ales*"}}}, nil, nil},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if problem := ValidateSelectors(c.selectors); problem != nil {
+				t.Fatalf("refused: %v", problem)
+			}
+			ids, pending := MatchDags(c.selectors, dags)
+			if diff := cmp.Diff(c.ids, ids) + cmp.Diff(c.pending, pending); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestSelectorsThatMeanNothingAreRefused(t *testing.T) {
+	for sentence, s := range map[string]v1alpha1.DagSelector{
+		"nothing at all":                     {},
+		"only an exclusion":                  {Exclude: []string{"a"}},
+		"an empty id":                        {IDs: []string{""}},
+		"a line break":                       {IDs: []string{"a\nb"}},
+		"bytes that are no text":             {IDs: []string{"a\xff"}},
+		"an absolute path":                   {Paths: []string{"/opt/dags/x.py"}},
+		"a parent folder":                    {Paths: []string{"a/../b.py"}},
+		"three stars":                        {Paths: []string{"a/***"}},
+		"a path that ends with a slash":      {Paths: []string{"finance/"}},
+		"an empty tag beside a good pattern": {IDs: []string{"a"}, Tags: []string{""}},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			if problem := ValidateSelectors([]v1alpha1.DagSelector{{IDs: []string{"fine"}}, s}); problem == nil || problem.Reason != ReasonInvalidSelector {
+				t.Errorf("got %v", problem)
+			}
+		})
+	}
+}
+
+// oraclePattern is a glob as a regular expression.
+func oraclePattern(pattern string, path bool) *regexp.Regexp {
+	var b strings.Builder
+	any, star := `[\s\S]`, `[\s\S]*`
+	if path {
+		any, star = `[^/]`, `[^/]*`
+	}
+	for rest, start := pattern, true; rest != ""; {
+		switch {
+		case path && start && strings.HasPrefix(rest, "**/"):
+			b.WriteString(`(?:[\s\S]*/)?`)
+			rest = rest[3:]
+			continue
+		case path && strings.HasPrefix(rest, "**"):
+			b.WriteString(`[\s\S]*`)
+			rest, start = rest[2:], false
+			continue
+		}
+		r := []rune(rest)[0]
+		switch r {
+		case '*':
+			b.WriteString(star)
+		case '?':
+			b.WriteString(any)
+		default:
+			b.WriteString(regexp.QuoteMeta(string(r)))
+		}
+		rest, start = rest[len(string(r)):], r == '/'
+	}
+	return regexp.MustCompile(`\A(?:` + b.String() + `)\z`)
+}
+
+func FuzzGlobMatchesLikeARegularExpression(f *testing.F) {
+	for _, seed := range [][2]string{
+		{"finance/**", "finance/a/b.py"}, {"**/x.py", "x.py"}, {"a**b", "a/b"}, {"*a*b*", "xxaxxbx"}, {"**/**/a", "q/a"},
+		{"?*?", "ab"}, {"a/*/b", "a//b"}, {"**", ""}, {"é?", "éü"}, {"*", "a/b"},
+	} {
+		f.Add(seed[0], seed[1])
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if strings.ContainsRune(pattern+text, '\uFFFD') || badPattern(pattern, false) != "" || strings.Contains(pattern, "***") || badPattern(text+"x", false) != "" || len(pattern) > 64 {
+			return // no pattern that the schema lets through
+		}
+		for _, path := range []bool{false, true} {
+			want, got := oraclePattern(pattern, path).MatchString(text), newGlob(pattern, path).match(text)
+			if got != want {
+				t.Errorf("%q on %q (path %v): got %v, want %v", pattern, text, path, got, want)
+			}
+		}
+	})
+}
+
+func TestPermissionsFor(t *testing.T) {
+	view := []Permission{
+		{canRead, "DAG Dependencies"}, {canRead, "DAG Runs"}, {canRead, "DAG Versions"}, {canRead, "DAG Warnings"}, {canRead, "DAG:x"},
+		{menuAccess, "DAGs"}, {canRead, "HITL Detail"}, {canRead, "Task Instances"},
+	}
+	edit := Permission{canEdit, "DAG:x"}
+	for level, more := range map[v1alpha1.AccessLevel][]Permission{
+		v1alpha1.AccessView:        nil,
+		v1alpha1.AccessViewLogs:    {{canRead, "Task Logs"}},
+		v1alpha1.AccessViewCode:    {{canRead, "DAG Code"}},
+		v1alpha1.AccessViewXComs:   {{canRead, "XComs"}},
+		v1alpha1.AccessViewAssets:  {{canRead, "Assets"}, {canRead, "Asset Aliases"}},
+		v1alpha1.AccessViewAudit:   {{canRead, "Audit Logs"}},
+		v1alpha1.AccessPause:       {edit},
+		v1alpha1.AccessTrigger:     {edit, {canCreate, "DAG Run:x"}},
+		v1alpha1.AccessEditRuns:    {edit, {canEdit, "DAG Run:x"}},
+		v1alpha1.AccessDeleteRuns:  {edit, {canDelete, "DAG Run:x"}},
+		v1alpha1.AccessEditTasks:   {edit, {canEdit, "DAG Runs"}, {canEdit, "Task Instances"}},
+		v1alpha1.AccessEditXComs:   {edit, {canCreate, "XComs"}, {canEdit, "XComs"}, {canDelete, "XComs"}},
+		v1alpha1.AccessRespondHITL: {edit, {canEdit, "HITL Detail"}},
+		v1alpha1.AccessDeleteDag:   {{canDelete, "DAG:x"}},
+	} {
+		t.Run(string(level)+" implies View and adds its own", func(t *testing.T) {
+			want := slices.SortedFunc(slices.Values(slices.Concat(view, more)), ComparePermissions)
+			if diff := cmp.Diff(want, PermissionsFor(levels(level), []string{"x"}, nil)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("every level of the API is in the table", func(t *testing.T) {
+		if len(bundles) != 14 {
+			t.Errorf("got %d levels", len(bundles))
+		}
+	})
+	t.Run("without DAGs only the extra pairs are left, and forbidden ones are dropped", func(t *testing.T) {
+		got := PermissionsFor(levels(v1alpha1.AccessEditTasks), nil, []v1alpha1.AirflowPermission{
+			{Action: canRead, Resource: "Pools"}, {Action: canEdit, Resource: "DAGs"}, {Action: canRead, Resource: "DAG:x"}, {Action: canRead, Resource: "Users"},
+		})
+		if diff := cmp.Diff([]Permission{{canRead, "Pools"}}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
