@@ -38,7 +38,8 @@ type connection struct {
 	nextFull           time.Duration // the jittered interval
 	failures           int
 	notBefore          time.Time // Retry-After of the server
-	asked              string    // last value of the reconcile-at annotation
+	asked              string    // last value of the reconcile-at annotation that was served
+	generation         int64     // of the spec that was compared in full last
 	first              bool      // nothing was read from Kubernetes for it yet
 
 	skew     Skew

@@ -191,7 +191,7 @@ func (r *InstanceReconciler) look(s *instanceScope) actuator.Look {
 	now, conn := r.Clock.Now(), s.conn
 	asked := s.afi.Annotations[v1alpha1.ReconcileAtAnnotation]
 	switch {
-	case conn.lastFull.IsZero() || now.Sub(conn.lastFull) >= conn.nextFull || asked != conn.asked || s.specChanged():
+	case conn.lastFull.IsZero() || now.Sub(conn.lastFull) >= conn.nextFull || asked != conn.asked || s.afi.Generation != conn.generation:
 		return actuator.LookFull
 	case now.Sub(conn.lastDags) >= s.afi.Spec.DagInterval.Duration:
 		return actuator.LookDags
@@ -206,6 +206,7 @@ func (r *InstanceReconciler) looked(s *instanceScope, look actuator.Look, report
 		conn.lastFull, conn.lastDags = report.StartedAt, report.StartedAt
 		interval := s.afi.Spec.Interval.Duration
 		conn.nextFull = interval - time.Duration(rand.Int64N(int64(interval)/10+1)) //nolint:gosec // spreads load, protects nothing
+		conn.generation = s.afi.Generation
 		conn.asked = s.afi.Annotations[v1alpha1.ReconcileAtAnnotation]
 	}
 	if look == actuator.LookDags {

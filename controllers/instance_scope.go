@@ -36,11 +36,6 @@ func newInstanceScope(r *InstanceReconciler, afi *v1alpha1.AirflowInstance) *ins
 	return &instanceScope{r: r, afi: afi, before: afi.DeepCopy()}
 }
 
-// specChanged says whether the spec is newer than what the last pass worked on.
-func (s *instanceScope) specChanged() bool {
-	return s.afi.Generation != s.afi.Status.ObservedGeneration
-}
-
 // stored takes in that the object was written in the middle of a reconcile.
 func (s *instanceScope) stored(afi *v1alpha1.AirflowInstance) { s.before = afi.DeepCopy() }
 

@@ -27,11 +27,9 @@ func sameButPass(afi *v1alpha1.AirflowInstance) { afi.Status.LastPass = nil }
 // describe computes the status from what this reconcile knows.
 func (s *instanceScope) describe() {
 	st := &s.afi.Status
+	st.ObservedGeneration = s.afi.Generation
 	if s.report != nil && s.report.Err == nil {
-		st.ObservedGeneration = s.afi.Generation
 		s.describeReport()
-	} else if s.trouble != nil && s.trouble.stalled {
-		st.ObservedGeneration = s.afi.Generation
 	}
 	if s.conn != nil && s.conn.server.Version != "" {
 		st.Airflow = &v1alpha1.AirflowServer{Version: s.conn.server.Version, AuthManager: string(s.conn.server.AuthManager), FABProvider: s.conn.server.FABProvider}
