@@ -223,6 +223,21 @@ func authorization(s *session) {
 			}
 		}
 	})
+	s.sub("deleting a DAG needs that right, of reading and editing none is enough", func(s *session) {
+		remove := verb{method: http.MethodDelete, path: dagPath}
+		s.give(s.set("can_read D, can_edit D, can_delete R"))
+		if remove.do(s, token, s.DagX) {
+			s.Error("reading and editing are enough")
+		}
+		// On a DAG that does not exist, since the others are still needed.
+		if remove.do(s, token, "contract_nope") {
+			s.Error("a DAG that does not exist can be deleted without the right")
+		}
+		s.give(s.set("can_delete DAGs"))
+		if !remove.do(s, token, "contract_nope") {
+			s.Error("the right to delete all is not enough")
+		}
+	})
 	s.sub("what is taken away is refused at once", func(s *session) {
 		s.give(s.set("can_edit D, can_create R"))
 		if !verbs["trigger"].do(s, token, s.DagX) {
