@@ -25,11 +25,14 @@ func Desire(in Input) Desired {
 	w.finishInventory()
 	w.finishMembers()
 	d := w.out
+	known := map[string]bool{}
+	for _, entry := range d.Inventory {
+		known[entry.Name] = true
+	}
 	for _, bridge := range newRoute(in, d).bridges {
-		if slices.ContainsFunc(d.Inventory, func(e v1alpha1.ManagedRole) bool { return e.Name == bridge.role }) {
-			continue
+		if !known[bridge.role] {
+			d.Inventory = append(d.Inventory, v1alpha1.ManagedRole{Name: bridge.role, Kind: v1alpha1.ManagedRoleGrant})
 		}
-		d.Inventory = append(d.Inventory, v1alpha1.ManagedRole{Name: bridge.role, Kind: v1alpha1.ManagedRoleGrant})
 	}
 	sortInventory(d.Inventory)
 	return d

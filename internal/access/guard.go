@@ -36,11 +36,12 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 		desired[id] = true
 	}
 	unfinished := w.stored[c.role].Adopted && adoptionUnfinished(c.policy)
+	before := w.dagsBefore(c.role)
 	var kept, lost []string
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		_, listed := w.dags.byID[id]
 		switch {
-		case desired[id] || unfinished || !selection.couldHaveMatched(id, listed) || w.addedByOthers(c.role, id):
+		case desired[id] || unfinished || !selection.couldHaveMatched(id, listed) || before != nil && !before[id]:
 		case !listed && w.in.FirstList:
 			kept = append(kept, id)
 		case !listed || c.policy.Status.ObservedGeneration == c.policy.Generation:
@@ -90,13 +91,17 @@ func (w *work) limit() int {
 	return limit
 }
 
-// addedByOthers says whether a DAG came into the role since the end of the previous pass: nobody declared it.
-func (w *work) addedByOthers(role, id string) bool {
+// dagsBefore are the DAGs that a role held at the end of the previous pass; nil when nobody looked. What came in since
+// was declared by nobody.
+func (w *work) dagsBefore(role string) map[string]bool {
 	if w.in.Previous == nil {
-		return false
+		return nil
 	}
 	before, ok := w.in.Previous.Roles[role]
-	return ok && !slices.ContainsFunc(before, func(p Permission) bool { return p.Resource == dagPrefix+id })
+	if !ok {
+		return nil
+	}
+	return dagsIn(before)
 }
 
 // adoptionUnfinished says whether a role that was taken over still holds what was there before: that is not ours to

@@ -1,0 +1,328 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+const financeRole = "oam.data.finance"
+
+// driftCauses are the drifts of a plan as key -> cause.
+func driftCauses(plan Plan) map[string]string {
+	out := map[string]string{}
+	for _, drift := range plan.Drift {
+		out[drift.Key] = drift.Cause
+	}
+	return out
+}
+
+func TestDriftIsExplainedAndRepaired(t *testing.T) {
+	loginSync := func(w *world, user string, roles ...string) {
+		w.setRoles(user, roles...)
+		for i := range w.Observed.Users {
+			if w.Observed.Users[i].Username == user {
+				w.Observed.Users[i].LastLogin = "2026-11-23T11:59:00"
+			}
+		}
+	}
+	for sentence, c := range map[string]struct {
+		change     func(w *world)
+		key, cause string
+		repaired   bool
+	}{
+		"DAG code took its rights away": {func(w *world) {
+			w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p Permission) bool {
+				return strings.HasSuffix(p.Resource, ":finance_daily")
+			}))
+		}, RoleKey(financeRole), CauseDagAccessControl, true},
+		"somebody took a global right": {func(w *world) {
+			w.setRole(financeRole, minus(w.Observed.Roles[financeRole], []Permission{{canRead, "Task Instances"}}))
+		}, RoleKey(financeRole), CauseRoleEdited, true},
+		"somebody added a right": {func(w *world) {
+			w.setRole(financeRole, append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canEdit, "Variables"}))
+		}, RoleKey(financeRole), CauseRoleEdited, true},
+		"somebody deleted the role": {func(w *world) { w.dropRole(financeRole) }, RoleKey(financeRole), CauseRoleDeleted, true},
+		"it vanished while nobody looked": {func(w *world) {
+			w.dropRole(financeRole)
+			w.Previous = nil
+		}, RoleKey(financeRole), CauseUnknown, true},
+		"a login overwrote the roles": {func(w *world) { loginSync(w, "bob", "Viewer") }, MemberKey("bob", financeRole), CauseLoginRoleSync, true},
+		"somebody took the role":      {func(w *world) { w.setRoles("bob") }, MemberKey("bob", financeRole), CauseManual, true},
+		"somebody gave the role":      {func(w *world) { w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...) }, MemberKey("carol", financeRole), CauseManual, true},
+		"somebody deleted the user": {func(w *world) {
+			w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u User) bool { return u.Username == "bob" })
+		}, MemberKey("bob", ""), CauseUserDeleted, false},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w := settled(t)
+			stored := w.Observed.Roles[financeRole]
+			c.change(w)
+			plan := NewPlan(w.Input, Desire(w.Input))
+			if got := driftCauses(plan)[c.key]; got != c.cause {
+				t.Fatalf("got %v", plan.Drift)
+			}
+			found := slices.IndexFunc(plan.Drift, func(d Drift) bool { return d.Key == c.key })
+			if plan.Drift[found].Repaired != c.repaired {
+				t.Errorf("repaired is %v: %v", plan.Drift[found].Repaired, Render(plan))
+			}
+			carried := false
+			for _, steps := range plan.Phases {
+				for _, step := range steps {
+					carried = carried || step.Repair == c.key
+				}
+			}
+			if carried != c.repaired {
+				t.Errorf("no step carries %s: %v", c.key, Render(plan))
+			}
+			w.pass(t)
+			if again := NewPlan(w.Input, Desire(w.Input)); len(again.Phases)+len(again.Drift) != 0 {
+				t.Errorf("it is not over: %v, %v", Render(again), again.Drift)
+			}
+			if !slices.Equal(w.Observed.Roles[financeRole], stored) {
+				t.Errorf("the role holds %v", w.Observed.Roles[financeRole])
+			}
+		})
+	}
+}
+
+func TestTheWebsitePairIsNoDrift(t *testing.T) {
+	w := settled(t)
+	for _, role := range []string{financeRole} {
+		w.setRole(role, append(slices.Clone(w.Observed.Roles[role]), Permission{canRead, "Website"}))
+	}
+	d := Desire(w.Input)
+	plan := NewPlan(w.Input, d)
+	_, proofs, _ := Assess(w.Input, d)
+	for name, proof := range proofs {
+		if len(plan.Phases)+len(plan.Drift) != 0 || !proof.InSync {
+			t.Errorf("%s: plan %v, drift %v, %v", name, Render(plan), plan.Drift, proof)
+		}
+	}
+}
+
+func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
+	for name, leave := range map[string]func(w *world){
+		"report": func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
+		"contested": func(w *world) {
+			w.Contested = map[string]bool{RoleKey(financeRole): true, MemberKey("alice", financeRole): true}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(t)
+			leave(w)
+			taken := []Permission{{canRead, "DAG:finance_daily"}}
+			w.setRole(financeRole, minus(w.Observed.Roles[financeRole], taken))
+			w.setRoles("alice", "Viewer")
+			w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...)
+			for range 3 {
+				_, plan := w.pass(t)
+				if causes := driftCauses(plan); causes[RoleKey(financeRole)] != CauseRoleEdited || causes[MemberKey("alice", financeRole)] != CauseManual {
+					t.Fatalf("it is no longer drift: %v", plan.Drift)
+				}
+				if slices.Contains(w.rolesOf("alice"), financeRole) || contains(w.Observed.Roles[financeRole], taken) {
+					t.Fatalf("it was restored: %v", Render(plan))
+				}
+				if slices.Contains(w.rolesOf("carol"), financeRole) {
+					t.Fatal("a member without a cause was left")
+				}
+			}
+			w.Instance.Spec.Drift, w.Contested = v1alpha1.DriftRepair, nil
+			w.pass(t)
+			if !slices.Contains(w.rolesOf("alice"), financeRole) || !contains(w.Observed.Roles[financeRole], taken) {
+				t.Error("it was not restored when that was allowed again")
+			}
+		})
+	}
+	t.Run("what is declared anew is given all the same", func(t *testing.T) {
+		w := settled(t)
+		w.Instance.Spec.Drift = v1alpha1.DriftReport
+		w.setRoles("alice", "Viewer")
+		w.dag("finance_new")
+		w.user("erin")
+		w.Policies[0].Spec.Members = append(w.Policies[0].Spec.Members, v1alpha1.Subject{Username: "erin"})
+		w.pass(t)
+		if !slices.Contains(w.rolesOf("erin"), financeRole) || !contains(w.Observed.Roles[financeRole], []Permission{{canRead, "DAG:finance_new"}}) {
+			t.Errorf("erin has %v", w.rolesOf("erin"))
+		}
+	})
+}
+
+// TestFrozenRolesOnlyLoseMembers: what gives nothing gives nothing, whatever the world looks like.
+func TestFrozenRolesOnlyLoseMembers(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawWorld(rt)
+		w.pass(t)
+		disturb(rt, w)
+		how := rapid.IntRange(0, 2).Draw(rt, "how")
+		switch how {
+		case 0:
+			w.Instance.Spec.Mode = v1alpha1.ModeObserve
+		case 1:
+			w.Instance.Spec.Mode = v1alpha1.ModeSuspended
+		case 2:
+			for _, p := range w.Policies {
+				p.Spec.State = v1alpha1.PolicySuspended
+			}
+		}
+		d := Desire(w.Input)
+		plan := NewPlan(w.Input, d)
+		for _, steps := range plan.Phases {
+			for _, step := range steps {
+				if step.Kind != StepRemoveMember && step.Kind != StepDeleteRole {
+					rt.Fatalf("a frozen instance has the step %q", describe(step))
+				}
+			}
+		}
+		w.finish(t, d, plan)
+		checkReached(rt, &world{Input: withoutProblems(w.Input)}, d)
+		for _, g := range w.Grants {
+			desire := d.Grants[g.UID]
+			if desire.Live && desire.Problem == nil && !slices.Contains(w.rolesOf(desire.Username), desire.Role) {
+				rt.Fatalf("grant %s gives nothing and nobody says why", g.Name)
+			}
+		}
+		if how == 0 {
+			w.Instance.Spec.Mode = v1alpha1.ModeEnforce
+			if want, got := Render(NewPlan(w.Input, Desire(w.Input))), Render(ObservePlan(observing(w.Input))); !slices.Equal(want, got) {
+				rt.Fatalf("observed %v, enforced %v", got, want)
+			}
+		}
+	})
+}
+
+// withoutProblems leaves live grants out: a frozen role need not hold what they should give.
+func withoutProblems(in Input) Input {
+	in.Grants = slices.DeleteFunc(slices.Clone(in.Grants), func(g *v1alpha1.AccessGrant) bool { return Live(g, in.Now, in.CacheTTL) })
+	return in
+}
+
+func observing(in Input) Input {
+	in.Instance = in.Instance.DeepCopy()
+	in.Instance.Spec.Mode = v1alpha1.ModeObserve
+	return in
+}
+
+func TestAGrantStaysWhereItIsWhileNothingMayBeGiven(t *testing.T) {
+	w := settled(t)
+	w.Instance.Spec.Mode = v1alpha1.ModeObserve
+	w.Policies[0].Spec.Access = levels("View", "Trigger", "ViewLogs")
+	d, _ := w.pass(t)
+	if !slices.Equal(w.rolesOf("bob"), []string{financeRole}) || d.Grants["uid-bob-finance"].Problem != nil {
+		t.Fatalf("bob has %v, grant %+v", w.rolesOf("bob"), d.Grants["uid-bob-finance"])
+	}
+	// Somebody makes the role wider than the grant: there is nothing that bob could keep.
+	w.setRole(financeRole, sorted(append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canRead, "Task Logs"})))
+	d, _ = w.pass(t)
+	if len(w.rolesOf("bob")) != 0 || d.Grants["uid-bob-finance"].Problem == nil {
+		t.Errorf("bob has %v, grant %+v", w.rolesOf("bob"), d.Grants["uid-bob-finance"])
+	}
+}
+
+func TestAssessClaimsOnlyWhatIsStored(t *testing.T) {
+	w := settled(t)
+	d := Desire(w.Input)
+	proofs, _, _ := Assess(w.Input, d)
+	if p := proofs["uid-bob-finance"]; !p.Present || p.Absent {
+		t.Errorf("bob holds it: %+v", p)
+	}
+	t.Run("a role without its permissions gives nothing", func(t *testing.T) {
+		in := w.Input
+		in.Observed = cloneObserved(in.Observed)
+		in.Observed.Roles[financeRole] = in.Observed.Roles[financeRole][1:]
+		proofs, policies, _ := Assess(in, d)
+		if p := proofs["uid-bob-finance"]; p.Present || p.Absent {
+			t.Errorf("got %+v", p)
+		}
+		for _, p := range policies {
+			if p.InSync || len(p.Differences) != 1 {
+				t.Errorf("got %+v", p)
+			}
+		}
+	})
+	t.Run("a standing member holds it without the grant", func(t *testing.T) {
+		w := settled(t)
+		w.Policies[0].Spec.Members = append(w.Policies[0].Spec.Members, v1alpha1.Subject{Username: "bob"})
+		w.Grants[0].Spec.Revoke = &v1alpha1.Revocation{}
+		d, _ := w.pass(t)
+		proofs, _, _ := Assess(w.Input, d)
+		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || !slices.Contains(w.rolesOf("bob"), financeRole) {
+			t.Errorf("got %+v, bob has %v", p, w.rolesOf("bob"))
+		}
+	})
+	t.Run("what is still stored is not absent", func(t *testing.T) {
+		w := settled(t)
+		w.Now = w.Now.Add(2 * time.Hour)
+		d := Desire(w.Input)
+		proofs, policies, gone := Assess(w.Input, d)
+		if proofs["uid-bob-finance"].Absent || proofs["uid-carol-daily"].Absent || len(gone) != 0 {
+			t.Errorf("got %v, gone %v", proofs, gone)
+		}
+		for _, p := range policies {
+			if p.InSync {
+				t.Errorf("got %+v", p)
+			}
+		}
+	})
+	t.Run("a user who is gone holds nothing", func(t *testing.T) {
+		w := settled(t)
+		w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u User) bool { return u.Username == "bob" })
+		proofs, _, _ := Assess(w.Input, Desire(w.Input))
+		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != ReasonUserNotFound {
+			t.Errorf("got %+v", p)
+		}
+	})
+	t.Run("a grant that was never activated left nothing", func(t *testing.T) {
+		w := settled(t)
+		g := w.grant("new", w.Policies[0], "carol")
+		g.Status.Activation = nil
+		proofs, _, _ := Assess(w.Input, Desire(w.Input))
+		if p := proofs[g.UID]; p.Present || !p.Absent {
+			t.Errorf("got %+v", p)
+		}
+	})
+}
+
+func TestDifferencesAreBounded(t *testing.T) {
+	w := newWorld()
+	w.dags("a")
+	p := w.policy("p", levels("View"), []string{"a"})
+	for i := range 20 {
+		w.user(fmt.Sprintf("user%02d", i))
+		g := w.grant(fmt.Sprintf("g%02d", i), p, fmt.Sprintf("user%02d", i), "a", fmt.Sprintf("other%02d", i))
+		g.Status.Activation.At = metav1.NewTime(testNow)
+	}
+	_, policies, _ := Assess(w.Input, Desire(w.Input))
+	for _, proof := range policies {
+		if len(proof.Differences) != 8 || proof.Differences[7] != "and 14 more differences" {
+			t.Errorf("got %q", proof.Differences)
+		}
+	}
+}
+
+func TestRenderIsBounded(t *testing.T) {
+	var steps []Step
+	for i := range 70 {
+		steps = append(steps, Step{Kind: StepAddMember, Username: strings.Repeat("ü", 300), Roles: []string{fmt.Sprintf("r%d\n", i)}, Why: "x"})
+	}
+	lines := Render(Plan{Phases: [][]Step{steps[:30], steps[30:]}})
+	if len(lines) != 64 || lines[63] != "and 7 more steps" {
+		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
+	}
+	for _, line := range lines {
+		if utf8.RuneCountInString(line) > 256 || strings.ContainsFunc(line, func(r rune) bool { return r < ' ' }) {
+			t.Errorf("bad line %q", line)
+		}
+	}
+	if lines := Render(Plan{Phases: [][]Step{steps[:64]}}); len(lines) != 64 || strings.HasPrefix(lines[63], "and") {
+		t.Errorf("64 steps fit: %q", lines[63])
+	}
+}
