@@ -84,7 +84,7 @@ func generate(root string) (map[string][]byte, error) {
 		}
 	}
 	var err error
-	if files[roleFile], err = from(filepath.Join(root, "config/rbac/role.yaml"), roleTemplate); err != nil {
+	if files[roleFile], err = from(filepath.Join(root, "config", "rbac", "role.yaml"), roleTemplate); err != nil {
 		return nil, err
 	}
 	if files[readmeFile], err = from(filepath.Join(root, chartFolder, "values.yaml"), readme); err != nil {

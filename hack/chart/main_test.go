@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ func TestChartIsGeneratedFromItsSources(t *testing.T) {
 	}
 	for path, content := range wanted {
 		stored, err := os.ReadFile(filepath.Join(root, path))
-		if err != nil || string(stored) != string(content) {
+		if err != nil || !bytes.Equal(stored, content) {
 			t.Errorf("%s is not what its source says (%v): run `make generate`", path, err)
 		}
 	}
@@ -29,7 +30,7 @@ func TestChartIsGeneratedFromItsSources(t *testing.T) {
 func TestRunRemovesWhatHasNoSource(t *testing.T) {
 	root := t.TempDir()
 	for _, folder := range []string{"config", "charts"} {
-		if err := os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join("../..", folder))); err != nil {
+		if err := os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join("..", "..", folder))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -54,7 +54,7 @@ func describe(prefix string, mapping *yaml.Node) ([]string, error) {
 				return nil, fmt.Errorf("%s: %w", path, err)
 			}
 			meaning := strings.ReplaceAll(comment, "\n# ", " ")
-			rows = append(rows, fmt.Sprintf("| `%s` | `%s` | %s |", path, shown, strings.ReplaceAll(meaning, "|", `\|`)))
+			rows = append(rows, "| `"+path+"` | `"+string(shown)+"` | "+strings.ReplaceAll(meaning, "|", `\|`)+" |")
 		case value.Kind == yaml.MappingNode && len(value.Content) > 0:
 			inner, err := describe(path+".", value)
 			if err != nil {

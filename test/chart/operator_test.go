@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,10 +61,12 @@ func TestOperatorWorksWithTheRightsOfTheChart(t *testing.T) {
 		t.Fatal(err)
 	}
 	sim := airflowtest.Start(t, airflowtest.Options{})
-	for _, name := range []string{"alice", "bob"} {
+	for _, name := range []string{"alice", "bob", "carol"} {
 		sim.AddUser(airflowtest.User{Username: name, Roles: []string{"Public"}})
 	}
-	sim.SetDag(airflowtest.Dag{ID: "finance_daily"})
+	for _, id := range []string{"finance_daily", "finance_weekly", "finance_payroll"} {
+		sim.SetDag(airflowtest.Dag{ID: id})
+	}
 
 	prepare(t, admin)
 	all := objects(t, fmt.Sprintf(`{instanceNamespaces: [data-platform], allowHTTPHosts: [%q], allowAddresses: [127.0.0.0/8]}`,
@@ -84,6 +87,7 @@ func TestOperatorWorksWithTheRightsOfTheChart(t *testing.T) {
 
 	operator := start(t, limited, pick[appsv1.Deployment](t, all, "Deployment")[0].Spec.Template.Spec.Containers[0].Args)
 	useAirflow(t, admin, sim)
+	samplesWork(t, admin, sim)
 	operator.stop(t)
 
 	secretsAreOutOfReach(t, limited, scheme)
@@ -162,6 +166,56 @@ func useAirflow(t *testing.T, admin client.Client, sim *airflowtest.Server) {
 	}
 }
 
+// samplesWork applies config/samples, with the simulator's address and Secret, and looks at who may do what then.
+func samplesWork(t *testing.T, admin client.Client, sim *airflowtest.Server) {
+	t.Helper()
+	root, err := controlplane.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := build(t, filepath.Join(root, "config", "samples"))
+	for _, sample := range samples {
+		if sample.GetKind() == "AirflowInstance" {
+			spec := map[string]any{"url": sim.URL, "permissionCacheTTL": "0s", "credentials": sample.Object["spec"].(map[string]any)["credentials"]}
+			sample.Object["spec"] = spec
+		}
+	}
+	apply(t, admin, samples)
+	var held []client.Object
+	for _, grant := range pick[v1alpha1.AccessGrant](t, samples, "AccessGrant") {
+		eventually(t, admin, &grant, grant.Name+" is Active", func() bool { return grant.Status.Phase == v1alpha1.GrantActive })
+		held = append(held, &grant)
+	}
+	for _, want := range []struct {
+		user, dag string
+		level     v1alpha1.AccessLevel
+		allowed   bool
+	}{
+		{"alice", "finance_weekly", v1alpha1.AccessTrigger, true},
+		{"alice", "finance_payroll", v1alpha1.AccessView, false},
+		{"bob", "finance_weekly", v1alpha1.AccessTrigger, true},
+		{"bob", "finance_payroll", v1alpha1.AccessView, false},
+		{"carol", "finance_daily", v1alpha1.AccessViewLogs, true},
+		{"carol", "finance_daily", v1alpha1.AccessTrigger, false},
+		{"carol", "finance_weekly", v1alpha1.AccessView, false},
+	} {
+		if got := sim.AllowedLevel(want.user, string(want.level), want.dag); got != want.allowed {
+			t.Errorf("%s may %s %s: %t, want %t", want.user, want.level, want.dag, got, want.allowed)
+		}
+	}
+	for _, grant := range held {
+		if err := admin.Delete(t.Context(), grant); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, admin, grant, grant.GetName()+" is gone", func() bool { return grant.GetUID() == "" })
+	}
+	for _, user := range []string{"bob", "carol"} {
+		if sim.AllowedLevel(user, string(v1alpha1.AccessView), "finance_daily") {
+			t.Errorf("%s may still see finance_daily", user)
+		}
+	}
+}
+
 // eventually reads an object again and again until it is as wanted. An object that is gone has no uid.
 func eventually(t *testing.T, admin client.Client, object client.Object, wanted string, is func() bool) {
 	t.Helper()
@@ -218,7 +272,8 @@ func start(t *testing.T, config *rest.Config, arguments []string) *process {
 		t.Fatal(err)
 	}
 	p := &process{ended: make(chan error, 1)}
-	p.command = exec.Command(binary, append(slices.Clone(arguments), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")...)
+	// It is told to end by a signal, not by the end of the test's context, which would kill it.
+	p.command = exec.CommandContext(context.WithoutCancel(t.Context()), binary, append(slices.Clone(arguments), "--metrics-bind-address=127.0.0.1:0", "--health-probe-bind-address=127.0.0.1:0")...)
 	p.command.Env = append(os.Environ(), "KUBECONFIG="+written(t, "kubeconfig", string(kubeconfig)))
 	p.command.Stdout, p.command.Stderr = p, p
 	if err := p.command.Start(); err != nil {
@@ -228,7 +283,7 @@ func start(t *testing.T, config *rest.Config, arguments []string) *process {
 	t.Cleanup(func() {
 		if p.command.ProcessState == nil {
 			_ = p.command.Process.Kill()
-			<-p.ended
+			t.Logf("the operator was killed: %v", <-p.ended)
 		}
 		if t.Failed() {
 			t.Logf("the operator said:\n%s", p.said())
@@ -285,6 +340,18 @@ func secretsAreOutOfReach(t *testing.T, config *rest.Config, scheme *runtime.Sch
 	}
 }
 
+// auditedRequest is the part of a line of the audit log that is looked at.
+type auditedRequest struct {
+	Verb      string `json:"verb"`
+	UserAgent string `json:"userAgent"`
+	Object    struct {
+		Resource string `json:"resource"`
+	} `json:"objectRef"`
+	ResponseStatus struct {
+		Code int `json:"code"`
+	} `json:"responseStatus"`
+}
+
 // nothingWasForbidden reads the API server's audit log: whatever the operator asked it was allowed to. The requests of
 // this test with the operator's token concern Secrets, which the operator asks for by name.
 func nothingWasForbidden(t *testing.T, path string) {
@@ -296,19 +363,15 @@ func nothingWasForbidden(t *testing.T, path string) {
 	defer func() { _ = file.Close() }()
 	asked := map[string]int{}
 	for lines := bufio.NewScanner(file); lines.Scan(); {
-		var line struct {
-			Verb, UserAgent string
-			ObjectRef       struct{ APIGroup, Resource, Subresource, Namespace, Name string }
-			ResponseStatus  struct{ Code int }
-		}
+		var line auditedRequest
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(line.UserAgent, "airflow-oam") {
 			continue
 		}
-		asked[line.Verb+" "+line.ObjectRef.Resource]++
-		if line.ResponseStatus.Code == 403 || line.ResponseStatus.Code == 401 {
+		asked[line.Verb+" "+line.Object.Resource]++
+		if slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden}, line.ResponseStatus.Code) {
 			t.Errorf("the operator was refused: %s", lines.Text())
 		}
 	}

@@ -124,7 +124,7 @@ func objects(t *testing.T, values string) []*unstructured.Unstructured {
 func named(all []*unstructured.Unstructured) []string {
 	var names []string
 	for _, object := range all {
-		names = append(names, strings.Join([]string{object.GetKind(), strings.Trim(object.GetNamespace()+"/"+object.GetName(), "/")}, " "))
+		names = append(names, object.GetKind()+" "+strings.Trim(object.GetNamespace()+"/"+object.GetName(), "/"))
 	}
 	slices.Sort(names)
 	return names

@@ -186,9 +186,9 @@ func member(i int) string     { return fmt.Sprintf("{username: w%d}", i) }
 func labelled(i int) string   { return fmt.Sprintf("w%d: x", i) }
 func expression(i int) string { return fmt.Sprintf("{key: w%d, operator: Exists}", i) }
 
-func selectorOf64(i int) string { return fmt.Sprintf("{ids: %s}", list(64, word)) }
+func selectorOf64(int) string { return fmt.Sprintf("{ids: %s}", list(64, word)) }
 
-func heavy(i int) string {
+func heavy(int) string {
 	return fmt.Sprintf("{ids: %s}", list(64, func(i int) string { return fmt.Sprintf("w%0249d", i) }))
 }
 

@@ -95,10 +95,9 @@ func created(ctx context.Context, wanted *unstructured.Unstructured) *unstructur
 }
 
 // changed changes a stored object by a merge patch in YAML, in a dry run.
-func changed(ctx context.Context, by client.Client, stored *unstructured.Unstructured, patch string, options ...client.PatchOption) error {
+func changed(ctx context.Context, by client.Client, stored *unstructured.Unstructured, patch string) error {
 	GinkgoHelper()
-	options = append(options, client.DryRunAll)
-	return by.Patch(ctx, stored.DeepCopy(), client.RawPatch("application/merge-patch+json", asJSON(patch)), options...)
+	return by.Patch(ctx, stored.DeepCopy(), client.RawPatch("application/merge-patch+json", asJSON(patch)), client.DryRunAll)
 }
 
 // expectRefused asserts that the schema refused a write at a field, with a message.
