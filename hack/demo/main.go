@@ -137,18 +137,7 @@ func (d *demo) declare(ctx context.Context) error {
 	if err := d.CreateInstanceNamespace(ctx, namespace); err != nil {
 		return err
 	}
-	// A Secret from files: no password in an argument of a process.
-	folder, err := os.MkdirTemp("", "airflow-oam-secret-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	for key, value := range map[string]string{"username": d.Airflow.AdminUsername, "password": d.Airflow.AdminPassword, "url": d.Airflow.URL} {
-		if err := os.WriteFile(filepath.Join(folder, key), []byte(value), 0o600); err != nil {
-			return err
-		}
-	}
-	if _, err := d.Kubectl(ctx, nil, "create", "secret", "generic", "airflow-oam", "-n", namespace, "--from-file="+folder); err != nil {
+	if err := d.CreateSecret(ctx, namespace, "airflow-oam"); err != nil {
 		return err
 	}
 	if err := d.Apply(ctx, objects, map[string]string{"AIRFLOW_URL": d.Airflow.URL}); err != nil {

@@ -143,6 +143,23 @@ func (s *Stage) CreateInstanceNamespace(ctx context.Context, namespace string) e
 	return err
 }
 
+// CreateSecret creates the Secret with the operator's account in Airflow. It is made from files: no password stands in
+// an argument of a process.
+func (s *Stage) CreateSecret(ctx context.Context, namespace, name string) error {
+	folder, err := os.MkdirTemp(s.options.Home, "secret-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	for key, value := range map[string]string{"username": s.Airflow.AdminUsername, "password": s.Airflow.AdminPassword, "url": s.Airflow.URL} {
+		if err := os.WriteFile(filepath.Join(folder, key), []byte(value), 0o600); err != nil {
+			return err
+		}
+	}
+	_, err = s.Kubectl(ctx, nil, "create", "secret", "generic", name, "-n", namespace, "--from-file="+folder)
+	return err
+}
+
 // Kubectl runs kubectl as the administrator and returns what it printed.
 func (s *Stage) Kubectl(ctx context.Context, input io.Reader, arguments ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.assets, "kubectl"), append([]string{"--kubeconfig", s.Kubeconfig}, arguments...)...)

@@ -1,0 +1,162 @@
+// Command figures measures on a real Airflow how long a grant takes to work after kubectl apply, and when the last call
+// succeeds relative to its end. It prints the rows of the table in docs/performance.md.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
+	"github.com/airflow-oam/airflow-oam/hack/stage"
+)
+
+const (
+	namespace = "figures"
+	dag       = "finance_daily"
+	poll      = 250 * time.Millisecond
+)
+
+const objects = `
+apiVersion: access.airflow-oam.dev/v1alpha1
+kind: AirflowInstance
+metadata: {name: prod, namespace: figures}
+spec:
+  url: ${URL}
+  credentials: {secretRef: {name: airflow}}
+  permissionCacheTTL: ${TTL}
+---
+apiVersion: access.airflow-oam.dev/v1alpha1
+kind: DagAccessPolicy
+metadata: {name: finance, namespace: figures}
+spec:
+  instanceRef: {name: prod}
+  dags: [{ids: ["finance_*"]}]
+  access: [View, Trigger]
+  grants: {maxDuration: 1h}
+`
+
+const grant = `
+apiVersion: access.airflow-oam.dev/v1alpha1
+kind: AccessGrant
+metadata: {name: ${NAME}, namespace: figures}
+spec:
+  policyRef: {name: finance}
+  subject: {username: ${NAME}}
+  expiresAt: ${END}
+`
+
+func main() {
+	people := flag.Int("people", 5, "people who are given a grant at the same time")
+	flag.Parse()
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	fmt.Println("| [fab] cache_ttl | grants | apply to first 200: median (min to max) | end to last 200: median (min to max) |")
+	fmt.Println("|---|---|---|---|")
+	for _, ttl := range []time.Duration{2 * time.Second, 30 * time.Second} {
+		if err := measure(ctx, ttl, *people); err != nil {
+			fmt.Fprintln(os.Stderr, "figures:", err)
+			os.Exit(1)
+		}
+	}
+}
+
+// sample is one grant.
+type sample struct{ first, last float64 }
+
+func measure(ctx context.Context, ttl time.Duration, people int) (err error) {
+	home, err := os.MkdirTemp("", "airflow-oam-figures-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(home) }()
+	s, err := stage.Start(ctx, stage.Options{Home: home, CacheTTL: ttl, NoScheduler: true, Progress: os.Stderr})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.Stop() }()
+	if err := s.CreateInstanceNamespace(ctx, namespace); err != nil {
+		return err
+	}
+	if err := s.CreateSecret(ctx, namespace, "airflow"); err != nil {
+		return err
+	}
+	if err := s.Apply(ctx, objects, map[string]string{"URL": s.Airflow.URL, "TTL": ttl.String()}); err != nil {
+		return err
+	}
+	if _, err := s.Kubectl(ctx, nil, "wait", "-n", namespace, "dagaccesspolicy/finance", "--for=condition=Ready", "--timeout=60s"); err != nil {
+		return err
+	}
+	samples, failures := make([]sample, people), make([]error, people)
+	var group sync.WaitGroup
+	for i := range people {
+		group.Go(func() { samples[i], failures[i] = follow(ctx, s, fmt.Sprintf("person%d", i), ttl) })
+	}
+	group.Wait()
+	for _, err := range failures {
+		if err != nil {
+			return err
+		}
+	}
+	var first, last []float64
+	for _, one := range samples {
+		first, last = append(first, one.first), append(last, one.last)
+	}
+	fmt.Printf("| %s | %d | %s | %s |\n", ttl, people, row(first), row(last))
+	return nil
+}
+
+func row(values []float64) string {
+	slices.Sort(values)
+	return fmt.Sprintf("%.1f s (%.1f to %.1f)", values[len(values)/2], values[0], values[len(values)-1])
+}
+
+// follow is the life of one grant, seen by the person who holds it: a call every quarter of a second all the time, so
+// that Airflow's cache is as full as can be.
+func follow(ctx context.Context, s *stage.Stage, name string, ttl time.Duration) (sample, error) {
+	user, err := s.Airflow.CreateUser(ctx, server.User{Username: name})
+	if err != nil {
+		return sample{}, err
+	}
+	token, err := s.Airflow.Token(ctx, name, user.Password)
+	if err != nil {
+		return sample{}, err
+	}
+	allowed := func() bool {
+		return s.Airflow.Call(ctx, token, http.MethodGet, "/api/v2/dags/"+dag, nil, nil) == nil
+	}
+	end := time.Now().Add(3*ttl + 30*time.Second).Truncate(time.Second)
+	applied := time.Now()
+	values := map[string]string{"NAME": name, "END": end.UTC().Format(time.RFC3339)}
+	if err := s.Apply(ctx, strings.TrimSpace(grant), values); err != nil {
+		return sample{}, err
+	}
+	var first, last time.Time
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for time.Now().Before(end.Add(5*time.Second + ttl/2)) {
+		sent := time.Now()
+		if allowed() {
+			if last = sent; first.IsZero() {
+				first = time.Now()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return sample{}, ctx.Err()
+		case <-tick.C:
+		}
+	}
+	if first.IsZero() {
+		return sample{}, fmt.Errorf("%s was never let in", name)
+	}
+	return sample{first: first.Sub(applied).Seconds(), last: last.Sub(end).Seconds()}, nil
+}
