@@ -10,6 +10,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
+	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
 // grantMemory is what this process knows of grants beside their status. Losing it costs nothing but exactness below a
@@ -62,7 +63,7 @@ func (m *grantMemory) stored(grant *v1alpha1.AccessGrant, instance types.Namespa
 	defer m.mu.Unlock()
 	known := m.entry(grant)
 	known.instance, known.awaiting = instance, v.Awaiting
-	known.unproved = v.Activation != nil && v.Phase != v1alpha1.GrantActive && !decision.Terminal(v.Phase)
+	known.unproved = v.Activation != nil && !decision.Terminal(v.Phase) && !status.IsTrue(v.Conditions, v1alpha1.ConditionActive)
 	known.final, known.deleting = decision.Terminal(v.Phase), grant.DeletionTimestamp != nil
 	if known.final {
 		known.exact = decision.Memory{}

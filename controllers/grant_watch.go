@@ -200,10 +200,8 @@ func (r *GrantReconciler) concerned(before, report *actuator.Report) (urgent, ot
 // proofMoved is true when a report proves something else about a grant; for unproved ones every new look counts.
 func proofMoved(before, report *actuator.Report, uid types.UID, unproved bool) bool {
 	old, seen := before.Grants[uid], report.Grants[uid]
-	if !unproved {
-		old.ObservedAt = seen.ObservedAt
-	}
-	return !equality.Semantic.DeepEqual(old, seen)
+	return unproved && !old.ObservedAt.Equal(seen.ObservedAt) ||
+		!equality.Semantic.DeepEqual(old.Desire, seen.Desire) || !equality.Semantic.DeepEqual(old.Proof, seen.Proof)
 }
 
 // directoryMoved is true when grants that wait may find something new.

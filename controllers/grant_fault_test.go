@@ -1,0 +1,231 @@
+package controllers_test
+
+import (
+	"context"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/controllers"
+)
+
+// direct gives a reconciler that nobody wakes: specs call it themselves. It reads grants from where they say.
+func direct(c client.Client) *controllers.GrantReconciler {
+	return &controllers.GrantReconciler{Client: c, APIReader: grants.APIReader, Clock: clock, Reports: reports, Retention: retention}
+}
+
+// staleClient answers gets of grants with an older version.
+type staleClient struct {
+	client.Client
+	stale *v1alpha1.AccessGrant
+}
+
+func (c staleClient) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if grant, ok := object.(*v1alpha1.AccessGrant); ok && c.stale != nil && key == client.ObjectKeyFromObject(c.stale) {
+		c.stale.DeepCopyInto(grant)
+		return nil
+	}
+	return c.Client.Get(ctx, key, object, options...)
+}
+
+// brokenStatus fails status writes with an error.
+type brokenStatus struct {
+	client.Client
+	err error
+}
+
+func (c *brokenStatus) Status() client.SubResourceWriter { return brokenWriter{c.Client.Status(), c} }
+
+type brokenWriter struct {
+	client.SubResourceWriter
+	broken *brokenStatus
+}
+
+func (w brokenWriter) Patch(ctx context.Context, object client.Object, patch client.Patch, options ...client.SubResourcePatchOption) error {
+	if w.broken.err != nil {
+		return w.broken.err
+	}
+	return w.SubResourceWriter.Patch(ctx, object, patch, options...)
+}
+
+var _ = Describe("A grant among the faults of Kubernetes", func() {
+	It("F1: is not activated twice by a cache that is behind our own write", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		stale := w.grant(ctx, "bob").DeepCopy()
+		grant := stale.DeepCopy()
+		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Pending: Activating"))
+		at := grant.Status.Activation.At
+
+		clock.SetTime(clock.Now().Add(time.Minute))
+		result, err := direct(staleClient{grants.Client, stale}).Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(And(BeNumerically(">", 0), BeNumerically("<", time.Second)))
+		Expect(phaseOf(ctx, grant)).To(Equal("Pending: Activating"))
+		Expect(grant.Status.Activation.At).To(Equal(at))
+	})
+
+	It("F1: does not come back to life by a cache that is behind its end", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		stale := grant.DeepCopy()
+		revoke(ctx, grant)
+		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Ending: Ending"))
+		_, err := direct(staleClient{grants.Client, stale}).Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(phaseOf(ctx, grant)).To(Equal("Ending: Ending"))
+		Expect(grant.Status.End.Reason).To(Equal(v1alpha1.EndRevoked))
+	})
+
+	It("F4: costs no write when its events are repeated", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		Eventually(written.of).WithArguments(grant).Should(HaveLen(3))
+		for range 5 {
+			_, err := grants.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(written.of(grant)).To(HaveLen(3))
+	})
+
+	It("F5: tries again after a conflict, soon and without an error", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		conflict := apierrors.NewConflict(schema.GroupResource{Resource: "accessgrants"}, "bob", errStale)
+		reconciler := direct(&brokenStatus{grants.Client, conflict})
+		clock.SetTime(clock.Now().Add(time.Hour))
+		result, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(And(BeNumerically(">", 0), BeNumerically("<", time.Second)))
+	})
+
+	It("F7: leaves an API server alone that asks for it", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		reconciler := direct(&brokenStatus{grants.Client, apierrors.NewTooManyRequests("busy", 7)})
+		clock.SetTime(clock.Now().Add(time.Hour))
+		result, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(result.RequeueAfter).To(Equal(7 * time.Second))
+	})
+
+	It("F8, F55: ends for good although the API server was away when it ended and the clock steps back after", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		away := &brokenStatus{grants.Client, apierrors.NewServiceUnavailable("away")}
+		reconciler := direct(away)
+		start := clock.Now()
+		clock.SetTime(start.Add(time.Hour))
+		_, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+		Expect(apierrors.IsServiceUnavailable(err)).To(BeTrue())
+		clock.SetTime(start)
+		away.err = nil
+		_, err = reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(phaseOf(ctx, grant)).To(Equal("Ending: Ending"))
+		Expect(grant.Status.End.Reason).To(Equal(v1alpha1.EndExpired))
+		Expect(grant.Status.End.At.Time).To(BeTemporally("==", start.Add(time.Hour)))
+	})
+
+	It("is not ended because a cache lacks its policy or its instance", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		_, err := direct(emptyLists{grants.Client}).Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(phaseOf(ctx, grant)).To(Equal("Active: Active"))
+	})
+})
+
+// emptyLists is a cache that knows no policy and no instance yet (F2).
+type emptyLists struct{ client.Client }
+
+func (emptyLists) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+
+var _ = Describe("The next look at a grant", func() {
+	It("is exactly when time changes it, and never more than a minute away", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		for after, want := range map[time.Duration]time.Duration{
+			0:                                      time.Minute,
+			time.Hour - ttl - 7*time.Second:        7 * time.Second,
+			time.Hour - ttl - time.Millisecond:     time.Millisecond,
+			time.Hour - ttl - 59*time.Second - 1e6: 59*time.Second + 1e6,
+		} {
+			clock.SetTime(grant.Status.Activation.At.Add(after))
+			w.pass(ctx)
+			result, err := grants.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+			Expect(err).NotTo(HaveOccurred())
+			Expect(result.RequeueAfter).To(Equal(want), "%s after its activation", after)
+			Expect(*result.Priority).To(BeNumerically(">", 0))
+		}
+		clock.SetTime(grant.Status.Activation.At.Time)
+	})
+})
+
+var _ = Describe("A grant that ended long ago", func() {
+	It("is deleted after the retention, unless a Git tool tracks it", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		plain := w.activeGrant(ctx, "plain")
+		expires := metav1.NewTime(clock.Now().Add(time.Hour))
+		tracked := w.activeGrant(ctx, "tracked", func(g *v1alpha1.AccessGrant) {
+			g.Spec.Duration, g.Spec.ExpiresAt = nil, &expires
+			g.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "x"}
+		})
+		w.step(ctx, time.Hour)
+		w.pass(ctx)
+		for _, grant := range []*v1alpha1.AccessGrant{plain, tracked} {
+			Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Expired: Expired"))
+		}
+		w.step(ctx, retention-time.Second)
+		Consistently(gone, "300ms").WithArguments(ctx, plain).Should(BeFalse())
+		w.step(ctx, time.Second)
+		Eventually(gone).WithArguments(ctx, plain).Should(BeTrue())
+		Consistently(gone, "300ms").WithArguments(ctx, tracked).Should(BeFalse())
+	})
+
+	It("does not come back when it is extended, and says that this was too late", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		w.step(ctx, time.Hour)
+		w.pass(ctx)
+		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Expired: Expired"))
+		longer := grant.DeepCopy()
+		longer.Spec.Duration.Duration = 5 * time.Hour
+		Expect(admin.Patch(ctx, longer, client.MergeFrom(grant))).To(Succeed())
+		Eventually(told.about).WithArguments(grant).Should(ContainElement("ExtensionTooLate"))
+		Expect(phaseOf(ctx, grant)).To(Equal("Expired: Expired"))
+	})
+})
+
+var _ = Describe("A live grant", func() {
+	It("follows an extension of its end", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		longer := grant.DeepCopy()
+		longer.Spec.Duration.Duration = 2 * time.Hour
+		Expect(admin.Patch(ctx, longer, client.MergeFrom(grant))).To(Succeed())
+		Eventually(func(g Gomega) {
+			g.Expect(phaseOf(ctx, grant)).To(Equal("Active: Active"))
+			g.Expect(grant.Status.Activation.ExpiresAt.Sub(grant.Status.Activation.At.Time)).To(Equal(2 * time.Hour))
+		}).Should(Succeed())
+	})
+
+	It("is Unknown when its Airflow was not looked at for twice the interval, and Active after the next look", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		grant := w.activeGrant(ctx, "bob")
+		w.down = errDown
+		w.step(ctx, 20*time.Minute)
+		w.pass(ctx)
+		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Active: NotObserved"))
+		w.checkStatus(ctx)
+		w.down = nil
+		w.pass(ctx)
+		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Active: Active"))
+	})
+})
