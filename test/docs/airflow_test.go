@@ -1,0 +1,125 @@
+package docs
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+const airflowPage = "docs/airflow.md"
+
+func TestPermissionsOfTheAccountAreTold(t *testing.T) {
+	p := read(t, airflowPage)
+	var told []airflow.Permission
+	for _, table := range p.tables {
+		for i, action := range table.column("Action") {
+			told = append(told, airflow.Permission{Action: only(t, action), Resource: only(t, table.column("Resource")[i])})
+		}
+	}
+	if difference := cmp.Diff(airflow.AccountPermissions(), airflow.SortPermissions(told)); difference != "" {
+		t.Errorf("%s: the account's permissions differ (- code, + page):\n%s", airflowPage, difference)
+	}
+}
+
+// The bodies and commands that are shown give the account exactly what it needs.
+func TestShownAccountHasWhatItNeeds(t *testing.T) {
+	for path, wanted := range map[string]int{"README.md": 1, airflowPage: 1} {
+		p := read(t, path)
+		found := 0
+		for _, b := range p.blocks {
+			if given := byCommands(b.text); len(given) > 0 {
+				found++
+				if difference := cmp.Diff(airflow.AccountPermissions(), given); difference != "" {
+					t.Errorf("%s:%d: the commands give something else (- code, + page):\n%s", path, b.line, difference)
+				}
+			}
+		}
+		if found != wanted {
+			t.Errorf("%s: found commands that make the account %d times, want %d", path, found, wanted)
+		}
+	}
+}
+
+// byCommands reads airflow roles add-perms.
+func byCommands(text string) []airflow.Permission {
+	var given []airflow.Permission
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) < 4 || words[0] != "airflow" || words[2] != "add-perms" {
+			continue
+		}
+		actions, resources := slices.Index(words, "-a"), slices.Index(words, "-r")
+		for _, action := range words[actions+1 : resources] {
+			for _, resource := range words[resources+1:] {
+				given = append(given, airflow.Permission{Action: action, Resource: resource})
+			}
+		}
+	}
+	return airflow.SortPermissions(given)
+}
+
+func TestLevelsAreToldInAirflowsTerms(t *testing.T) {
+	const dag = "<id>"
+	p := read(t, airflowPage)
+	view := access.PermissionsFor([]v1alpha1.AccessLevel{v1alpha1.AccessView}, []string{dag}, nil)
+	var told []string
+	for _, table := range p.tables {
+		for i, cell := range table.column("Level") {
+			level := only(t, strings.TrimSuffix(cell, " ⚠"))
+			told = append(told, level)
+			want := access.PermissionsFor([]v1alpha1.AccessLevel{v1alpha1.AccessLevel(level)}, []string{dag}, nil)
+			if level != string(v1alpha1.AccessView) {
+				want = slices.DeleteFunc(want, func(p access.Permission) bool { return slices.Contains(view, p) })
+			}
+			if difference := cmp.Diff(want, permissions(t, table.column("Permissions in the role")[i])); difference != "" {
+				t.Errorf("%s: %s differs (- code, + page):\n%s", airflowPage, level, difference)
+			}
+			sign := strings.HasSuffix(cell, "⚠")
+			if wide := level != string(v1alpha1.AccessView) && opensMore(want); sign != wide {
+				t.Errorf("%s: %s has the sign ⚠: %t, want %t", airflowPage, level, sign, wide)
+			}
+		}
+	}
+	slices.Sort(told)
+	levels := definition(t, "dagaccesspolicies").Properties["spec"].Properties["access"].Items.Schema.Enum
+	if len(told) != len(levels) {
+		t.Errorf("%s tells of %d levels, there are %d", airflowPage, len(told), len(levels))
+	}
+}
+
+// opensMore is true for permissions that are not tied to a DAG.
+func opensMore(ps []access.Permission) bool {
+	return slices.ContainsFunc(ps, func(p access.Permission) bool {
+		return !strings.HasPrefix(p.Resource, "DAG:") && !strings.HasPrefix(p.Resource, "DAG Run:")
+	})
+}
+
+// permissions reads "`action` on `resource`, ...".
+func permissions(t *testing.T, cell string) []access.Permission {
+	t.Helper()
+	var ps []access.Permission
+	for part := range strings.SplitSeq(cell, ", ") {
+		words := code(part)
+		if len(words) != 2 {
+			t.Fatalf("want an action and a resource: %s", part)
+		}
+		ps = append(ps, access.Permission{Action: words[0], Resource: words[1]})
+	}
+	slices.SortFunc(ps, access.ComparePermissions)
+	return ps
+}
+
+func only(t *testing.T, cell string) string {
+	t.Helper()
+	words := code(cell)
+	if len(words) != 1 {
+		t.Fatalf("want one word in backticks: %s", cell)
+	}
+	return words[0]
+}

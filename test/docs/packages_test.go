@@ -1,0 +1,111 @@
+package docs
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const module = "github.com/airflow-oam/airflow-oam"
+
+func TestPackageDiagramIsTrue(t *testing.T) {
+	drawn := diagram(t)
+	if difference := cmp.Diff(imports(t), drawn); difference != "" {
+		t.Errorf("the diagram of docs/architecture.md differs from the imports (- code, + page):\n%s", difference)
+	}
+}
+
+// imports gives what the packages of our programs import of each other, from the programs down. What only tests,
+// tools and the demo use is left out.
+func imports(t *testing.T) map[string][]string {
+	t.Helper()
+	type listed struct {
+		ImportPath string   `json:"ImportPath"`
+		Name       string   `json:"Name"`
+		Imports    []string `json:"Imports"`
+	}
+	command := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Name,Imports", "./...")
+	command.Dir = root(t)
+	output, err := command.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string]listed{}
+	var next []string
+	for decoder := json.NewDecoder(strings.NewReader(string(output))); ; {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+		if short := name(p.ImportPath); p.Name == "main" && !strings.HasPrefix(short, "hack/") && !strings.HasPrefix(short, "test/") {
+			next = append(next, p.ImportPath)
+		}
+	}
+	found := map[string][]string{}
+	for len(next) > 0 {
+		p := all[next[0]]
+		next = next[1:]
+		if _, done := found[name(p.ImportPath)]; done {
+			continue
+		}
+		ours := []string{}
+		for _, path := range p.Imports {
+			if strings.HasPrefix(path, module) {
+				ours = append(ours, name(path))
+				next = append(next, path)
+			}
+		}
+		slices.Sort(ours)
+		found[name(p.ImportPath)] = ours
+	}
+	return found
+}
+
+// name is how the page calls a package.
+func name(importPath string) string {
+	if importPath == module {
+		return "main.go"
+	}
+	return strings.TrimPrefix(importPath, module+"/")
+}
+
+// diagram reads the flowchart: nodes like id["label"], arrows like id --> id & id.
+func diagram(t *testing.T) map[string][]string {
+	t.Helper()
+	p := read(t, "docs/architecture.md")
+	i := slices.IndexFunc(p.blocks, func(b block) bool {
+		return b.language == "mermaid" && strings.HasPrefix(b.text, "flowchart")
+	})
+	if i < 0 {
+		t.Fatal("docs/architecture.md has no flowchart")
+	}
+	labels, drawn := map[string]string{}, map[string][]string{}
+	for line := range strings.Lines(p.blocks[i].text) {
+		line = strings.TrimSpace(line)
+		if id, label, node := strings.Cut(line, `["`); node {
+			labels[id] = strings.TrimSuffix(label, `"]`)
+			drawn[labels[id]] = []string{}
+		}
+		from, to, arrow := strings.Cut(line, " --> ")
+		if !arrow {
+			continue
+		}
+		for id := range strings.SplitSeq(to, " & ") {
+			if labels[id] == "" || labels[from] == "" {
+				t.Errorf("the arrow %q has an end that is no node", line)
+			}
+			drawn[labels[from]] = append(drawn[labels[from]], labels[id])
+		}
+		slices.Sort(drawn[labels[from]])
+	}
+	return drawn
+}
