@@ -131,7 +131,7 @@ func (a *aim) aimUsers() {
 			switch {
 			case !a.managed[role] && !pinned[MemberKey(user.Username, role)]:
 				u.foreign = append(u.foreign, role)
-			case a.managed[role] && slices.Contains(wanted, role):
+			case a.managed[role] && (slices.Contains(wanted, role) || isBridge(role) && a.crossing(user.Username, role)):
 				u.have = append(u.have, role)
 			default:
 				u.gone = append(u.gone, role)
@@ -152,6 +152,14 @@ func (a *aim) aimUsers() {
 		u := &a.users[i]
 		u.foreign, u.gone, u.have, u.want = sortedSet(u.foreign), sortedSet(u.gone), sortedSet(u.have), sortedSet(u.want)
 	}
+}
+
+// crossing says whether a user is half way over a bridge and goes straight on to the final roles. The name of the bridge
+// proves that nothing that the user should have has ended since it was made.
+func (a *aim) crossing(username, role string) bool {
+	bridge, wanted := a.roles[role], a.d.Members[username]
+	return bridge != nil && role == bridgeName(string(a.in.Instance.UID), wanted, bridge.have) &&
+		slices.ContainsFunc(wanted, func(name string) bool { return a.canHave(username, name, nil) })
 }
 
 // canHave says whether a user who should have a role has it or can get it now.

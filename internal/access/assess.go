@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -114,7 +113,7 @@ func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInsta
 	if !manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
 		return false
 	}
-	return role == pinned.Role || strings.HasPrefix(role, bridgePrefix) || inventoried && entry.Policy == policyOf(g).String()
+	return role == pinned.Role || isBridge(role) || inventoried && entry.Policy == policyOf(g).String()
 }
 
 // otherCause says whether something else than this grant gives the role to the user.
@@ -210,7 +209,7 @@ func (a *assessor) gone() []string {
 	var out []string
 	for _, entry := range a.d.Inventory {
 		_, exists := a.in.Observed.Roles[entry.Name]
-		bridge := strings.HasPrefix(entry.Name, bridgePrefix)
+		bridge := isBridge(entry.Name)
 		switch {
 		case doomed[entry.Name] && a.isGone(entry), bridge && !exists, entry.Orphaned && (!exists || ending):
 			out = append(out, entry.Name)

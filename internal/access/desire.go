@@ -133,14 +133,7 @@ func (w *work) claimNames() {
 	for _, c := range w.cases {
 		stored, inventoried := w.stored[c.role]
 		mine := inventoried && stored.PolicyUID == string(c.policy.UID)
-		explicit := c.policy.Spec.Role != nil && c.policy.Spec.Role.Name != ""
-		if explicit && !mine {
-			c.desire.Refused = checkRoleName(c.role)
-		}
-		if c.desire.Refused != nil || !manageable(c.role) || c.policy.DeletionTimestamp != nil && !mine {
-			continue
-		}
-		if holder[c.role] == nil || mine {
+		if w.mayClaim(c, mine) && (holder[c.role] == nil || mine) {
 			holder[c.role] = c
 		}
 	}
@@ -153,6 +146,14 @@ func (w *work) claimNames() {
 				quoted(c.role) + " already: create another policy with another role.name"}
 		}
 	}
+}
+
+// mayClaim says whether a policy can have its role name at all. One that is being deleted only keeps what it has.
+func (w *work) mayClaim(c *policyCase, mine bool) bool {
+	if c.policy.Spec.Role != nil && c.policy.Spec.Role.Name != "" && !mine {
+		c.desire.Refused = checkRoleName(c.role)
+	}
+	return c.desire.Refused == nil && manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
 }
 
 // exists says whether Airflow stores a role.

@@ -51,9 +51,14 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 		}
 		return
 	}
+	w.place(c, g, pinned, user, desire)
+}
+
+// place decides the role that carries a live grant, and makes its user a member unless there is a problem already.
+func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user User, desire *GrantDesire) {
 	terms := TermsOf(g.Status.Activation, c.policy)
 	desire.Role = w.carrier(c, terms)
-	if problem != nil {
+	if desire.Problem != nil {
 		return
 	}
 	desire.Username = user.Username

@@ -20,9 +20,9 @@ func refusedReason(d Desired, policy string) string {
 	return ""
 }
 
-func notes(d Desired, policy string) []string {
+func notes(d Desired) []string {
 	var out []string
-	for _, note := range d.Policies[types.NamespacedName{Namespace: "data", Name: policy}].Notes {
+	for _, note := range d.Policies[types.NamespacedName{Namespace: "data", Name: "p"}].Notes {
 		out = append(out, note.Reason)
 	}
 	return out
@@ -33,7 +33,7 @@ func TestPoliciesAreRefused(t *testing.T) {
 		change func(w *world, p *v1alpha1.DagAccessPolicy)
 		reason string
 	}{
-		"a pair that the instance does not allow": {func(w *world, p *v1alpha1.DagAccessPolicy) {
+		"a pair that the instance does not allow": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.AirflowPermissions = somePairs[:1]
 		}, ReasonPermissionNotAllowed},
 		"a security resource, even when the instance allows it": {func(w *world, p *v1alpha1.DagAccessPolicy) {
@@ -167,10 +167,10 @@ func TestAdoptedRolesOutliveTheirPolicyWithoutMembers(t *testing.T) {
 	p := w.policy("p", levels("View"), []string{"*"}, "alice")
 	p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
 	w.Instance.Spec.AdoptableRoles = []string{"handmade"}
-	if d, plan := w.pass(t); len(plan.Phases) != 0 || !slices.Contains(notes(d, "p"), ReasonAdoptionReported) {
+	if d, plan := w.pass(t); len(plan.Phases) != 0 || !slices.Contains(notes(d), ReasonAdoptionReported) {
 		t.Fatalf("the first pass does more than report: %v", Render(plan))
 	}
-	if d, plan := w.pass(t); len(plan.Phases) == 0 || len(notes(d, "p")) != 0 {
+	if d, plan := w.pass(t); len(plan.Phases) == 0 || len(notes(d)) != 0 {
 		t.Fatal("the second pass does nothing")
 	}
 	p.DeletionTimestamp = &metav1.Time{Time: testNow}
@@ -245,7 +245,7 @@ func TestALevelThatAirflowDoesNotKnowIsLeftOut(t *testing.T) {
 	w.Instance.Status.Airflow = &v1alpha1.AirflowServer{Version: "3.0.6"}
 	w.policy("p", levels("View", "Trigger", "RespondHITL"), []string{"a"})
 	d := Desire(w.Input)
-	if !slices.Contains(notes(d, "p"), ReasonLevelNotSupported) {
+	if !slices.Contains(notes(d), ReasonLevelNotSupported) {
 		t.Error("it is not said")
 	}
 	for _, p := range d.Roles["oam.data.p"].Permissions {
@@ -257,6 +257,7 @@ func TestALevelThatAirflowDoesNotKnowIsLeftOut(t *testing.T) {
 
 // manyDags is a settled world with one policy over n DAGs.
 func manyDags(t *testing.T, n int) *world {
+	t.Helper()
 	w := newWorld()
 	w.user("alice")
 	for i := range n {
@@ -282,7 +283,7 @@ func TestMassRevocation(t *testing.T) {
 		w := manyDags(t, 40)
 		lose(w, 0, 11)
 		d, plan := w.pass(t)
-		if len(plan.Phases) != 0 || len(d.Held) != 1 || d.Held[0].Total != 11 || !slices.Contains(notes(d, "p"), ReasonMassRevocationHeld) {
+		if len(plan.Phases) != 0 || len(d.Held) != 1 || d.Held[0].Total != 11 || !slices.Contains(notes(d), ReasonMassRevocationHeld) {
 			t.Fatalf("held %v, plan %v", d.Held, Render(plan))
 		}
 		w.Instance.Spec.Release = d.Held[0].Hash
@@ -299,7 +300,7 @@ func TestMassRevocation(t *testing.T) {
 			t.Fatalf("%d DAGs, held %v", heldDags(w), d.Held)
 		}
 		w.Now = w.Now.Add(time.Hour)
-		if d, _ := w.pass(t); heldDags(w) != 29 || len(notes(d, "p")) != 0 {
+		if d, _ := w.pass(t); heldDags(w) != 29 || len(notes(d)) != 0 {
 			t.Errorf("%d DAGs after a day", heldDags(w))
 		}
 	})

@@ -47,7 +47,12 @@
 // When none passes, the user crosses by a bridge: a role oam.bridge~<hash> that holds exactly what the user's managed
 // roles held. The user is swapped onto it before the roles change, which changes nothing, and swapped from it to the
 // final roles after all of them have changed, which is one step from before to after. Bridges are in the inventory like
-// all roles, so that one that a crash leaves behind is emptied and deleted by the next pass. Plans rarely need them.
+// all roles. Plans rarely need them.
+//
+// Whoever applies a plan may stop after any step, observe, and ask for another: both promises hold over all of them
+// together, and the end is the same. A user found on a bridge goes straight on to the final roles. The name of a bridge
+// is a hash over what it holds and over the roles that its users should have; when one of these has ended since, the
+// name does not fit any more, and the bridge is taken off first, like everything else that has no cause.
 //
 // # What is left out
 //

@@ -153,7 +153,8 @@ func (f *driftFinder) users() {
 
 func (f *driftFinder) member(before, now User) {
 	had, has := f.ours(before.Roles), f.ours(now.Roles)
-	if f.in.Account != "" && fold(now.Username) == fold(f.in.Account) {
+	onBridge := slices.ContainsFunc(now.Roles, isBridge)
+	if onBridge || f.in.Account != "" && fold(now.Username) == fold(f.in.Account) {
 		return
 	}
 	cause := CauseManual

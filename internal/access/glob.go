@@ -92,29 +92,29 @@ func matchTokens(tokens []token, text []rune) bool {
 
 // advance fills next from now for one token and says whether any position is left.
 func advance(t token, text []rune, now, next []bool) bool {
-	alive, open := false, false
-	next[0] = false
-	for i := 0; i <= len(text); i++ {
-		reached := false
-		switch t.kind {
-		case tokenRune:
-			reached = i > 0 && now[i-1] && text[i-1] == t.r
-		case tokenAny:
-			reached = i > 0 && now[i-1]
-		case tokenAnyInFolder:
-			reached = i > 0 && now[i-1] && text[i-1] != '/'
-		case tokenStar:
+	// open is true while a star that began before this position goes on.
+	alive, open := now[0] && t.many(), now[0]
+	next[0] = alive
+	for i, r := range text {
+		i++
+		if t.many() {
+			open = open && (t.kind != tokenStarInFolder || r != '/')
+			next[i] = now[i] || open && (t.kind != tokenFolders || r == '/')
 			open = open || now[i]
-			reached = open
-		case tokenStarInFolder:
-			open = now[i] || open && i > 0 && text[i-1] != '/'
-			reached = open
-		case tokenFolders:
-			reached = now[i] || open && i > 0 && text[i-1] == '/'
-			open = open || now[i]
+		} else {
+			next[i] = now[i-1] && t.takes(r)
 		}
-		next[i] = reached
-		alive = alive || reached
+		alive = alive || next[i]
 	}
 	return alive
+}
+
+// many says whether the token matches any number of characters.
+func (t token) many() bool {
+	return t.kind == tokenStar || t.kind == tokenStarInFolder || t.kind == tokenFolders
+}
+
+// takes says whether a token for one character matches it.
+func (t token) takes(r rune) bool {
+	return t.kind == tokenAny || t.kind == tokenAnyInFolder && r != '/' || t.kind == tokenRune && r == t.r
 }

@@ -116,7 +116,10 @@ func TestNames(t *testing.T) {
 	if GrantRoleName("r", "i", "p", Terms{Dags: []string{"ab"}}) == GrantRoleName("r", "i", "p", Terms{Dags: []string{"a", "b"}}) {
 		t.Error("different terms have one name")
 	}
-	for role, reserved := range map[string]bool{"Admin": true, "aDMIN": true, "op": true, "Viewer ": true, "PUBLIC": true, "user": true, "Ops": false, "admins": false} {
+	if !IsReserved("Viewer ") {
+		t.Error("a space hides a reserved role")
+	}
+	for role, reserved := range map[string]bool{"Admin": true, "aDMIN": true, "op": true, "PUBLIC": true, "user": true, "Ops": false, "admins": false} {
 		if IsReserved(role) != reserved {
 			t.Errorf("%q reserved: %v", role, !reserved)
 		}

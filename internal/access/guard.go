@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,20 +32,19 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 	if !w.ours(c.role) || len(held) == 0 {
 		return nil
 	}
-	desired := make(map[string]bool, len(c.desire.Dags))
-	for _, id := range c.desire.Dags {
-		desired[id] = true
-	}
+	desired := setOf(c.desire.Dags)
 	unfinished := w.stored[c.role].Adopted && adoptionUnfinished(c.policy)
 	before := w.dagsBefore(c.role)
+	accepted := c.policy.Status.ObservedGeneration == c.policy.Generation
 	var kept, lost []string
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		_, listed := w.dags.byID[id]
+		byOthers := unfinished || before != nil && !before[id]
 		switch {
-		case desired[id] || unfinished || !selection.couldHaveMatched(id, listed) || before != nil && !before[id]:
+		case desired[id] || byOthers || listed && !accepted || !selection.couldHaveMatched(id, listed):
 		case !listed && w.in.FirstList:
 			kept = append(kept, id)
-		case !listed || c.policy.Status.ObservedGeneration == c.policy.Generation:
+		default:
 			lost = append(lost, id)
 		}
 	}
@@ -54,12 +54,21 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 	return kept
 }
 
+func setOf(values []string) map[string]bool {
+	out := make(map[string]bool, len(values))
+	for _, v := range values {
+		out[v] = true
+	}
+	return out
+}
+
 // hold records a loss and says whether it still waits.
 func (w *work) hold(c *policyCase, lost []string) bool {
 	policy := c.name.String()
+	shown := lost[:min(len(lost), heldNames)]
 	held := v1alpha1.HeldRevocation{
 		Policy: policy, Hash: digest(append([]string{policy}, lost...)...), Since: metav1.NewTime(w.in.Now),
-		Dags: lost[:min(len(lost), heldNames):min(len(lost), heldNames)], Total: int32(len(lost)),
+		Dags: slices.Clone(shown), Total: int32(min(len(lost), math.MaxInt32)),
 	}
 	for _, before := range w.in.Instance.Status.Held {
 		if before.Policy == policy && before.Hash == held.Hash {

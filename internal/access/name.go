@@ -3,6 +3,7 @@ package access
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -60,12 +61,7 @@ func GrantRoleName(base, instanceUID, policyUID string, terms Terms) string {
 func digest(parts ...string) string {
 	h := sha256.New()
 	for _, part := range parts {
-		var size [8]byte
-		for i := range size {
-			size[i] = byte(len(part) >> (8 * i))
-		}
-		h.Write(size[:])
-		h.Write([]byte(part))
+		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
 	}
 	return hex.EncodeToString(h.Sum(nil))[:hashLength]
 }
@@ -86,6 +82,9 @@ func grantBase(role string) (base string, ok bool) {
 	}
 	return base, true
 }
+
+// isBridge says whether a role is named like a bridge.
+func isBridge(role string) bool { return strings.HasPrefix(role, bridgePrefix) }
 
 // checkRoleName refuses explicit role names that cannot or must not be managed. The schema says the same; this holds
 // also for objects that the schema never saw.

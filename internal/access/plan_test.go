@@ -18,6 +18,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 // settled is a world after its first pass: alice stands in finance, bob holds all of it for a while, carol one DAG of it.
 func settled(t *testing.T) *world {
+	t.Helper()
 	w := newWorld()
 	w.dags("finance_daily", "finance_weekly", "sales_daily")
 	w.user("alice", "Viewer")
@@ -33,6 +34,7 @@ func settled(t *testing.T) *world {
 func TestTranscripts(t *testing.T) {
 	for name, build := range map[string]func(t *testing.T) *world{
 		"first-pass": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.Observed.Roles = map[string][]Permission{"Admin": nil, "Viewer": nil, "handmade": {{canRead, "DAG:a"}}}
 			w.setRoles("alice", "Viewer")
@@ -43,21 +45,25 @@ func TestTranscripts(t *testing.T) {
 		},
 		"nothing-changed": settled,
 		"grants-end": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.Now = w.Now.Add(time.Hour)
 			return w
 		},
 		"policy-becomes-wider": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.Policies[0].Spec.Access = levels(v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessViewLogs)
 			return w
 		},
 		"policy-becomes-narrower": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.Policies[0].Spec.Access = levels(v1alpha1.AccessView)
 			return w
 		},
 		"dag-moves-between-policies-of-one-person": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			p := w.policy("sales", levels(v1alpha1.AccessView), []string{"sales_*"}, "alice")
 			w.pass(t)
@@ -66,6 +72,7 @@ func TestTranscripts(t *testing.T) {
 			return w
 		},
 		"rights-that-must-not-meet-need-a-bridge": func(t *testing.T) *world {
+			t.Helper()
 			w := newWorld()
 			w.dags("a", "b")
 			w.user("alice")
@@ -77,22 +84,26 @@ func TestTranscripts(t *testing.T) {
 			return w
 		},
 		"policy-is-deleted": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.Policies[0].DeletionTimestamp = &metav1.Time{Time: testNow}
 			return w
 		},
 		"policy-is-let-go": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.Policies[0].DeletionTimestamp = &metav1.Time{Time: testNow}
 			w.Policies[0].Spec.Deletion = v1alpha1.PolicyDeletionOrphan
 			return w
 		},
 		"instance-is-deleted": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.Instance.DeletionTimestamp = &metav1.Time{Time: testNow}
 			return w
 		},
 		"suspended-while-things-change": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.Instance.Spec.Mode = v1alpha1.ModeSuspended
 			w.Policies[0].Spec.Access = levels(v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessViewLogs)
@@ -102,6 +113,7 @@ func TestTranscripts(t *testing.T) {
 			return w
 		},
 		"others-wrote": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			w.setRole("oam.data.finance", minus(w.Observed.Roles["oam.data.finance"], PermissionsFor(w.Policies[0].Spec.Access, []string{"finance_daily"}, nil)[:2]))
 			w.setRoles("alice", "Viewer")
@@ -109,6 +121,7 @@ func TestTranscripts(t *testing.T) {
 			return w
 		},
 		"adoption-first-pass": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			p := w.policy("handmade", levels(v1alpha1.AccessView), []string{"sales_*"}, "alice")
 			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
@@ -116,6 +129,7 @@ func TestTranscripts(t *testing.T) {
 			return w
 		},
 		"adoption-second-pass": func(t *testing.T) *world {
+			t.Helper()
 			w := settled(t)
 			p := w.policy("handmade", levels(v1alpha1.AccessView), []string{"sales_*"}, "alice")
 			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -68,7 +69,7 @@ func newRoute(in Input, d Desired) *route {
 		r.slots[u.name] = step.when
 		if step.bridge {
 			ps := r.union(u.have)
-			name := bridgeName(string(in.Instance.UID), ps)
+			name := bridgeName(string(in.Instance.UID), d.Members[u.name], ps)
 			bridges[name] = ps
 			r.bridged[u.name] = name
 		}
@@ -80,8 +81,10 @@ func newRoute(in Input, d Desired) *route {
 	return r
 }
 
-func bridgeName(instanceUID string, ps []Permission) string {
-	parts := []string{instanceUID}
+// bridgeName is a hash over what a bridge holds and the roles that its users should have, so that a bridge is known to
+// be out of date when one of these ends.
+func bridgeName(instanceUID string, wanted []string, ps []Permission) string {
+	parts := append([]string{instanceUID, strconv.Itoa(len(wanted))}, wanted...)
 	for _, p := range ps {
 		parts = append(parts, p.Action, p.Resource)
 	}
@@ -126,7 +129,7 @@ func (r *route) cross(u *userAim) crossing {
 // decide tries the slots for users who are concerned by more than one change.
 func (r *route) decide(u *userAim, moves bool) crossing {
 	t := r.newTrial(u)
-	for when := beforeWidening; when < slots; when++ {
+	for when := range slots {
 		if t.safe(when) {
 			return crossing{when: when}
 		}

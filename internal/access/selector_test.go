@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -71,9 +72,9 @@ func TestSelectorsThatMeanNothingAreRefused(t *testing.T) {
 // oraclePattern is a glob as a regular expression.
 func oraclePattern(pattern string, path bool) *regexp.Regexp {
 	var b strings.Builder
-	any, star := `[\s\S]`, `[\s\S]*`
+	one, star := `[\s\S]`, `[\s\S]*`
 	if path {
-		any, star = `[^/]`, `[^/]*`
+		one, star = `[^/]`, `[^/]*`
 	}
 	for rest, start := pattern, true; rest != ""; {
 		switch {
@@ -86,12 +87,12 @@ func oraclePattern(pattern string, path bool) *regexp.Regexp {
 			rest, start = rest[2:], false
 			continue
 		}
-		r := []rune(rest)[0]
+		r, _ := utf8.DecodeRuneInString(rest)
 		switch r {
 		case '*':
 			b.WriteString(star)
 		case '?':
-			b.WriteString(any)
+			b.WriteString(one)
 		default:
 			b.WriteString(regexp.QuoteMeta(string(r)))
 		}

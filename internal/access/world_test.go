@@ -106,17 +106,17 @@ func (w *world) grant(name string, p *v1alpha1.DagAccessPolicy, user string, dag
 func levels(names ...v1alpha1.AccessLevel) []v1alpha1.AccessLevel { return names }
 
 // pass runs one whole pass: the inventory is stored, the plan is applied, the proof drops what is gone.
-func (w *world) pass(t testing.TB) (Desired, Plan) {
-	t.Helper()
+func (w *world) pass(tb testing.TB) (Desired, Plan) {
+	tb.Helper()
 	d := Desire(w.Input)
 	plan := NewPlan(w.Input, d)
-	w.finish(t, d, plan)
+	w.finish(tb, d, plan)
 	return d, plan
 }
 
-func (w *world) finish(t testing.TB, d Desired, plan Plan) {
-	t.Helper()
-	w.Observed = applied(t, w.Observed, plan)
+func (w *world) finish(tb testing.TB, d Desired, plan Plan) {
+	tb.Helper()
+	w.Observed = applied(tb, w.Observed, plan)
 	_, _, gone := Assess(w.Input, d)
 	instance := w.Instance.DeepCopy()
 	instance.Status.ManagedRoles = slices.DeleteFunc(slices.Clone(d.Inventory), func(e v1alpha1.ManagedRole) bool {
@@ -170,13 +170,13 @@ func cloneObserved(o Observed) Observed {
 }
 
 // applied is what an Airflow stores after a plan.
-func applied(t testing.TB, o Observed, plan Plan) Observed {
-	t.Helper()
+func applied(tb testing.TB, o Observed, plan Plan) Observed {
+	tb.Helper()
 	o = cloneObserved(o)
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
 			if err := applyStep(&o, step); err != nil {
-				t.Fatalf("%s: %v", describe(step), err)
+				tb.Fatalf("%s: %v", describe(step), err)
 			}
 		}
 	}
