@@ -66,10 +66,19 @@ func (r *GrantReconciler) Reconcile(ctx context.Context, request ctrl.Request) (
 		s.collect,
 	} {
 		if err := phase(ctx); err != nil {
+			s.latch(err)
 			return settleOn(err)
 		}
 	}
 	return s.result(), nil
+}
+
+// latch keeps an end that could not be stored, so that a clock that steps back meanwhile does not take it back. After a
+// conflict there is something newer to decide from.
+func (s *grantScope) latch(err error) {
+	if s.verdict.End != nil && s.stored.Status.End == nil && OutcomeOf(err) != OutcomeWaiting {
+		s.memory.latch(s.stored, s.verdict.End)
+	}
 }
 
 // grantScope is one pass over one grant.
@@ -85,10 +94,9 @@ type grantScope struct {
 	gone   bool
 }
 
-// decide asks for the verdict and remembers what a stored status cannot say.
+// decide asks for the verdict.
 func (s *grantScope) decide(context.Context) error {
 	s.verdict = decision.Grant(s.facts)
-	s.memory.decided(s.stored, s.facts, s.verdict, s.now)
 	return nil
 }
 

@@ -19,7 +19,7 @@ import (
 
 // gather reads all that the decision depends on.
 func (s *grantScope) gather(ctx context.Context) error {
-	s.facts = decision.Facts{Now: s.now, Since: s.since, Grant: s.stored, Memory: s.memory.of(s.stored.UID)}
+	s.facts = decision.Facts{Now: s.now, Since: s.since, Grant: s.stored, Latched: s.memory.latched(s.stored.UID)}
 	// What ends a grant for good is not decided from a cache that may be behind.
 	final := s.stored.Status.Activation != nil && s.stored.Status.End == nil
 	var err error

@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"sync"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,8 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
-// grantMemory is what this process knows of grants beside their status. Losing it costs nothing but exactness below a
-// second.
+// grantMemory is what this process knows of grants beside their status.
 type grantMemory struct {
 	mu    sync.Mutex
 	byUID map[types.UID]*rememberedGrant
@@ -23,7 +21,8 @@ type grantMemory struct {
 
 type rememberedGrant struct {
 	name, instance types.NamespacedName
-	exact          decision.Memory
+	// latched is an end that was decided and perhaps could not be stored.
+	latched *v1alpha1.End
 	// awaiting grants are woken when the directory of their instance changes.
 	awaiting bool
 	// unproved grants are woken by every look at their user.
@@ -34,26 +33,22 @@ type rememberedGrant struct {
 	deleting bool
 }
 
-// of gives what is remembered of a grant.
-func (m *grantMemory) of(uid types.UID) decision.Memory {
+// latched gives the end of a grant that was decided and perhaps not stored.
+func (m *grantMemory) latched(uid types.UID) *v1alpha1.End {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if known := m.byUID[uid]; known != nil {
-		return known.exact
+		return known.latched
 	}
-	return decision.Memory{}
+	return nil
 }
 
-// decided keeps the exact moments of a verdict, before it is stored: an end is never taken back.
-func (m *grantMemory) decided(grant *v1alpha1.AccessGrant, f decision.Facts, v decision.Verdict, now time.Time) {
+// latch keeps an end before it is stored: it is never taken back.
+func (m *grantMemory) latch(grant *v1alpha1.AccessGrant, end *v1alpha1.End) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.entry(grant)
-	if v.Activation != nil && f.Grant.Status.Activation == nil && known.exact.ActivatedAt.IsZero() {
-		known.exact.ActivatedAt = now
-	}
-	if v.End != nil && f.Grant.Status.End == nil && known.exact.End == nil {
-		known.exact.End, known.exact.EndedAt = v.End.DeepCopy(), now
+	if known := m.entry(grant); known.latched == nil {
+		known.latched = end.DeepCopy()
 	}
 }
 
@@ -66,7 +61,7 @@ func (m *grantMemory) stored(grant *v1alpha1.AccessGrant, instance types.Namespa
 	known.unproved = v.Activation != nil && !decision.Terminal(v.Phase) && !status.IsTrue(v.Conditions, v1alpha1.ConditionActive)
 	known.final, known.deleting = decision.Terminal(v.Phase), grant.DeletionTimestamp != nil
 	if known.final {
-		known.exact = decision.Memory{}
+		known.latched = nil
 	}
 }
 

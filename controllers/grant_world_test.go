@@ -195,11 +195,14 @@ func (w *world) pass(ctx context.Context) {
 			}
 		case *v1alpha1.AccessGrant:
 			live := access.Live(o, now, ttl)
-			report.Grants[o.UID] = actuator.GrantReport{
-				Desire:     access.GrantDesire{Live: live, Username: o.Spec.Subject.Username},
-				Proof:      access.GrantProof{Present: live || w.stuck, Absent: !live && !w.stuck},
-				ObservedAt: now,
+			entry := actuator.GrantReport{
+				Desire: access.GrantDesire{Live: live, Username: o.Spec.Subject.Username},
+				Proof:  access.GrantProof{Present: live || w.stuck, Absent: !live && !w.stuck},
 			}
+			if o.Status.Activation != nil {
+				entry.ObservedAt = now
+			}
+			report.Grants[o.UID] = entry
 		}
 	}
 	reports.Publish(report)

@@ -198,7 +198,6 @@ func (d *draft) activate(user access.User) {
 	}}
 	a.Instances[0].Role = access.RoleFor(d.Instance, d.Policy, a)
 	d.Activation, d.Hold, d.Phase = a, true, v1alpha1.GrantPending
-	d.Memory.ActivatedAt = d.Now
 	s := activating
 	d.tell(s.word, s.message, false)
 	d.conclude(s, admitted)

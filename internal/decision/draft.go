@@ -14,8 +14,8 @@ func Grant(f Facts) Verdict {
 		Phase: s.Phase, Activation: s.Activation.DeepCopy(), End: s.End.DeepCopy(),
 		RemovedAt: s.RemovedAt.DeepCopy(), RevokedAt: s.RevokedAt.DeepCopy(),
 	}}
-	if d.End == nil && f.Memory.End != nil {
-		d.End = f.Memory.End.DeepCopy()
+	if d.End == nil && f.Latched != nil {
+		d.End = f.Latched.DeepCopy()
 		d.tell(string(d.End.Reason), endTexts[d.End.Reason], false)
 	}
 	switch {

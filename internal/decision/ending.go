@@ -24,7 +24,6 @@ var endTexts = map[v1alpha1.EndReason]string{
 // finish writes the end and goes on with it.
 func (d *draft) finish(reason v1alpha1.EndReason) {
 	d.End = &v1alpha1.End{Reason: reason, At: metav1.NewTime(d.Now.Truncate(time.Second))}
-	d.Memory.EndedAt = d.Now
 	message := endTexts[reason]
 	if reason == v1alpha1.EndRevoked && d.Grant.Spec.Revoke != nil && d.Grant.Spec.Revoke.Reason != "" {
 		message += ": " + d.Grant.Spec.Revoke.Reason
@@ -58,7 +57,8 @@ func (d *draft) ending() {
 	}, d.lastAdmission())
 }
 
-// removed is true when a pass proved, after the end, that Airflow does not store the grant.
+// removed is true when a pass that knew of the end proved that Airflow does not store the grant. The end is stored in
+// whole seconds; a look in the same second counts, because a pass that does not give the grant never gives it again.
 func (d *draft) removed() bool {
 	if d.Sight == nil || d.Sight.Grant == nil {
 		return false
@@ -72,9 +72,6 @@ func (d *draft) removed() bool {
 func (d *draft) endedAt() time.Time {
 	if d.End.Reason == v1alpha1.EndExpired {
 		return d.removal(d.Activation.ExpiresAt.Time)
-	}
-	if exact := d.Memory.EndedAt; exact.Truncate(time.Second).Equal(d.End.At.Time) {
-		return exact
 	}
 	return d.End.At.Time
 }

@@ -13,25 +13,25 @@ import (
 
 func TestAGrantIsActiveOnlyWhenALookAfterItsActivationSawIt(t *testing.T) {
 	f := world()
-	f.Now = t0.Add(500 * time.Millisecond)
+	f.Now = t0.Add(2500 * time.Millisecond)
 	settle(t, f)
-	f.Memory.ActivatedAt = t0.Add(500 * time.Millisecond)
-	seen(f, 400*time.Millisecond, true)
-	f.Now = t0.Add(time.Second)
-	settle(t, f)
-	expect(t, f.Grant, v1alpha1.GrantPending, "False/Activating", "True/Admitted", "False/Activating")
-
-	seen(f, 600*time.Millisecond, false)
+	seen(f, 1999*time.Millisecond, true)
+	f.Now = t0.Add(4 * time.Second)
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantPending, "False/Activating", "True/Admitted", "False/Activating")
 
-	seen(f, 600*time.Millisecond, true)
+	seen(f, 2600*time.Millisecond, true)
+	f.Sight.Grant.Proof.Present = false
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantPending, "False/Activating", "True/Admitted", "False/Activating")
+
+	seen(f, 2600*time.Millisecond, true)
 	v := settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantActive, "True/Active", "True/Admitted", "True/Active")
 	if got := said(f.Grant, v1alpha1.ConditionInSync); got != "True/Active" {
 		t.Errorf("InSync is %s", got)
 	}
-	if want := t0.Add(600*time.Millisecond + 20*time.Minute); !v.NextAt.Equal(want) {
+	if want := t0.Add(2600*time.Millisecond + 20*time.Minute); !v.NextAt.Equal(want) {
 		t.Errorf("looks again at %s, want twice the interval after the look: %s", v.NextAt, want)
 	}
 }
@@ -46,6 +46,20 @@ func TestAnActiveGrantThatIsMissingIsNotReadyUntilItIsRestored(t *testing.T) {
 	seen(f, 4*time.Second, true)
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantActive, "True/Active", "True/Admitted", "True/Active")
+}
+
+func TestF62AGrantThatAnotherClockEndedIsNotCalledActive(t *testing.T) {
+	f := live(t)
+	seen(f, 3*time.Second, false)
+	f.Now = t0.Add(4 * time.Second)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "False/Missing", "True/Admitted", "False/Missing")
+	f.Now = t0.Add(time.Hour - ttl)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantEnding, "False/Ending", "True/Admitted", "Unknown/Ending")
+	seen(f, time.Hour-ttl, false)
+	settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantExpired, "True/Expired", "True/Admitted", "False/Expired")
 }
 
 func TestAnActiveGrantWhoseUserIsGoneWaitsForTheUser(t *testing.T) {
@@ -71,7 +85,7 @@ func TestAfterARestartTheStatusStaysUntilAPassReports(t *testing.T) {
 	f := live(t)
 	stored := f.Grant.DeepCopy()
 	f.Since, f.Now = t0.Add(30*time.Minute), t0.Add(40*time.Minute)
-	f.Sight, f.Memory = nil, decision.Memory{}
+	f.Sight = nil
 	settle(t, f)
 	if diff := cmp.Diff(stored.Status, f.Grant.Status); diff != "" {
 		t.Errorf("it changed: %s", diff)
@@ -202,17 +216,17 @@ func TestTerminalIsTerminal(t *testing.T) {
 	settle(t, f)
 	final := f.Grant.Status.DeepCopy()
 	changes := map[string]func(*decision.Facts){
-		"F63: it is extended":          func(f *decision.Facts) { f.Grant.Spec.Duration = span(5 * time.Hour); f.Grant.Generation++ },
-		"it is revoked":                func(f *decision.Facts) { f.Grant.Spec.Revoke = &v1alpha1.Revocation{}; f.Grant.Generation++ },
-		"its policy is gone":           func(f *decision.Facts) { f.Policy = nil },
-		"its instance is gone":         func(f *decision.Facts) { f.Instance, f.Sight = nil, nil },
-		"Airflow stores it again":      func(f *decision.Facts) { seen(f, 2*time.Hour, true) },
-		"F55: a clock steps back":      func(f *decision.Facts) { f.Now = t0.Add(time.Minute) },
-		"F56: a clock steps forward":   func(f *decision.Facts) { f.Now = t0.Add(1000 * time.Hour) },
-		"its status lost its end":      func(f *decision.Facts) { f.Grant.Status.End = nil },
-		"it comes back from a backup":  func(f *decision.Facts) { f.Grant.UID = "restored" },
-		"it is deleted":                func(f *decision.Facts) { f.Grant.DeletionTimestamp = new(at(2 * time.Hour)) },
-		"memory says it is still live": func(f *decision.Facts) { f.Memory.ActivatedAt = t0 },
+		"F63: it is extended":         func(f *decision.Facts) { f.Grant.Spec.Duration = span(5 * time.Hour); f.Grant.Generation++ },
+		"it is revoked":               func(f *decision.Facts) { f.Grant.Spec.Revoke = &v1alpha1.Revocation{}; f.Grant.Generation++ },
+		"its policy is gone":          func(f *decision.Facts) { f.Policy = nil },
+		"its instance is gone":        func(f *decision.Facts) { f.Instance, f.Sight = nil, nil },
+		"Airflow stores it again":     func(f *decision.Facts) { seen(f, 2*time.Hour, true) },
+		"F55: a clock steps back":     func(f *decision.Facts) { f.Now = t0.Add(time.Minute) },
+		"F56: a clock steps forward":  func(f *decision.Facts) { f.Now = t0.Add(1000 * time.Hour) },
+		"its status lost its end":     func(f *decision.Facts) { f.Grant.Status.End = nil },
+		"it comes back from a backup": func(f *decision.Facts) { f.Grant.UID = "restored" },
+		"it is deleted":               func(f *decision.Facts) { f.Grant.DeletionTimestamp = new(at(2 * time.Hour)) },
+		"another end was decided":     func(f *decision.Facts) { f.Latched = &v1alpha1.End{Reason: v1alpha1.EndRevoked, At: at(0)} },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
@@ -236,7 +250,7 @@ func TestAnEndIsNeverTakenBack(t *testing.T) {
 	f.Now = t0.Add(time.Hour)
 	v := decision.Grant(*f)
 	// The write fails, and the clock steps back an hour (F55).
-	f.Memory = decision.Memory{End: v.End, EndedAt: f.Now}
+	f.Latched = v.End
 	f.Now = t0.Add(10 * time.Second)
 	v = settle(t, f)
 	if v.End == nil || v.End.Reason != v1alpha1.EndExpired || len(v.Entries) == 0 {

@@ -27,19 +27,9 @@ type Facts struct {
 	Sight *Sight
 	// CacheTTL is how much earlier than its end a grant is taken away.
 	CacheTTL time.Duration
-	// Memory is what this process knows better than the stored status.
-	Memory Memory
-}
-
-// Memory is what a process keeps of a grant beside its status: stored times are whole seconds, and a status that is
-// read may be older than what was decided.
-type Memory struct {
-	// ActivatedAt is the exact moment of the activation; zero where it was not decided by this process.
-	ActivatedAt time.Time
-	// End that was decided, stored or not; it is never taken back, also when a clock steps back. EndedAt is its
-	// exact moment.
-	End     *v1alpha1.End
-	EndedAt time.Time
+	// Latched is an end that this process decided and perhaps could not store: it is never taken back, also when a clock
+	// steps back.
+	Latched *v1alpha1.End
 }
 
 // Sight is what a pass saw of an instance, as far as one grant is concerned.
@@ -70,7 +60,7 @@ type PolicySight struct {
 type GrantSight struct {
 	Desire access.GrantDesire
 	Proof  access.GrantProof
-	// ObservedAt is the moment of the proof.
+	// ObservedAt is the moment of the proof; zero where the pass did not know the grant's activation.
 	ObservedAt time.Time
 }
 

@@ -93,14 +93,17 @@ func (d *draft) current() *GrantSight {
 	if d.Sight == nil || d.Sight.Grant == nil || !d.Sight.Grant.Desire.Live {
 		return nil
 	}
-	activated := d.Activation.At.Time
-	if exact := d.Memory.ActivatedAt; exact.Truncate(time.Second).Equal(activated) {
-		activated = exact
-	}
-	if d.Sight.Grant.ObservedAt.Before(activated) {
+	if d.Sight.Grant.ObservedAt.Before(d.Activation.At.Time) {
 		return nil
 	}
 	return d.Sight.Grant
+}
+
+// takenAway is true when a pass that knew the activation does not give the grant, and saw that it is gone: by another
+// clock its time is over, or the pass saw a change before us.
+func (d *draft) takenAway() bool {
+	return d.Sight != nil && d.Sight.Grant != nil && !d.Sight.Grant.Desire.Live && d.Sight.Grant.Proof.Absent &&
+		!d.Sight.Grant.ObservedAt.Before(d.Activation.At.Time)
 }
 
 // observe says what was seen of a live grant.
@@ -140,6 +143,8 @@ func (d *draft) sightState(seen *GrantSight, blind bool) state {
 			word: v1alpha1.ReasonNotObserved, message: "Airflow was not looked at for twice the interval: see the conditions of the AirflowInstance",
 			ready: metav1.ConditionFalse, active: metav1.ConditionUnknown, inSync: metav1.ConditionUnknown, warning: true,
 		}
+	case seen == nil && d.Phase == v1alpha1.GrantActive && d.takenAway():
+		return missing
 	case seen == nil && d.Phase == v1alpha1.GrantActive:
 		return d.asStored()
 	case seen == nil:
@@ -161,12 +166,14 @@ func (d *draft) sightState(seen *GrantSight, blind bool) state {
 		return s
 	}
 	if d.Phase == v1alpha1.GrantActive {
-		return state{
-			word: v1alpha1.ReasonMissing, message: "Airflow does not store it any more although it has not ended: it is being restored",
-			ready: metav1.ConditionFalse, active: metav1.ConditionFalse, inSync: metav1.ConditionFalse, warning: true,
-		}
+		return missing
 	}
 	return activating
+}
+
+var missing = state{
+	word: v1alpha1.ReasonMissing, message: "Airflow does not store it any more although it has not ended by our clock",
+	ready: metav1.ConditionFalse, active: metav1.ConditionFalse, inSync: metav1.ConditionFalse, warning: true,
 }
 
 // asStored keeps what the status says until a pass reports.
