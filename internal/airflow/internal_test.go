@@ -4,8 +4,11 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	clocktesting "k8s.io/utils/clock/testing"
 )
@@ -130,5 +133,22 @@ func TestURLsAreNormalised(t *testing.T) {
 		if got, err := ParseURL(raw); !IsInvalid(err) {
 			t.Errorf("%q is read as %v, %v", raw, got, err)
 		}
+	}
+}
+
+func TestNamesOfDotsAreEscaped(t *testing.T) {
+	for name, want := range map[string]string{
+		".": "%2E", "..": "%2E%2E", "a..b": "a..b", "a b": "a%20b", "100%": "100%25", "a?#b": "a%3F%23b", "ü": "%C3%BC",
+	} {
+		if got := escapeName(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestF76EveryMessageIsBounded(t *testing.T) {
+	e := &Error{Cause: CauseInvalid, Method: "GET", Endpoint: "/x", Detail: "a\nb\u202e" + strings.Repeat("ü", 1000), Maybe: true}
+	if got := e.Error(); len(got) > 512 || strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(got) {
+		t.Errorf("%q", got)
 	}
 }

@@ -27,7 +27,9 @@ func TestTokenIsRenewedBeforeItsEnd(t *testing.T) {
 		{-2 * time.Hour, 4}, // a clock set back says nothing about the token's age
 	} {
 		clock.SetTime(noon.Add(step.after))
-		server.SetTime(noon.Add(step.after - time.Hour))
+		if step.after >= 0 {
+			server.SetTime(noon.Add(step.after - time.Hour))
+		}
 		if _, err := c.Role(ctx, "Admin"); err != nil {
 			t.Errorf("after %v: %v", step.after, err)
 		}
