@@ -54,6 +54,11 @@ spec:
 	Entry("refuses an empty subject", `spec: {subject: {username: null}}`, "spec.subject", oneSubject),
 	Entry("refuses two subjects", `spec: {subject: {email: bob@example.com}}`, "spec.subject", oneSubject),
 	Entry("refuses a user name that Airflow's API cannot reach", `spec: {subject: {username: a/b}}`, "spec.subject.username", "Airflow's API cannot reach such users"),
+	Entry("refuses an empty user name", `spec: {subject: {username: ""}}`, "spec.subject.username", "at least 1 char"),
+	Entry("refuses a long user name", `spec: {subject: {username: `+strings.Repeat("x", 257)+`}}`, "spec.subject.username", "Too long"),
+	Entry("refuses spaces around a user name", `spec: {subject: {username: "bob "}}`, "spec.subject.username", "must not begin or end with a space"),
+	Entry("refuses a short e-mail", `spec: {subject: {username: null, email: "@a"}}`, "spec.subject.email", "at least 3 chars"),
+	Entry("refuses a long e-mail", `spec: {subject: {username: null, email: `+strings.Repeat("x", 319)+`@a}}`, "spec.subject.email", "Too long"),
 	Entry("refuses a bad e-mail", `spec: {subject: {username: null, email: bob}}`, "spec.subject.email", "email must look like"),
 
 	// dags and access
@@ -95,6 +100,7 @@ spec:
 	Entry("refuses the year 9999 (F60)", `spec: {expiresAt: "9999-12-31T23:59:59Z"}`, "spec.expiresAt", ended),
 	Entry("refuses a start in the year 9999 (F60)", `spec: {startsAt: "9999-12-31T23:59:59Z", expiresAt: null, duration: 1h}`, "spec.startsAt", started),
 	Entry("refuses the zero time, which Go reads as none", `spec: {expiresAt: "0001-01-01T00:00:00Z"}`, "spec.expiresAt", ended),
+	Entry("refuses a start in words", `spec: {startsAt: now}`, "spec.startsAt", "date-time"),
 	Entry("refuses a start before 2020", `spec: {startsAt: "2019-12-31T23:59:59Z"}`, "spec.startsAt", started),
 	Entry("refuses the year 10000 (F60)", `spec: {expiresAt: "10000-01-01T00:00:00Z"}`, "spec.expiresAt", "date-time"),
 	Entry("refuses a time without zone", `spec: {expiresAt: "2026-11-23T20:00:00"}`, "spec.expiresAt", "date-time"),

@@ -168,6 +168,10 @@ var _ = Describe("The kinds", func() {
 		Entry("an end", grant, `status: {end: {reason: Bored, at: "2026-11-23T18:00:00Z"}}`, "status.end.reason", "Unsupported value"),
 		Entry("history of 17 entries", grant, `status: {history: `+list(17, entry)+`}`, "status.history", "must have at most 16 items"),
 		Entry("a long message", grant, `status: {history: [{sequence: 1, at: "2026-11-23T18:00:00Z", event: x, message: `+strings.Repeat("x", 257)+`}]}`, "status.history[0].message", "Too long"),
+		Entry("security resources in an activation", grant, activated(`{action: can_edit, resource: Roles}`),
+			"status.activation.airflowPermissions[0].resource", neverAllowed),
+		Entry("spaces around a resource in an activation", grant, activated(`{action: can_edit, resource: "Pools "}`),
+			"status.activation.airflowPermissions[0].resource", "must be the exact name of an Airflow resource"),
 		Entry("two instances", policy, `status: {instances: [{name: a, namespace: a}, {name: b, namespace: a}]}`, "status.instances", "must have at most 1 item"),
 		Entry("a kind of role", instance, `status: {managedRoles: [{name: a, policy: a/b, policyUID: u, kind: Other}]}`, "status.managedRoles[0].kind", "Unsupported value"),
 	)
@@ -175,4 +179,15 @@ var _ = Describe("The kinds", func() {
 
 func entry(i int) string {
 	return fmt.Sprintf(`{sequence: %d, at: "2026-11-23T18:00:00Z", event: x}`, i+1)
+}
+
+func activated(permission string) string {
+	return `
+status:
+  activation:
+    at: "2026-11-23T18:00:00Z"
+    expiresAt: "2026-11-23T20:00:00Z"
+    airflowPermissions: [` + permission + `]
+    instances: [{name: prod, namespace: data-platform, uid: u, username: bob, role: finance}]
+`
 }

@@ -109,6 +109,10 @@ spec:
 	Entry("refuses more entries than there are levels", `spec: {access: `+list(15, word)+`}`, "spec.access", "must have at most 14 items"),
 	Entry("refuses security resources", `spec: {airflowPermissions: [{action: can_edit, resource: Roles}]}`, "spec.airflowPermissions[0].resource", neverAllowed),
 	Entry("refuses a pair twice", `spec: {airflowPermissions: [{action: can_read, resource: Pools}, {action: can_read, resource: Pools}]}`, "spec.airflowPermissions[1]", "Duplicate value"),
+	Entry("refuses another action", `spec: {airflowPermissions: [{action: can_fly, resource: Pools}]}`, "spec.airflowPermissions[0].action", "Unsupported value"),
+	Entry("refuses an empty resource", `spec: {airflowPermissions: [{action: can_read, resource: ""}]}`, "spec.airflowPermissions[0].resource", "at least 1 char"),
+	Entry("refuses a long resource", `spec: {airflowPermissions: [{action: can_read, resource: `+strings.Repeat("x", 129)+`}]}`, "spec.airflowPermissions[0].resource", "Too long"),
+	Entry("refuses spaces around a resource", `spec: {airflowPermissions: [{action: can_read, resource: " Pools"}]}`, "spec.airflowPermissions[0].resource", "must be the exact name of an Airflow resource"),
 	Entry("refuses 33 pairs", `spec: {airflowPermissions: `+list(33, pair)+`}`, "spec.airflowPermissions", "must have at most 32 items"),
 
 	// role
@@ -162,6 +166,9 @@ spec:
 	Entry("refuses a negative maxAhead (F59)", `spec: {grants: {maxDuration: 8h, maxAhead: -1h}}`, "spec.grants.maxAhead", "maxAhead must be a time from 0s to 8760h"),
 	Entry("refuses a short activateWithin", `spec: {grants: {maxDuration: 8h, activateWithin: 59s}}`, "spec.grants.activateWithin", "activateWithin must be a time from 1m to 8760h"),
 	Entry("refuses a long activateWithin", `spec: {grants: {maxDuration: 8h, activateWithin: 8761h}}`, "spec.grants.activateWithin", "activateWithin must be a time from 1m to 8760h"),
+	Entry("refuses maxDuration as a long text", `spec: {grants: {maxDuration: 1m1m1m1m1m1m1m1m1m}}`, "spec.grants.maxDuration", "Too long"),
+	Entry("refuses maxAhead as a long text", `spec: {grants: {maxDuration: 8h, maxAhead: 1m1m1m1m1m1m1m1m1m}}`, "spec.grants.maxAhead", "Too long"),
+	Entry("refuses activateWithin as a long text", `spec: {grants: {maxDuration: 8h, activateWithin: 1m1m1m1m1m1m1m1m1m}}`, "spec.grants.activateWithin", "Too long"),
 	Entry("refuses another source", `spec: {grants: {maxDuration: 8h, from: Any}}`, "spec.grants.from", `supported values: "Same", "All", "Selector"`),
 	Entry("refuses Selector without selector", `spec: {grants: {maxDuration: 8h, from: Selector}}`, "spec.grants", selectorOf),
 	Entry("refuses a selector without Selector", `spec: {grants: {maxDuration: 8h, namespaceSelector: {matchLabels: {a: b}}}}`, "spec.grants", selectorOf),

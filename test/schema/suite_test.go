@@ -109,6 +109,7 @@ func expectRefused(err error, field, message string) {
 	Expect(errors.As(err, &status)).To(BeTrue())
 	for _, cause := range status.Status().Details.Causes {
 		if cause.Field == field && strings.Contains(cause.Message, message) {
+			remember(status.Status().Details.Kind, cause)
 			return
 		}
 	}
