@@ -32,14 +32,24 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 	if !w.ours(c.role) || len(held) == 0 {
 		return nil
 	}
-	desired := setOf(c.desire.Dags)
-	unfinished := w.stored[c.role].Adopted && adoptionUnfinished(c.policy)
-	before := w.dagsBefore(c.role)
+	kept, lost := w.missing(c, selection, held)
+	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
+		kept = append(kept, lost...)
+	}
+	return kept
+}
+
+// missing are the DAGs that the role holds and nothing selects now: those that are kept because only one list was read,
+// and those that the list has lost. What an edit, somebody else or an adoption left there is neither.
+func (w *work) missing(c *policyCase, selection selection, held map[string]bool) (kept, lost []string) {
+	if w.stored[c.role].Adopted && adoptionUnfinished(c.policy) {
+		return nil, nil
+	}
+	desired, before := setOf(c.desire.Dags), w.dagsBefore(c.role)
 	accepted := c.policy.Status.ObservedGeneration == c.policy.Generation
-	var kept, lost []string
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		_, listed := w.dags.byID[id]
-		byOthers := unfinished || before != nil && !before[id]
+		byOthers := before != nil && !before[id]
 		switch {
 		case desired[id] || byOthers || listed && !accepted || !selection.couldHaveMatched(id, listed):
 		case !listed && w.in.FirstList:
@@ -48,10 +58,7 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 			lost = append(lost, id)
 		}
 	}
-	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
-		kept = append(kept, lost...)
-	}
-	return kept
+	return kept, lost
 }
 
 func setOf(values []string) map[string]bool {
