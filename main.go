@@ -27,6 +27,9 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/options"
 )
 
+// release is the version of a release build; set by the linker.
+var release string
+
 func main() {
 	o, err := options.Parse(os.Args[1:], os.Stderr)
 	switch {
@@ -95,6 +98,9 @@ func newLogger(o options.Options) logr.Logger {
 }
 
 func version() string {
+	if release != "" {
+		return "airflow-oam " + release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		return "airflow-oam " + info.Main.Version + " " + info.GoVersion
 	}

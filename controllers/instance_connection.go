@@ -73,7 +73,7 @@ func (r *InstanceReconciler) connect(ctx context.Context, afi *v1alpha1.AirflowI
 	if err != nil {
 		return conn, connectTrouble(afi, err)
 	}
-	if problem := r.moved(ctx, afi, conn, client); problem != nil {
+	if problem := r.moved(ctx, afi, client); problem != nil {
 		client.Close()
 		return conn, problem
 	}
@@ -180,7 +180,7 @@ func (r *InstanceReconciler) readSecret(ctx context.Context, namespace, name str
 }
 
 // moved refuses a changed address where the managed roles are not found: they would be left behind in the old Airflow.
-func (r *InstanceReconciler) moved(ctx context.Context, afi *v1alpha1.AirflowInstance, conn *connection, client *airflow.Client) *trouble {
+func (r *InstanceReconciler) moved(ctx context.Context, afi *v1alpha1.AirflowInstance, client *airflow.Client) *trouble {
 	old := afi.Status.Endpoint
 	if old == "" || airflow.SameOrigin(old, afi.Spec.URL) || len(afi.Status.ManagedRoles) == 0 {
 		return nil

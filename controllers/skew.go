@@ -42,12 +42,12 @@ func (s *Skew) Ahead() time.Duration {
 }
 
 // Transport wraps a round tripper so that the Date headers of its answers are observed.
-func (s *Skew) Transport(next http.RoundTripper, clock clock.PassiveClock) http.RoundTripper {
+func (s *Skew) Transport(next http.RoundTripper, ours clock.PassiveClock) http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
 		response, err := next.RoundTrip(request)
 		if err == nil {
 			if date, parseErr := http.ParseTime(response.Header.Get("Date")); parseErr == nil {
-				s.Observe(date, clock.Now())
+				s.Observe(date, ours.Now())
 			}
 		}
 		return response, err
@@ -56,4 +56,5 @@ func (s *Skew) Transport(next http.RoundTripper, clock clock.PassiveClock) http.
 
 type roundTripper func(*http.Request) (*http.Response, error)
 
+// RoundTrip makes a function a round tripper.
 func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }

@@ -50,8 +50,9 @@ func main() {
 		s.roles, s.users, s.trials, s.endings, s.latencies = 50, 200, 1, []int{1, 100}, s.latencies[:2]
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	if err := run(ctx, s, *only); err != nil {
+	err := run(ctx, s, *only)
+	cancel()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -58,15 +58,23 @@ func main() {
 	people := flag.Int("people", 5, "people who are given a grant at the same time")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
+	err := run(ctx, *people)
+	cancel()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "figures:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, people int) error {
 	fmt.Println("| [fab] cache_ttl | grants | apply to first 200: median (min to max) | end to last 200: median (min to max) |")
 	fmt.Println("|---|---|---|---|")
 	for _, ttl := range []time.Duration{2 * time.Second, 30 * time.Second} {
-		if err := measure(ctx, ttl, *people); err != nil {
-			fmt.Fprintln(os.Stderr, "figures:", err)
-			os.Exit(1)
+		if err := measure(ctx, ttl, people); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // sample is one grant.

@@ -197,7 +197,7 @@ func (s *Stage) StartOperator(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	probe, err := freeAddress()
+	probe, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
@@ -233,13 +233,17 @@ func (s *Stage) StopOperator(kill bool) error {
 	if kill {
 		signal = syscall.SIGKILL
 	}
-	_ = s.operator.Process.Signal(signal)
+	if err := s.operator.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
 	select {
-	case <-s.done:
+	case err := <-s.done:
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) {
+			return err
+		}
 	case <-time.After(stopLimit):
-		_ = s.operator.Process.Kill()
-		<-s.done
-		return errors.New("the operator did not end in time")
+		return errors.Join(errors.New("the operator did not end in time"), s.operator.Process.Kill(), <-s.done)
 	}
 	s.operator = nil
 	return nil
@@ -273,7 +277,7 @@ func (s *Stage) waitReady(ctx context.Context, address string) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 		if err != nil {
 			return err
 		}
@@ -309,8 +313,8 @@ func (s *Stage) Stop() error {
 	return s.err
 }
 
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(ctx context.Context) (string, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}

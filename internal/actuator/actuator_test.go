@@ -3,6 +3,7 @@ package actuator_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -116,7 +117,7 @@ func (b *bed) settled() *actuator.Report {
 	return report
 }
 
-func (b *bed) policy(change ...func(*v1alpha1.DagAccessPolicy)) *v1alpha1.DagAccessPolicy {
+func (b *bed) policy() *v1alpha1.DagAccessPolicy {
 	p := &v1alpha1.DagAccessPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "finance", Namespace: "data", UID: "policy-uid", Generation: 1, CreationTimestamp: metav1.NewTime(start)},
 		Spec: v1alpha1.DagAccessPolicySpec{
@@ -129,17 +130,15 @@ func (b *bed) policy(change ...func(*v1alpha1.DagAccessPolicy)) *v1alpha1.DagAcc
 		},
 		Status: v1alpha1.DagAccessPolicyStatus{ObservedGeneration: -1},
 	}
-	for _, f := range change {
-		f(p)
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.policies = append(b.policies, p)
 	return p
 }
 
-// grant adds an activated grant, as the grant controller leaves it.
-func (b *bed) grant(username string, length time.Duration, change ...func(*v1alpha1.AccessGrant)) *v1alpha1.AccessGrant {
+// grant adds an activated grant of an hour, as the grant controller leaves it.
+func (b *bed) grant(username string, change ...func(*v1alpha1.AccessGrant)) *v1alpha1.AccessGrant {
+	const length = time.Hour
 	now := b.clock.Now()
 	g := &v1alpha1.AccessGrant{
 		ObjectMeta: metav1.ObjectMeta{Name: username, Namespace: "data", UID: types.UID("grant-" + username), Generation: 1, CreationTimestamp: metav1.NewTime(now)},
@@ -163,7 +162,7 @@ func (b *bed) grant(username string, length time.Duration, change ...func(*v1alp
 }
 
 // change replaces a grant by a changed copy, as a watch would.
-func (b *bed) change(g *v1alpha1.AccessGrant, f func(*v1alpha1.AccessGrant)) *v1alpha1.AccessGrant {
+func (b *bed) change(g *v1alpha1.AccessGrant, f func(*v1alpha1.AccessGrant)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	changed := g.DeepCopy()
@@ -173,7 +172,6 @@ func (b *bed) change(g *v1alpha1.AccessGrant, f func(*v1alpha1.AccessGrant)) *v1
 			b.grants[i] = changed
 		}
 	}
-	return changed
 }
 
 func (b *bed) can(username, level, dag string) bool { return b.sim.AllowedLevel(username, level, dag) }
@@ -188,7 +186,7 @@ func (b *bed) wantAccess(username, dag string, want bool) {
 func TestPassGivesStandingAndTimeBoundAccess(t *testing.T) {
 	b := newBed(t)
 	b.policy()
-	bob := b.grant("bob", time.Hour)
+	bob := b.grant("bob")
 	report := b.settled()
 	b.wantAccess("alice", "finance_daily", true)
 	b.wantAccess("bob", "finance_weekly", true)
@@ -224,7 +222,7 @@ func TestInventoryIsStoredBeforeTheFirstWrite(t *testing.T) {
 func TestStableStateWritesNothing(t *testing.T) {
 	b := newBed(t)
 	b.policy()
-	b.grant("bob", time.Hour)
+	b.grant("bob")
 	b.settled()
 	before, stores := len(b.sim.MutatingRequests()), b.stores
 	for range 3 {
@@ -248,7 +246,7 @@ func TestGrantEndsOnTimeAndIsProvedGone(t *testing.T) {
 	b := newBed(t)
 	b.ttl = 30 * time.Second
 	b.policy()
-	bob := b.grant("bob", time.Hour)
+	bob := b.grant("bob")
 	b.settled()
 	b.clock.Step(time.Hour - 31*time.Second)
 	b.pass(actuator.LookTouched)
@@ -265,7 +263,7 @@ func TestGrantEndsOnTimeAndIsProvedGone(t *testing.T) {
 func TestF54EndingsAfterARestart(t *testing.T) {
 	b := newBed(t)
 	b.policy()
-	b.grant("bob", time.Hour)
+	b.grant("bob")
 	b.settled()
 	b.clock.Step(3 * time.Hour)
 	b.restart()
@@ -278,11 +276,11 @@ func TestEndingsInEveryMode(t *testing.T) {
 		t.Run(string(mode), func(t *testing.T) {
 			b := newBed(t)
 			b.policy()
-			bob := b.grant("bob", time.Hour)
+			bob := b.grant("bob")
 			b.settled()
 			b.instance = b.instance.DeepCopy()
 			b.instance.Spec.Mode = mode
-			b.grant("carol", time.Hour)
+			b.grant("carol")
 			b.change(bob, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{Reason: "laptop lost"} })
 			b.pass(actuator.LookFull)
 			b.wantAccess("bob", "finance_daily", false)
@@ -331,7 +329,7 @@ func TestF21WriteThatTookEffectBehindAnError(t *testing.T) {
 	b.wantAccess("alice", "finance_daily", true)
 	created := 0
 	for _, r := range b.sim.MutatingRequests() {
-		if r.Method == "POST" && r.Endpoint == "/auth/fab/v1/roles" {
+		if r.Method == http.MethodPost && r.Endpoint == "/auth/fab/v1/roles" {
 			created++
 		}
 	}
@@ -343,7 +341,7 @@ func TestF21WriteThatTookEffectBehindAnError(t *testing.T) {
 func TestF35AcceptedAndNotStoredIsNotReported(t *testing.T) {
 	b := newBed(t)
 	b.policy()
-	bob := b.grant("bob", time.Hour)
+	bob := b.grant("bob")
 	b.sim.Inject(airflowtest.Unstored().On("PATCH", "/auth/fab/v1/users/{username}"))
 	report := b.pass(actuator.LookFull)
 	if report.Grants[bob.UID].Proof.Present || len(report.Failures) == 0 {
@@ -436,7 +434,7 @@ func TestAwaitedUserIsLookedForAtOnceThenEveryDagInterval(t *testing.T) {
 	b := newBed(t)
 	b.policy()
 	b.settled()
-	b.grant("dora", time.Hour, func(g *v1alpha1.AccessGrant) { g.Status.Activation = nil })
+	b.grant("dora", func(g *v1alpha1.AccessGrant) { g.Status.Activation = nil })
 	looks := func() int {
 		return len(b.sim.Requests(func(r airflowtest.Request) bool { return r.Endpoint == "/auth/fab/v1/users/{username}" }))
 	}
@@ -461,7 +459,7 @@ func TestF61ManyEndingsInOneSecond(t *testing.T) {
 	for i := range many {
 		name := fmt.Sprintf("user%04d", i)
 		b.sim.AddUser(airflowtest.User{Username: name, Email: name + "@example.com", Roles: []string{"Public"}})
-		b.grant(name, time.Hour)
+		b.grant(name)
 	}
 	b.settled()
 	b.clock.Step(time.Hour)
@@ -492,7 +490,7 @@ func TestF22ThrottledEndsThePass(t *testing.T) {
 	if wait, ok := airflow.RetryAfter(report.Err); !ok || wait != 7*time.Second {
 		t.Errorf("error %v", report.Err)
 	}
-	if writes := b.sim.Requests(func(r airflowtest.Request) bool { return r.Method == "PATCH" }); len(writes) != 1 {
+	if writes := b.sim.Requests(func(r airflowtest.Request) bool { return r.Method == http.MethodPatch }); len(writes) != 1 {
 		t.Errorf("%d writes after the server asked to wait", len(writes))
 	}
 }
@@ -500,10 +498,10 @@ func TestF22ThrottledEndsThePass(t *testing.T) {
 func TestNothingIsGivenWhileClocksDiffer(t *testing.T) {
 	b := newBed(t)
 	b.policy()
-	bob := b.grant("bob", time.Hour)
+	bob := b.grant("bob")
 	b.settled()
 	b.starts = false
-	b.grant("carol", time.Hour)
+	b.grant("carol")
 	b.change(bob, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
 	b.pass(actuator.LookFull)
 	b.wantAccess("carol", "finance_daily", false)

@@ -231,13 +231,13 @@ var _ = Describe("modes, drift and guards", Serial, func() {
 
 	It("holds a loss of access because DAGs disappeared, until it is released", func() {
 		s := newScene()
-		for _, id := range strings.Fields("a b c d e f g h") {
+		for id := range strings.FieldsSeq("a b c d e f g h") {
 			s.sim.SetDag(airflowtest.Dag{ID: "finance_" + id})
 		}
 		s.secret()
 		instance, policy := s.instance(), s.policy()
 		settled(policy)
-		for _, id := range strings.Fields("a b c d e f g h") {
+		for id := range strings.FieldsSeq("a b c d e f g h") {
 			s.sim.RemoveDag("finance_" + id)
 		}
 		look := func(value string) {

@@ -101,7 +101,7 @@ var _ = Describe("access", Serial, func() {
 		grant := s.grant("bob", 3*time.Second)
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))
 		stopOperator()
-		Eventually(func() time.Time { return time.Now() }).Should(BeTemporally(">", grant.Status.Activation.ExpiresAt.Time))
+		Eventually(time.Now).Should(BeTemporally(">", grant.Status.Activation.ExpiresAt.Time))
 		Expect(s.may("bob", "finance_daily")()).To(BeTrue())
 		startOperator()
 		Eventually(s.may("bob", "finance_daily")).Should(BeFalse())
