@@ -69,18 +69,50 @@ func badPattern(pattern string, path bool) string {
 	return ""
 }
 
-// dagIndex is the DAG list with its ids.
+// dagIndex is the DAG list with its ids, and its order by id and by path.
 type dagIndex struct {
-	dags []Dag
-	byID map[string]int
+	dags           []Dag
+	byID           map[string]int
+	inIDs, inPaths []int
 }
 
 func newDagIndex(dags []Dag) *dagIndex {
 	x := &dagIndex{dags: dags, byID: make(map[string]int, len(dags))}
 	for i := range dags {
 		x.byID[dags[i].ID] = i
+		x.inIDs, x.inPaths = append(x.inIDs, i), append(x.inPaths, i)
 	}
+	slices.SortFunc(x.inIDs, func(a, b int) int { return strings.Compare(dags[a].ID, dags[b].ID) })
+	slices.SortFunc(x.inPaths, func(a, b int) int { return strings.Compare(dags[a].Path, dags[b].Path) })
 	return x
+}
+
+// beginning gives those of an order whose text begins with what a glob begins with.
+func (x *dagIndex) beginning(order []int, g glob, text func(*Dag) string) []int {
+	from, _ := slices.BinarySearchFunc(order, g.literal, func(at int, literal string) int { return strings.Compare(text(&x.dags[at]), literal) })
+	to := from
+	for to < len(order) && strings.HasPrefix(text(&x.dags[order[to]]), g.literal) {
+		to++
+	}
+	return order[from:to]
+}
+
+// candidates are the DAGs that a selector may match by a wildcard; some may come twice.
+func (x *dagIndex) candidates(c *compiledSelector) []int {
+	var out []int
+	switch {
+	case len(c.ids) > 0:
+		for _, g := range c.ids {
+			out = append(out, x.beginning(x.inIDs, g, func(d *Dag) string { return d.ID })...)
+		}
+	case c.anyID && len(c.paths) > 0:
+		for _, g := range c.paths {
+			out = append(out, x.beginning(x.inPaths, g, func(d *Dag) string { return d.Path })...)
+		}
+	case c.anyID:
+		out = x.inIDs
+	}
+	return out
 }
 
 // selection is the compiled form of a policy's selectors.
@@ -136,10 +168,7 @@ func (s selection) match(x *dagIndex) (ids, pendingExact []string) {
 				ids = append(ids, id)
 			}
 		}
-		if !c.anyID && len(c.ids) == 0 {
-			continue
-		}
-		for at := range x.dags {
+		for _, at := range x.candidates(c) {
 			dag := &x.dags[at]
 			if (c.anyID || matchesAny(c.ids, dag.ID)) && !matchesAny(c.exclude, dag.ID) && c.matchFields(dag) {
 				ids = append(ids, dag.ID)

@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
@@ -71,7 +72,14 @@ func (d *Directory) reserved(what string) *Problem {
 }
 
 // fold makes names comparable without regard to case.
-func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+func fold(name string) string {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return strings.ToLower(strings.ToUpper(name))
+		}
+	}
+	return strings.ToLower(name)
+}
 
 // quoted is text between quotes, without control characters and cut to a readable length.
 func quoted(text string) string { return cut(fmt.Sprintf("%q", text), 100) }
