@@ -38,7 +38,8 @@ const (
 	EndPolicyDeleted EndReason = "PolicyDeleted"
 	// EndPolicyChanged: the policy's grants were removed.
 	EndPolicyChanged EndReason = "PolicyChanged"
-	// EndSubjectChanged: the Airflow user is no longer the one that was given access.
+	// EndSubjectChanged: the Airflow user is no longer the one that was given
+	// access.
 	EndSubjectChanged EndReason = "SubjectChanged"
 	// EndInstanceDeleted: its instance was deleted or abandoned.
 	EndInstanceDeleted EndReason = "InstanceDeleted"
@@ -76,7 +77,8 @@ type AccessGrantSpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[*?]')",message="dags holds exact ids: patterns belong into dags.ids of the policy"
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]') && self.trim() == self",message="a DAG id must hold no control character, nor begin or end with a space"
 	Dags []string `json:"dags,omitempty"`
-	// access narrows the grant to some of the policy's levels. Every level implies View. Immutable.
+	// access narrows the grant to some of the policy's levels. Every level implies
+	// View. Immutable.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -86,12 +88,14 @@ type AccessGrantSpec struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2020-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",message="startsAt must be a moment from the year 2020 to 2099, such as 2026-11-23T18:00:00Z"
 	StartsAt *metav1.Time `json:"startsAt,omitempty"`
-	// expiresAt is the moment at which access has ended. It may be changed until the grant ends.
+	// expiresAt is the moment at which access has ended. It may be changed until
+	// the grant ends.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= timestamp('2020-01-01T00:00:00Z') && self < timestamp('2100-01-01T00:00:00Z')",message="expiresAt must be a moment from the year 2020 to 2099, such as 2026-11-23T18:00:00Z"
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
-	// duration counts from startsAt, else from activation. It may be changed until the grant ends. It is refused on
-	// objects that Git tools re-apply, where it would start again: use expiresAt there.
+	// duration counts from startsAt, else from activation. It may be changed until
+	// the grant ends. It is refused on objects that Git tools re-apply, where it
+	// would start again: use expiresAt there.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
@@ -134,22 +138,26 @@ type Revocation struct {
 
 // AccessGrantStatus is what became of a grant.
 type AccessGrantStatus struct {
-	// observedGeneration is the generation of spec that this status belongs to; -1 before the first look.
+	// observedGeneration is the generation of spec that this status belongs to; -1
+	// before the first look.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// phase is where the grant is in its life. Expired and Revoked are final.
 	// +optional
 	Phase GrantPhase `json:"phase,omitempty"`
-	// activation is written before the first write to Airflow and holds all that is needed to end the grant.
+	// activation is written before the first write to Airflow and holds all that
+	// is needed to end the grant.
 	// +optional
 	Activation *Activation `json:"activation,omitempty"`
 	// end is final.
 	// +optional
 	End *End `json:"end,omitempty"`
-	// removedAt is when an observation proved that Airflow no longer stores it, everywhere.
+	// removedAt is when an observation proved that Airflow no longer stores it,
+	// everywhere.
 	// +optional
 	RemovedAt *metav1.Time `json:"removedAt,omitempty"`
-	// revokedAt is removedAt plus the permission cache of Airflow: the latest moment at which it can have worked.
+	// revokedAt is removedAt plus the permission cache of Airflow: the latest
+	// moment at which it can have worked.
 	// +optional
 	RevokedAt *metav1.Time `json:"revokedAt,omitempty"`
 	// conditions: Ready, Reconciling, Stalled, Admitted, Active, InSync.
@@ -221,7 +229,8 @@ type GrantInstance struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=256
 	Username string `json:"username"`
-	// userCreatedOn of that user: names are re-used, so that another value means another person.
+	// userCreatedOn of that user: names are re-used, so that another value means
+	// another person.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	UserCreatedOn string `json:"userCreatedOn,omitempty"`
@@ -241,7 +250,8 @@ type End struct {
 	At metav1.Time `json:"at"`
 }
 
-// AccessGrant gives one person a policy's access until a moment in time. It stays as evidence after its end.
+// AccessGrant gives one person a policy's access until a moment in time. It
+// stays as evidence after its end.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -11,13 +11,15 @@ type Mode string
 const (
 	// ModeEnforce gives, repairs and takes away.
 	ModeEnforce Mode = "Enforce"
-	// ModeObserve gives and repairs nothing and writes the plan to status. Endings go on.
+	// ModeObserve gives and repairs nothing and writes the plan to status. Endings
+	// go on.
 	ModeObserve Mode = "Observe"
 	// ModeSuspended gives and repairs nothing. Endings go on.
 	ModeSuspended Mode = "Suspended"
 )
 
-// DriftMode says what happens to changes that somebody else made to what is managed.
+// DriftMode says what happens to changes that somebody else made to what is
+// managed.
 // +kubebuilder:validation:Enum=Repair;Report
 type DriftMode string
 
@@ -35,14 +37,16 @@ type InstanceDeletion string
 const (
 	// InstanceDeletionRevoke takes all managed access away before the object goes.
 	InstanceDeletionRevoke InstanceDeletion = "Revoke"
-	// InstanceDeletionAbandon lets go: Airflow stays as it is and nothing is claimed about it.
+	// InstanceDeletionAbandon lets go: Airflow stays as it is and nothing is
+	// claimed about it.
 	InstanceDeletionAbandon InstanceDeletion = "Abandon"
 )
 
 // AirflowInstanceSpec describes one Airflow and how it is governed.
 type AirflowInstanceSpec struct {
-	// url is the address of the Airflow API server, with its path prefix if it has one. Use https; http is accepted
-	// only for hosts that the operator was started with (--allow-http-host).
+	// url is the address of the Airflow API server, with its path prefix if it has
+	// one. Use https; http is accepted only for hosts that the operator was
+	// started with (--allow-http-host).
 	// +required
 	// +kubebuilder:validation:MinLength=8
 	// +kubebuilder:validation:MaxLength=512
@@ -50,21 +54,25 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('?') && !self.contains('#')",message="url must hold no user, query or fragment: put the user name and password into the Secret"
 	URL string `json:"url"`
 
-	// credentials names the Secret with the account that the operator uses in Airflow.
+	// credentials names the Secret with the account that the operator uses in
+	// Airflow.
 	// +required
 	Credentials Credentials `json:"credentials"`
 
-	// tls says which certificates are trusted. Without it the operator's system roots are.
+	// tls says which certificates are trusted. Without it the operator's system
+	// roots are.
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
 
-	// mode says what the operator may change: Enforce, Observe (write the plan to status only) or Suspended. What was
-	// given before still ends on time in every mode.
+	// mode says what the operator may change: Enforce, Observe (write the plan to
+	// status only) or Suspended. What was given before still ends on time in every
+	// mode.
 	// +optional
 	// +kubebuilder:default=Enforce
 	Mode Mode `json:"mode,omitempty"`
 
-	// interval is the time between two full comparisons with Airflow, from 1m to 24h.
+	// interval is the time between two full comparisons with Airflow, from 1m to
+	// 24h.
 	// +optional
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:Type=string
@@ -72,7 +80,8 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('24h')",message="interval must be a time from 1m to 24h, such as 30m"
 	Interval metav1.Duration `json:"interval,omitempty,omitzero"`
 
-	// dagInterval is the time between two looks at the DAG list and at users that grants wait for, from 10s to 1h.
+	// dagInterval is the time between two looks at the DAG list and at users that
+	// grants wait for, from 10s to 1h.
 	// +optional
 	// +kubebuilder:default="1m"
 	// +kubebuilder:validation:Type=string
@@ -80,16 +89,19 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="dagInterval must be a time from 10s to 1h, such as 30m"
 	DagInterval metav1.Duration `json:"dagInterval,omitempty,omitzero"`
 
-	// permissionCacheTTL is how long Airflow's workers may go on using permissions that were taken away: the value of
-	// [fab] cache_ttl, from 0s to 5m. When unset, 30s is assumed where that Airflow caches (condition CacheTTLAssumed).
-	// Grants are taken away this much before their end, so that access has really ended at that moment.
+	// permissionCacheTTL is how long Airflow's workers may go on using permissions
+	// that were taken away: the value of [fab] cache_ttl, from 0s to 5m. When
+	// unset, 30s is assumed where that Airflow caches (condition CacheTTLAssumed).
+	// Grants are taken away this much before their end, so that access has really
+	// ended at that moment.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="permissionCacheTTL must be a time from 0s to 5m, such as 90s: set it to Airflow's [fab] cache_ttl"
 	PermissionCacheTTL *metav1.Duration `json:"permissionCacheTTL,omitempty"`
 
-	// allowedPermissions are the pairs that policies may use in airflowPermissions.
+	// allowedPermissions are the pairs that policies may use in
+	// airflowPermissions.
 	// +optional
 	// +listType=map
 	// +listMapKey=action
@@ -109,14 +121,15 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self",message="a role name must not begin or end with a space"
 	AdoptableRoles []string `json:"adoptableRoles,omitempty"`
 
-	// drift says whether changes that somebody else made are repaired or only reported. Members without a cause are
-	// removed in both.
+	// drift says whether changes that somebody else made are repaired or only
+	// reported. Members without a cause are removed in both.
 	// +optional
 	// +kubebuilder:default=Repair
 	Drift DriftMode `json:"drift,omitempty"`
 
-	// massRevocationLimit guards against a broken DAG list: when more than this share of a policy's DAGs (and more than
-	// five) would be lost because DAGs disappeared, the loss is held until it is released or 24 hours have passed.
+	// massRevocationLimit guards against a broken DAG list: when more than this
+	// share of a policy's DAGs (and more than five) would be lost because DAGs
+	// disappeared, the loss is held until it is released or 24 hours have passed.
 	// +optional
 	// +kubebuilder:default="25%"
 	// +kubebuilder:validation:MaxLength=4
@@ -129,8 +142,9 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-f0-9]*$')",message="release must be the hash that the condition InSync names"
 	Release string `json:"release,omitempty"`
 
-	// deletion says what happens to access when this object is deleted: Revoke takes it away first, Abandon lets go.
-	// It may be changed while the object is being deleted.
+	// deletion says what happens to access when this object is deleted: Revoke
+	// takes it away first, Abandon lets go. It may be changed while the object is
+	// being deleted.
 	// +optional
 	// +kubebuilder:default=Revoke
 	Deletion InstanceDeletion `json:"deletion,omitempty"`
@@ -138,8 +152,9 @@ type AirflowInstanceSpec struct {
 
 // Credentials names where the operator's Airflow account is kept.
 type Credentials struct {
-	// secretRef names a Secret in the namespace of this object with the keys username, password and url. Its url must
-	// have the same origin and prefix as spec.url, so that no other Secret can be sent anywhere.
+	// secretRef names a Secret in the namespace of this object with the keys
+	// username, password and url. Its url must have the same origin and prefix as
+	// spec.url, so that no other Secret can be sent anywhere.
 	// +required
 	SecretRef SecretReference `json:"secretRef"`
 }
@@ -156,7 +171,8 @@ type SecretReference struct {
 
 // TLS says which certificates are trusted.
 type TLS struct {
-	// caSecretRef names a Secret and the key in it that holds PEM certificates of the authorities to trust.
+	// caSecretRef names a Secret and the key in it that holds PEM certificates of
+	// the authorities to trust.
 	// +required
 	CASecretRef SecretKeyReference `json:"caSecretRef"`
 }
@@ -184,7 +200,8 @@ type AirflowPermission struct {
 	// +required
 	// +kubebuilder:validation:Enum=can_read;can_create;can_edit;can_delete;menu_access
 	Action string `json:"action"`
-	// resource is the name of an Airflow resource such as Pools. DAGs and security resources are never allowed here.
+	// resource is the name of an Airflow resource such as Pools. DAGs and security
+	// resources are never allowed here.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -195,10 +212,12 @@ type AirflowPermission struct {
 
 // AirflowInstanceStatus is what was last observed.
 type AirflowInstanceStatus struct {
-	// observedGeneration is the generation of spec that this status belongs to; -1 before the first pass.
+	// observedGeneration is the generation of spec that this status belongs to; -1
+	// before the first pass.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, Reconciling, Stalled, Reachable, Authenticated, Compatible, InSync, CacheTTLAssumed.
+	// conditions: Ready, Reconciling, Stalled, Reachable, Authenticated,
+	// Compatible, InSync, CacheTTLAssumed.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -221,13 +240,15 @@ type AirflowInstanceStatus struct {
 	// counts of what was seen in the last pass that changed this status.
 	// +optional
 	Counts *InstanceCounts `json:"counts,omitempty"`
-	// managedRoles is the inventory of Airflow roles that are ours. An entry is stored before the role is created.
+	// managedRoles is the inventory of Airflow roles that are ours. An entry is
+	// stored before the role is created.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=4096
 	ManagedRoles []ManagedRole `json:"managedRoles,omitempty"`
-	// spent are the terms of grants that ended early and were deleted; a re-created twin stays ended.
+	// spent are the terms of grants that ended early and were deleted; a
+	// re-created twin stays ended.
 	// +optional
 	// +listType=map
 	// +listMapKey=uid
@@ -320,7 +341,8 @@ type ManagedRole struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=64
 	PolicyUID string `json:"policyUID"`
-	// kind is Policy for the role of a policy, Grant for the role of narrowed grants.
+	// kind is Policy for the role of a policy, Grant for the role of narrowed
+	// grants.
 	// +required
 	// +kubebuilder:validation:Enum=Policy;Grant
 	Kind ManagedRoleKind `json:"kind"`
@@ -338,7 +360,8 @@ type ManagedRoleKind string
 const (
 	// ManagedRolePolicy is the role of a policy.
 	ManagedRolePolicy ManagedRoleKind = "Policy"
-	// ManagedRoleGrant is the role of one or more grants that hold less than their policy.
+	// ManagedRoleGrant is the role of one or more grants that hold less than their
+	// policy.
 	ManagedRoleGrant ManagedRoleKind = "Grant"
 )
 
@@ -390,7 +413,8 @@ type Drift struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=256
 	What string `json:"what"`
-	// cause is the best explanation: DagAccessControl, LoginRoleSync, RoleDeleted, RoleEdited, UserDeleted, Manual or Unknown.
+	// cause is the best explanation: DagAccessControl, LoginRoleSync, RoleDeleted,
+	// RoleEdited, UserDeleted, Manual or Unknown.
 	// +required
 	// +kubebuilder:validation:MaxLength=32
 	Cause string `json:"cause"`
@@ -423,8 +447,8 @@ type HeldRevocation struct {
 	Total int32 `json:"total"`
 }
 
-// AirflowInstance is one Airflow whose access is governed: its address, the operator's account in it, and the limits
-// for policies.
+// AirflowInstance is one Airflow whose access is governed: its address, the
+// operator's account in it, and the limits for policies.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -4,8 +4,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// AccessLevel is one thing that people do to DAGs. Every level implies View. What each level means in Airflow's own
-// permissions, and what comes along with it, is in docs/airflow.md.
+// AccessLevel is one thing that people do to DAGs. Every level implies View.
+// What each level means in Airflow's own permissions, and what comes along
+// with it, is in docs/airflow.md.
 // +kubebuilder:validation:Enum=View;ViewLogs;ViewCode;ViewXComs;ViewAssets;ViewAudit;Pause;Trigger;EditRuns;DeleteRuns;EditTasks;EditXComs;RespondHITL;DeleteDag
 type AccessLevel string
 
@@ -58,7 +59,8 @@ type Adoption string
 const (
 	// AdoptionNever refuses a role name that exists in Airflow.
 	AdoptionNever Adoption = "Never"
-	// AdoptionIfExists takes an existing role over when the instance lists it in adoptableRoles.
+	// AdoptionIfExists takes an existing role over when the instance lists it in
+	// adoptableRoles.
 	AdoptionIfExists Adoption = "IfExists"
 )
 
@@ -69,7 +71,8 @@ type PolicyDeletion string
 const (
 	// PolicyDeletionRevoke deletes the role.
 	PolicyDeletionRevoke PolicyDeletion = "Revoke"
-	// PolicyDeletionOrphan leaves the role with its standing members; time-bound members are removed first.
+	// PolicyDeletionOrphan leaves the role with its standing members; time-bound
+	// members are removed first.
 	PolicyDeletionOrphan PolicyDeletion = "Orphan"
 )
 
@@ -86,21 +89,25 @@ const (
 	GrantsFromSelector GrantSource = "Selector"
 )
 
-// DagAccessPolicySpec says which DAGs, what access, who has it standing and on what terms others may hold it.
+// DagAccessPolicySpec says which DAGs, what access, who has it standing and on
+// what terms others may hold it.
 //
 // +kubebuilder:validation:XValidation:rule="(has(self.role) && has(self.role.name) ? self.role.name : \"\") == (has(oldSelf.role) && has(oldSelf.role.name) ? oldSelf.role.name : \"\")",message="role.name is immutable: create another policy, move people over, then delete this one"
 type DagAccessPolicySpec struct {
-	// instanceRef names the AirflowInstance, in the same namespace, to which this policy belongs.
+	// instanceRef names the AirflowInstance, in the same namespace, to which this
+	// policy belongs.
 	// +required
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="instanceRef is immutable: create another policy for another instance"
 	InstanceRef InstanceReference `json:"instanceRef"`
 
-	// state: a Suspended policy gives nothing new and repairs nothing; endings go on.
+	// state: a Suspended policy gives nothing new and repairs nothing; endings go
+	// on.
 	// +optional
 	// +kubebuilder:default=Active
 	State PolicyState `json:"state,omitempty"`
 
-	// dags select the DAGs. Entries are alternatives; inside an entry every field must match.
+	// dags select the DAGs. Entries are alternatives; inside an entry every field
+	// must match.
 	// +required
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
@@ -115,7 +122,8 @@ type DagAccessPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=14
 	Access []AccessLevel `json:"access"`
 
-	// airflowPermissions adds global pairs that the instance allows in allowedPermissions.
+	// airflowPermissions adds global pairs that the instance allows in
+	// allowedPermissions.
 	// +optional
 	// +listType=map
 	// +listMapKey=action
@@ -133,12 +141,13 @@ type DagAccessPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=512
 	Members []Subject `json:"members,omitempty"`
 
-	// grants are the terms for time-bound access. When absent, no AccessGrant may be made; removing them ends those
-	// that are live.
+	// grants are the terms for time-bound access. When absent, no AccessGrant may
+	// be made; removing them ends those that are live.
 	// +optional
 	Grants *GrantTerms `json:"grants,omitempty"`
 
-	// deletion: Revoke deletes the role with the policy, Orphan leaves it with its standing members.
+	// deletion: Revoke deletes the role with the policy, Orphan leaves it with its
+	// standing members.
 	// +optional
 	// +kubebuilder:default=Revoke
 	Deletion PolicyDeletion `json:"deletion,omitempty"`
@@ -154,8 +163,8 @@ type InstanceReference struct {
 	Name string `json:"name"`
 }
 
-// DagSelector matches DAGs. A DAG matches when every field that is set matches it; * and ? are wildcards, ** crosses
-// folders in paths.
+// DagSelector matches DAGs. A DAG matches when every field that is set matches
+// it; * and ? are wildcards, ** crosses folders in paths.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.ids) || has(self.tags) || has(self.owners) || has(self.bundles) || has(self.paths)",message="an entry must select by ids, tags, owners, bundles or paths: for every DAG write ids: [\"*\"]"
 type DagSelector struct {
@@ -195,7 +204,8 @@ type DagSelector struct {
 	// +kubebuilder:validation:items:MaxLength=250
 	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
 	Bundles []string `json:"bundles,omitempty"`
-	// paths of the DAG file, relative to its bundle; * and ? stay in a folder, ** crosses folders.
+	// paths of the DAG file, relative to its bundle; * and ? stay in a folder, **
+	// crosses folders.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -226,7 +236,8 @@ type PolicyRole struct {
 	// +kubebuilder:validation:XValidation:rule="!self.lowerAscii().startsWith('oam.')",message="names that begin with oam. are made by the operator: choose another name or leave it out"
 	// +kubebuilder:validation:XValidation:rule="self.trim() == self",message="a role name must not begin or end with a space"
 	Name string `json:"name,omitempty"`
-	// adoption: IfExists takes an existing role over when the instance lists it in adoptableRoles.
+	// adoption: IfExists takes an existing role over when the instance lists it in
+	// adoptableRoles.
 	// +optional
 	// +kubebuilder:default=Never
 	Adoption Adoption `json:"adoption,omitempty"`
@@ -251,7 +262,8 @@ type Subject struct {
 	Email string `json:"email,omitempty"`
 }
 
-// GrantTerms are the terms on which others may hold a policy's access for a while.
+// GrantTerms are the terms on which others may hold a policy's access for a
+// while.
 //
 // +kubebuilder:validation:XValidation:rule="self.from == 'Selector' ? has(self.namespaceSelector) : !has(self.namespaceSelector)",message="namespaceSelector belongs to from: Selector, and is needed there"
 type GrantTerms struct {
@@ -264,7 +276,8 @@ type GrantTerms struct {
 	// +kubebuilder:validation:XValidation:rule="(has(self.matchLabels) && self.matchLabels.size() > 0) || (has(self.matchExpressions) && self.matchExpressions.size() > 0)",message="an empty namespaceSelector matches every namespace: if that is meant, say from: All"
 	// +kubebuilder:validation:XValidation:rule="(!has(self.matchLabels) || self.matchLabels.size() <= 16) && (!has(self.matchExpressions) || self.matchExpressions.size() <= 16)",message="namespaceSelector may hold at most 16 matchLabels and 16 matchExpressions"
 	NamespaceSelector *metav1.LabelSelector `json:"namespaceSelector,omitempty"`
-	// maxDuration is the longest time from activation to the end, from 1m to 8760h.
+	// maxDuration is the longest time from activation to the end, from 1m to
+	// 8760h.
 	// +required
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
@@ -277,14 +290,16 @@ type GrantTerms struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="maxAhead must be a time from 0s to 8760h, such as 30m"
 	MaxAhead metav1.Duration `json:"maxAhead,omitempty"`
-	// activateWithin: a grant whose user, DAG or instance does not become ready in this time ends unused.
+	// activateWithin: a grant whose user, DAG or instance does not become ready in
+	// this time ends unused.
 	// +optional
 	// +kubebuilder:default="24h"
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1m') && duration(self) <= duration('8760h')",message="activateWithin must be a time from 1m to 8760h, such as 30m"
 	ActivateWithin metav1.Duration `json:"activateWithin,omitempty,omitzero"`
-	// reason is what a grant's reason must look like. When absent, any text will do, also none.
+	// reason is what a grant's reason must look like. When absent, any text will
+	// do, also none.
 	// +optional
 	Reason *ReasonTerms `json:"reason,omitempty"`
 }
@@ -306,10 +321,12 @@ type ReasonTerms struct {
 
 // DagAccessPolicyStatus is what was last observed.
 type DagAccessPolicyStatus struct {
-	// observedGeneration is the generation of spec that this status belongs to; -1 before the first pass.
+	// observedGeneration is the generation of spec that this status belongs to; -1
+	// before the first pass.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, Reconciling, Stalled, Admitted, InSync, DagsPending, LevelsSupported.
+	// conditions: Ready, Reconciling, Stalled, Admitted, InSync, DagsPending,
+	// LevelsSupported.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -384,7 +401,8 @@ type HistoryEntry struct {
 	Message string `json:"message,omitempty"`
 }
 
-// DagAccessPolicy says who may do what to which DAGs. It becomes one role in Airflow.
+// DagAccessPolicy says who may do what to which DAGs. It becomes one role in
+// Airflow.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -191,3 +194,40 @@ status:
     instances: [{name: prod, namespace: data-platform, uid: u, username: bob, role: finance}]
 `
 }
+
+var _ = Describe("kubectl itself", func() {
+	var file string
+	BeforeEach(func() {
+		content, err := controlplane.Kubeconfig(config)
+		Expect(err).NotTo(HaveOccurred())
+		file = filepath.Join(GinkgoT().TempDir(), "kubeconfig")
+		Expect(os.WriteFile(file, content, 0o600)).To(Succeed())
+	})
+	kubectl := func(ctx context.Context, arguments ...string) string {
+		GinkgoHelper()
+		assets, err := controlplane.Assets()
+		Expect(err).NotTo(HaveOccurred())
+		command := exec.CommandContext(ctx, filepath.Join(assets, "kubectl"), append([]string{"--kubeconfig", file}, arguments...)...)
+		output, err := command.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(output))
+		return string(output)
+	}
+
+	It("explains every kind and its fields", func(ctx SpecContext) {
+		Expect(kubectl(ctx, "explain", "afgrant.spec.duration")).To(ContainSubstring("refused on objects that Git tools"))
+		Expect(kubectl(ctx, "explain", "afpol.spec.dags")).To(ContainSubstring("Entries are alternatives; inside an entry every field"))
+		Expect(kubectl(ctx, "explain", "afi.spec.url")).To(ContainSubstring("--allow-http-host"))
+	})
+
+	It("lists all kinds by their category, and waits for a condition", func(ctx SpecContext) {
+		for _, base := range []string{instance, policy, grant} {
+			stored := created(ctx, object(base, `metadata: {name: listed}`))
+			observed(ctx, stored, `status: {observedGeneration: 1, conditions: [`+ready+`]}`)
+		}
+		output := kubectl(ctx, "--namespace", namespace, "get", "airflow-access")
+		for _, want := range []string{"airflowinstance.access.airflow-oam.dev/listed", "dagaccesspolicy.access.airflow-oam.dev/listed", "accessgrant.access.airflow-oam.dev/listed"} {
+			Expect(output).To(ContainSubstring(want))
+		}
+		kubectl(ctx, "--namespace", namespace, "wait", "--for=condition=Ready", "--timeout=10s", "afgrant/listed")
+	})
+})
