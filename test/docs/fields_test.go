@@ -18,8 +18,20 @@ import (
 // schema is a part of a kind's schema.
 type schema apiextensionsv1.JSONSchemaProps
 
-// definition reads the schema of a kind from its CustomResourceDefinition.
+// definition reads the schema of a kind.
 func definition(t *testing.T, plural string) schemaOf {
+	t.Helper()
+	return schemaOf{Properties: properties(version(t, plural).Schema.OpenAPIV3Schema)}
+}
+
+// columns reads what kubectl get prints of a kind.
+func columns(t *testing.T, plural string) []apiextensionsv1.CustomResourceColumnDefinition {
+	t.Helper()
+	return version(t, plural).AdditionalPrinterColumns
+}
+
+// version reads the one version of a kind from its CustomResourceDefinition.
+func version(t *testing.T, plural string) apiextensionsv1.CustomResourceDefinitionVersion {
 	t.Helper()
 	path := filepath.Join(root(t), "config", "crd", "bases", "access.airflow-oam.dev_"+plural+".yaml")
 	content, err := os.ReadFile(path)
@@ -30,7 +42,7 @@ func definition(t *testing.T, plural string) schemaOf {
 	if err := yaml.UnmarshalStrict(content, crd); err != nil {
 		t.Fatal(err)
 	}
-	return schemaOf{Properties: properties(crd.Spec.Versions[0].Schema.OpenAPIV3Schema)}
+	return crd.Spec.Versions[0]
 }
 
 // schemaOf is a schema whose parts are schemas of ours.
@@ -134,5 +146,36 @@ func tellFields(t *testing.T, path string, told table, found map[string]schema, 
 		if want := fmt.Sprintf("`%v`", value); !strings.Contains(defaults[i], want) {
 			t.Errorf("%s: the default of %s is %s, the page says %q", path, words[0], want, defaults[i])
 		}
+	}
+}
+
+// TestShownColumnsAreThoseOfKubectl compares the titles of outputs that are shown with the columns of the kinds.
+func TestShownColumnsAreThoseOfKubectl(t *testing.T) {
+	known := map[string]bool{}
+	for _, plural := range []string{"accessgrants", "airflowinstances", "dagaccesspolicies"} {
+		titles := []string{"NAME"}
+		for _, column := range columns(t, plural) {
+			if column.Priority == 0 {
+				titles = append(titles, strings.ToUpper(column.Name))
+			}
+		}
+		known[strings.Join(titles, " ")] = true
+	}
+	shown := 0
+	for _, p := range pages(t) {
+		for _, b := range p.blocks {
+			for line := range strings.Lines(b.text) {
+				if b.language != "text" || !strings.HasPrefix(line, "NAME ") {
+					continue
+				}
+				shown++
+				if titles := strings.Join(strings.Fields(line), " "); !known[titles] {
+					t.Errorf("%s:%d: no kind has these columns: %s", p.path, b.line, titles)
+				}
+			}
+		}
+	}
+	if shown < 6 {
+		t.Errorf("only %d outputs were found", shown)
 	}
 }

@@ -96,3 +96,26 @@ func TestEveryConditionPhaseAndCauseIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestLifeOfAGrantNamesEveryPhase compares the states of the diagram with the phases.
+func TestLifeOfAGrantNamesEveryPhase(t *testing.T) {
+	p := read(t, "docs/architecture.md")
+	states := map[string]bool{}
+	for _, b := range p.blocks {
+		if b.language != "mermaid" || !strings.HasPrefix(b.text, "stateDiagram") {
+			continue
+		}
+		for line := range strings.Lines(b.text) {
+			line, _, _ = strings.Cut(line, ":")
+			from, to, arrow := strings.Cut(strings.TrimSpace(line), " --> ")
+			if arrow {
+				states[from], states[to] = true, true
+			}
+		}
+	}
+	delete(states, "[*]")
+	want := definition(t, "accessgrants").Properties["status"].words(t, "phase")
+	if difference := cmp.Diff(want, slices.Sorted(maps.Keys(states))); difference != "" {
+		t.Errorf("the states differ from the phases (- code, + page):\n%s", difference)
+	}
+}
