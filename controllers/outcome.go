@@ -76,6 +76,7 @@ func settleOn(err error) (ctrl.Result, error) {
 			wait = min(time.Duration(seconds)*time.Second, maxWait)
 		}
 		return ctrl.Result{RequeueAfter: wait}, nil
+	case OutcomeTransient, OutcomeDenied, OutcomeStalled:
 	}
 	if errors.Is(err, context.Canceled) {
 		return ctrl.Result{}, nil

@@ -2,6 +2,7 @@ package decision
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"time"
@@ -305,14 +306,17 @@ func (d *policyDraft) conclude(s state, others ...metav1.Condition) {
 	d.Entries = append(d.Entries, Entry{Event: s.word, Message: s.message, Warning: s.warning})
 }
 
+// number fits a count into the API's type.
+func number(count int) int32 { return int32(max(0, min(count, math.MaxInt32))) }
+
 // count says what was made of the policy. The time of the look stays while the numbers do.
 func (d *policyDraft) count() {
 	desire := d.View.Desire
 	observedAt := metav1.NewTime(d.View.ObservedAt.Truncate(time.Second))
 	entry := v1alpha1.PolicyInstance{
 		Name: d.Instance.Name, Namespace: d.Instance.Namespace, Role: desire.Role,
-		Dags: int32(len(desire.Dags)), PendingDags: int32(len(desire.Pending)), Permissions: int32(desire.Permissions),
-		Members: int32(len(desire.Members)), ActiveGrants: int32(d.Active),
+		Dags: number(len(desire.Dags)), PendingDags: number(len(desire.Pending)), Permissions: number(desire.Permissions),
+		Members: number(len(desire.Members)), ActiveGrants: number(d.Active),
 	}
 	if len(d.Policy.Status.Instances) == 1 {
 		last := d.Policy.Status.Instances[0]

@@ -3,7 +3,7 @@ package decision
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
+	"fmt"
 	"slices"
 	"time"
 
@@ -15,30 +15,33 @@ import (
 // Digest identifies the terms of a grant under its name: 64 hexadecimal digits over namespace, name, the immutable
 // terms and the asked end. The order of DAGs and levels does not matter; reason and revocation are no terms.
 func Digest(g *v1alpha1.AccessGrant) string {
-	terms := struct {
-		Namespace, Name, PolicyNamespace, Policy string
-		Username, Email                          string
-		Dags                                     []string
-		Access                                   []v1alpha1.AccessLevel
-		StartsAt, ExpiresAt, Duration            string
-	}{
-		Namespace: g.Namespace, Name: g.Name, PolicyNamespace: g.Spec.PolicyRef.Namespace, Policy: g.Spec.PolicyRef.Name,
-		Username: g.Spec.Subject.Username, Email: g.Spec.Subject.Email,
-		Dags: slices.Sorted(slices.Values(g.Spec.Dags)), Access: slices.Sorted(slices.Values(g.Spec.Access)),
-		StartsAt: moment(g.Spec.StartsAt), ExpiresAt: moment(g.Spec.ExpiresAt),
-	}
-	if terms.PolicyNamespace == "" {
-		terms.PolicyNamespace = g.Namespace
+	policyNamespace, duration := g.Spec.PolicyRef.Namespace, ""
+	if policyNamespace == "" {
+		policyNamespace = g.Namespace
 	}
 	if g.Spec.Duration != nil {
-		terms.Duration = g.Spec.Duration.Duration.String()
+		duration = g.Spec.Duration.Duration.String()
 	}
-	text, err := json.Marshal(terms)
-	if err != nil {
-		panic("decision: terms are plain strings: " + err.Error())
+	h := sha256.New()
+	for _, part := range [][]string{
+		{g.Namespace, g.Name, policyNamespace, g.Spec.PolicyRef.Name, g.Spec.Subject.Username, g.Spec.Subject.Email},
+		sorted(g.Spec.Dags), sorted(g.Spec.Access),
+		{moment(g.Spec.StartsAt), moment(g.Spec.ExpiresAt), duration},
+	} {
+		// Quoting keeps texts apart, the line break lists.
+		fmt.Fprintf(h, "%q\n", part)
 	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// sorted gives words in an order of their own.
+func sorted[T ~string](words []T) []string {
+	out := make([]string, 0, len(words))
+	for _, word := range words {
+		out = append(out, string(word))
+	}
+	slices.Sort(out)
+	return out
 }
 
 func moment(t *metav1.Time) string {
@@ -56,8 +59,7 @@ func SpentEntry(g *v1alpha1.AccessGrant) (v1alpha1.SpentGrant, bool) {
 	if end == nil {
 		return v1alpha1.SpentGrant{}, false
 	}
-	switch end.Reason {
-	case v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent:
+	if slices.Contains([]v1alpha1.EndReason{v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent}, end.Reason) {
 		return v1alpha1.SpentGrant{}, false
 	}
 	until := asked(&g.Spec, end.At.Time)

@@ -16,14 +16,7 @@ type Neutral[T client.Object] func(T)
 // After a write updated is as the API server stored it. Differences that every neutral removes from copies of both do
 // not count.
 func Patch[T client.Object](ctx context.Context, writer client.StatusClient, stored, updated T, neutral ...Neutral[T]) (bool, error) {
-	before, after := stored, updated
-	if len(neutral) > 0 {
-		before, after = copyOf(stored), copyOf(updated)
-		for _, clear := range neutral {
-			clear(before)
-			clear(after)
-		}
-	}
+	before, after := neutralized(stored, neutral), neutralized(updated, neutral)
 	if equality.Semantic.DeepEqual(before, after) {
 		return false, nil
 	}
@@ -34,6 +27,14 @@ func Patch[T client.Object](ctx context.Context, writer client.StatusClient, sto
 	return true, nil
 }
 
-func copyOf[T client.Object](object T) T {
-	return object.DeepCopyObject().(T)
+// neutralized gives a copy without what counts for nothing.
+func neutralized[T client.Object](object T, neutral []Neutral[T]) T {
+	result, ok := object.DeepCopyObject().(T)
+	if !ok {
+		return object // no object copies itself into another type
+	}
+	for _, forget := range neutral {
+		forget(result)
+	}
+	return result
 }

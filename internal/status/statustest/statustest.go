@@ -70,50 +70,79 @@ func rules(o client.Object, observed int64, conditions []metav1.Condition, histo
 	return errors.Join(broken...)
 }
 
+// fact is one thing that a phase means.
+type fact struct {
+	holds bool
+	what  string
+}
+
 // grant checks what a phase means.
 func grant(g *v1alpha1.AccessGrant) error {
-	var broken []error
-	rule := func(holds bool, format string, args ...any) {
-		if !holds {
-			broken = append(broken, fmt.Errorf("%s: phase %s: "+format, append([]any{client.ObjectKeyFromObject(g), g.Status.Phase}, args...)...))
-		}
-	}
-	s := g.Status
-	ready := status.IsTrue(s.Conditions, v1alpha1.ConditionReady)
-	stalled := status.IsTrue(s.Conditions, v1alpha1.ConditionStalled)
-	active := status.Find(s.Conditions, v1alpha1.ConditionActive)
+	active := status.Find(g.Status.Conditions, v1alpha1.ConditionActive)
 	if active == nil {
 		return fmt.Errorf("%s: condition Active is missing", client.ObjectKeyFromObject(g))
 	}
-	admitted := status.Find(s.Conditions, v1alpha1.ConditionAdmitted)
-	refused := admitted != nil && admitted.Status == metav1.ConditionFalse
-	switch s.Phase {
+	var facts []fact
+	switch g.Status.Phase {
 	case v1alpha1.GrantPending:
-		rule(active.Status == metav1.ConditionFalse || active.Status == metav1.ConditionUnknown && s.Activation != nil, "Active is %s", active.Status)
-		rule(s.End == nil, "an end is written")
-		rule(!stalled || refused, "Stalled although it was admitted")
-		rule(!refused || !ready, "Ready although it was not admitted")
+		facts = pending(g, active.Status)
 	case v1alpha1.GrantScheduled:
-		rule(ready && active.Status == metav1.ConditionFalse, "Ready is %t, Active %s", ready, active.Status)
-		rule(s.Activation == nil && g.Spec.StartsAt != nil, "it is activated or has no start")
-	case v1alpha1.GrantActive:
-		rule(s.Activation != nil && s.End == nil, "activation or end do not fit")
-		rule(ready || active.Status != metav1.ConditionTrue || s.Activation == nil, "Active without being Ready")
-		rule(active.Status != metav1.ConditionUnknown || !ready, "Ready although Active is Unknown")
-	case v1alpha1.GrantEnding:
-		rule(!ready && !stalled, "Ready or Stalled while ending")
-		rule(s.End != nil && s.Activation != nil && s.RemovedAt == nil, "end, activation or removal do not fit")
-		rule(active.Status == metav1.ConditionUnknown, "Active is %s before the removal is proved", active.Status)
-	case v1alpha1.GrantExpired, v1alpha1.GrantRevoked:
-		rule(ready && active.Status == metav1.ConditionFalse, "Ready is %t, Active %s", ready, active.Status)
-		rule(s.End != nil, "no end is written")
-		rule((s.RemovedAt == nil) == (s.RevokedAt == nil), "removedAt and revokedAt belong together")
-		if s.End != nil {
-			timely := s.End.Reason == v1alpha1.EndExpired || s.End.Reason == v1alpha1.EndNeverActivated
-			rule(timely == (s.Phase == v1alpha1.GrantExpired), "end reason %s", s.End.Reason)
+		facts = []fact{
+			{isReady(g), "it is not Ready"},
+			{active.Status == metav1.ConditionFalse, "Active is not False"},
+			{g.Status.Activation == nil && g.Spec.StartsAt != nil, "it is activated or has no start"},
 		}
+	case v1alpha1.GrantActive:
+		facts = []fact{
+			{g.Status.Activation != nil && g.Status.End == nil, "activation or end do not fit"},
+			{active.Status != metav1.ConditionTrue || isReady(g), "it is Active without being Ready"},
+			{active.Status != metav1.ConditionUnknown || !isReady(g), "it is Ready although Active is Unknown"},
+		}
+	case v1alpha1.GrantEnding:
+		facts = []fact{
+			{status.IsTrue(g.Status.Conditions, v1alpha1.ConditionReconciling), "it is Ready or Stalled while ending"},
+			{g.Status.End != nil && g.Status.Activation != nil && g.Status.RemovedAt == nil, "end, activation or removal do not fit"},
+			{active.Status == metav1.ConditionUnknown, "Active is not Unknown before the removal is proved"},
+		}
+	case v1alpha1.GrantExpired, v1alpha1.GrantRevoked:
+		facts = final(g, active.Status)
 	default:
-		rule(false, "no such phase")
+		facts = []fact{{false, "there is no such phase"}}
+	}
+	var broken []error
+	for _, f := range facts {
+		if !f.holds {
+			broken = append(broken, fmt.Errorf("%s: phase %s: %s", client.ObjectKeyFromObject(g), g.Status.Phase, f.what))
+		}
 	}
 	return errors.Join(broken...)
+}
+
+func isReady(g *v1alpha1.AccessGrant) bool {
+	return status.IsTrue(g.Status.Conditions, v1alpha1.ConditionReady)
+}
+
+func pending(g *v1alpha1.AccessGrant, active metav1.ConditionStatus) []fact {
+	admitted := status.Find(g.Status.Conditions, v1alpha1.ConditionAdmitted)
+	refused := admitted != nil && admitted.Status == metav1.ConditionFalse
+	return []fact{
+		{active == metav1.ConditionFalse || active == metav1.ConditionUnknown && g.Status.Activation != nil, "Active does not fit"},
+		{g.Status.End == nil, "an end is written"},
+		{refused || !status.IsTrue(g.Status.Conditions, v1alpha1.ConditionStalled), "it is Stalled although it was admitted"},
+		{!refused || !isReady(g), "it is Ready although it was not admitted"},
+	}
+}
+
+func final(g *v1alpha1.AccessGrant, active metav1.ConditionStatus) []fact {
+	facts := []fact{
+		{isReady(g), "it is not Ready"},
+		{active == metav1.ConditionFalse, "Active is not False"},
+		{(g.Status.RemovedAt == nil) == (g.Status.RevokedAt == nil), "removedAt and revokedAt belong together"},
+		{g.Status.End != nil, "no end is written"},
+	}
+	if g.Status.End != nil {
+		timely := g.Status.End.Reason == v1alpha1.EndExpired || g.Status.End.Reason == v1alpha1.EndNeverActivated
+		facts = append(facts, fact{timely == (g.Status.Phase == v1alpha1.GrantExpired), "the end reason does not fit"})
+	}
+	return facts
 }

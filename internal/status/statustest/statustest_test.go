@@ -67,12 +67,12 @@ func TestEveryBrokenRuleIsFound(t *testing.T) {
 		"activation or end do not fit": func(g *v1alpha1.AccessGrant) { g.Status.End = &v1alpha1.End{} },
 		"phase Expired: no end":        func(g *v1alpha1.AccessGrant) { g.Status.Phase = v1alpha1.GrantExpired },
 		"removedAt and revokedAt":      func(g *v1alpha1.AccessGrant) { g.Status.Phase, g.Status.RemovedAt = v1alpha1.GrantRevoked, &at },
-		"end reason Revoked": func(g *v1alpha1.AccessGrant) {
+		"the end reason does not fit": func(g *v1alpha1.AccessGrant) {
 			g.Status.Phase, g.Status.End = v1alpha1.GrantExpired, &v1alpha1.End{Reason: v1alpha1.EndRevoked}
 		},
 		"Ready or Stalled while ending": func(g *v1alpha1.AccessGrant) { g.Status.Phase = v1alpha1.GrantEnding },
-		"phase Scheduled: Ready is":     func(g *v1alpha1.AccessGrant) { g.Status.Phase = v1alpha1.GrantScheduled },
-		"phase Pending: Active is":      func(g *v1alpha1.AccessGrant) { g.Status.Phase = v1alpha1.GrantPending },
+		"phase Scheduled: it is":        func(g *v1alpha1.AccessGrant) { g.Status.Phase = v1alpha1.GrantScheduled },
+		"Active does not fit":           func(g *v1alpha1.AccessGrant) { g.Status.Phase = v1alpha1.GrantPending },
 		"no such phase":                 func(g *v1alpha1.AccessGrant) { g.Status.Phase = "Odd" },
 	}
 	for want, change := range cases {
