@@ -44,8 +44,8 @@
 // every role has both before and after) is tested for losses and the most (what it has at either time) for gains. The
 // first of the three moments for moving that passes is taken.
 //
-// When none passes, the user crosses by a bridge: a role oam.bridge~<hash> that holds exactly what the user's managed
-// roles held. The user is swapped onto it before the roles change, which changes nothing, and swapped from it to the
+// When none passes, the user crosses by a bridge: a role oam.bridge~<hash> that holds exactly what those of the user's
+// managed roles held that change or go. The user is swapped onto it before the roles change, which changes nothing, and swapped from it to the
 // final roles after all of them have changed, which is one step from before to after. Bridges are in the inventory like
 // all roles. Plans rarely need them.
 //

@@ -118,9 +118,9 @@ func (b *builder) moves(when slot) []Step {
 		bridge, bridged := b.bridged[u.name]
 		switch {
 		case bridged && when == beforeWidening:
-			to = []string{bridge}
+			to = append(b.steady(&u), bridge)
 		case bridged && when == atLast:
-			from = []string{bridge}
+			from = append(b.steady(&u), bridge)
 		case bridged || b.slots[u.name] != when:
 			continue
 		}

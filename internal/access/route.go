@@ -68,7 +68,7 @@ func newRoute(in Input, d Desired) *route {
 		step := r.cross(u)
 		r.slots[u.name] = step.when
 		if step.bridge {
-			ps := r.union(u.have)
+			ps := r.union(without(u.have, r.steady(u)))
 			name := bridgeName(string(in.Instance.UID), d.Members[u.name], ps)
 			bridges[name] = ps
 			r.bridged[u.name] = name
@@ -89,6 +89,18 @@ func bridgeName(instanceUID string, wanted []string, ps []Permission) string {
 		parts = append(parts, p.Action, p.Resource)
 	}
 	return bridgePrefix + digest(parts...)
+}
+
+// steady are the roles that a user has and keeps as they are; they are left in place beside a bridge, also because a
+// frozen role could not be given back.
+func (r *route) steady(u *userAim) []string {
+	var out []string
+	for _, role := range u.have {
+		if r.changes[role] == unchanged && slices.Contains(u.want, role) {
+			out = append(out, role)
+		}
+	}
+	return out
 }
 
 // union is what roles hold as observed.
