@@ -108,7 +108,7 @@ func (d *draft) alreadySpent() bool {
 	}
 	digest := Digest(d.Grant)
 	return slices.ContainsFunc(d.Instance.Status.Spent, func(spent v1alpha1.SpentGrant) bool {
-		return spent.Digest == digest && spent.UID != string(d.Grant.UID) && d.Now.Before(spent.Until.Time)
+		return spent.Digest == digest && d.Now.Before(spent.Until.Time)
 	})
 }
 

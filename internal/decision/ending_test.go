@@ -150,6 +150,16 @@ func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 			if v := settle(t, f); v.RemovedAt != nil {
 				t.Error("it counts as removed while Airflow stores it")
 			}
+			for _, unproved := range []decision.GrantSight{
+				{Desire: access.GrantDesire{Live: true}, Proof: access.GrantProof{Absent: true}},
+				{Desire: access.GrantDesire{Live: false}, Proof: access.GrantProof{}},
+			} {
+				unproved.ObservedAt = t0.Add(ended + time.Second)
+				f.Sight.Grant = &unproved
+				if v := settle(t, f); v.RemovedAt != nil {
+					t.Errorf("it counts as removed by %+v", unproved)
+				}
+			}
 			seen(f, ended+1500*time.Millisecond, false)
 			f.Now = f.Now.Add(2 * time.Second)
 			v = settle(t, f)
