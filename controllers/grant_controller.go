@@ -209,11 +209,11 @@ func (s *grantScope) collect(ctx context.Context) error {
 // collectWait is how often a grant that ended is looked at for its retention; nobody waits for that moment.
 const collectWait = time.Hour
 
-// result says when to look again: exactly when time changes the verdict, and sooner for the grants that are being
-// taken away than for others.
+// result says when to look again: exactly when time changes the verdict, and before others where the grant is being
+// taken away then.
 func (s *grantScope) result() ctrl.Result {
 	priority := priorityNormal
-	if s.verdict.Urgent || access.Live(s.grant, s.now, s.facts.CacheTTL) {
+	if s.verdict.Urgent || access.Live(s.grant, s.now, s.facts.CacheTTL) && !access.Live(s.grant, s.now.Add(maxWait), s.facts.CacheTTL) {
 		priority = priorityEnding
 	}
 	switch next := s.verdict.NextAt; {

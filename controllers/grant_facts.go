@@ -17,7 +17,8 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 )
 
-// gather reads all that the decision depends on.
+// gather reads all that the decision depends on. Policy and instance, whose status may be large, are those of the cache
+// itself: they are never changed.
 func (s *grantScope) gather(ctx context.Context) error {
 	s.facts = decision.Facts{Now: s.now, Since: s.since, Grant: s.stored, Latched: s.memory.latched(s.stored.UID)}
 	// What ends a grant for good is not decided from a cache that may be behind.
@@ -46,7 +47,7 @@ func (s *grantScope) gather(ctx context.Context) error {
 func (s *grantScope) findPolicy(ctx context.Context, final bool) (*v1alpha1.DagAccessPolicy, error) {
 	key := policyKeyOf(s.stored)
 	list := &v1alpha1.DagAccessPolicyList{}
-	if err := s.List(ctx, list, client.MatchingFields{indexKey: key.String()}); err != nil {
+	if err := s.List(ctx, list, client.MatchingFields{indexKey: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	if len(list.Items) > 0 {
@@ -80,7 +81,7 @@ func (s *grantScope) findInstance(ctx context.Context, final bool) (*v1alpha1.Ai
 		return nil, nil
 	}
 	list := &v1alpha1.AirflowInstanceList{}
-	if err := s.List(ctx, list, client.MatchingFields{indexKey: key.String()}); err != nil {
+	if err := s.List(ctx, list, client.MatchingFields{indexKey: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err
 	}
 	pinned := ""

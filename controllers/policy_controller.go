@@ -124,20 +124,24 @@ func (s *policyScope) instanceKey() types.NamespacedName {
 	return types.NamespacedName{Namespace: s.stored.Namespace, Name: s.stored.Spec.InstanceRef.Name}
 }
 
-// findInstance gives the policy's instance; nil where there is none. Before a deleted policy is let go, the API server
-// itself is asked.
+// findInstance gives the policy's instance as the cache holds it, which is never changed; nil where there is none. Before
+// a deleted policy is let go, the API server itself is asked.
 func (s *policyScope) findInstance(ctx context.Context) (*v1alpha1.AirflowInstance, error) {
+	list := &v1alpha1.AirflowInstanceList{}
+	if err := s.List(ctx, list, client.MatchingFields{indexKey: s.instanceKey().String()}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	if len(list.Items) > 0 {
+		return &list.Items[0], nil
+	}
+	if s.stored.DeletionTimestamp == nil || s.APIReader == nil {
+		return nil, nil
+	}
 	instance := &v1alpha1.AirflowInstance{}
-	err := s.Get(ctx, s.instanceKey(), instance)
-	if err == nil {
-		return instance, nil
+	if err := s.APIReader.Get(ctx, s.instanceKey(), instance); err != nil {
+		return nil, client.IgnoreNotFound(err)
 	}
-	if client.IgnoreNotFound(err) == nil && s.stored.DeletionTimestamp != nil && s.APIReader != nil {
-		if err = s.APIReader.Get(ctx, s.instanceKey(), instance); err == nil {
-			return instance, nil
-		}
-	}
-	return nil, client.IgnoreNotFound(err)
+	return instance, nil
 }
 
 // viewOf takes from a report what concerns the policy; nil where the pass did not know it.
