@@ -7,7 +7,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -146,87 +145,3 @@ var _ = Describe("A grant among the faults of Kubernetes", func() {
 type emptyLists struct{ client.Client }
 
 func (emptyLists) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
-
-var _ = Describe("The next look at a grant", func() {
-	It("is exactly when time changes it, and never more than a minute away", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		grant := w.activeGrant(ctx, "bob")
-		for after, want := range map[time.Duration]time.Duration{
-			0:                                      time.Minute,
-			time.Hour - ttl - 7*time.Second:        7 * time.Second,
-			time.Hour - ttl - time.Millisecond:     time.Millisecond,
-			time.Hour - ttl - 59*time.Second - 1e6: 59*time.Second + 1e6,
-		} {
-			clock.SetTime(grant.Status.Activation.At.Add(after))
-			w.pass(ctx)
-			result, err := grants.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
-			Expect(err).NotTo(HaveOccurred())
-			Expect(result.RequeueAfter).To(Equal(want), "%s after its activation", after)
-			soon := after > 0
-			Expect(*result.Priority > 0).To(Equal(soon), "%s after its activation", after)
-		}
-		clock.SetTime(grant.Status.Activation.At.Time)
-	})
-})
-
-var _ = Describe("A grant that ended long ago", func() {
-	It("is deleted after the retention, unless a Git tool tracks it", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		plain := w.activeGrant(ctx, "plain")
-		expires := metav1.NewTime(clock.Now().Add(time.Hour))
-		tracked := w.activeGrant(ctx, "tracked", func(g *v1alpha1.AccessGrant) {
-			g.Spec.Duration, g.Spec.ExpiresAt = nil, &expires
-			g.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "x"}
-		})
-		w.step(ctx, time.Hour)
-		w.pass(ctx)
-		for _, grant := range []*v1alpha1.AccessGrant{plain, tracked} {
-			Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Expired: Expired"))
-		}
-		w.step(ctx, retention-time.Second)
-		Consistently(gone, "300ms").WithArguments(ctx, plain).Should(BeFalse())
-		w.step(ctx, time.Second)
-		Eventually(gone).WithArguments(ctx, plain).Should(BeTrue())
-		Consistently(gone, "300ms").WithArguments(ctx, tracked).Should(BeFalse())
-	})
-
-	It("does not come back when it is extended, and says that this was too late", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		grant := w.activeGrant(ctx, "bob")
-		w.step(ctx, time.Hour)
-		w.pass(ctx)
-		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Expired: Expired"))
-		longer := grant.DeepCopy()
-		longer.Spec.Duration.Duration = 5 * time.Hour
-		Expect(admin.Patch(ctx, longer, client.MergeFrom(grant))).To(Succeed())
-		Eventually(told.about).WithArguments(grant).Should(ContainElement("ExtensionTooLate"))
-		Expect(phaseOf(ctx, grant)).To(Equal("Expired: Expired"))
-	})
-})
-
-var _ = Describe("A live grant", func() {
-	It("follows an extension of its end", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		grant := w.activeGrant(ctx, "bob")
-		longer := grant.DeepCopy()
-		longer.Spec.Duration.Duration = 2 * time.Hour
-		Expect(admin.Patch(ctx, longer, client.MergeFrom(grant))).To(Succeed())
-		Eventually(func(g Gomega) {
-			g.Expect(phaseOf(ctx, grant)).To(Equal("Active: Active"))
-			g.Expect(grant.Status.Activation.ExpiresAt.Sub(grant.Status.Activation.At.Time)).To(Equal(2 * time.Hour))
-		}).Should(Succeed())
-	})
-
-	It("is Unknown when its Airflow was not looked at for twice the interval, and Active after the next look", func(ctx SpecContext) {
-		w := newWorld(ctx)
-		grant := w.activeGrant(ctx, "bob")
-		w.down = errDown
-		w.step(ctx, 20*time.Minute)
-		w.pass(ctx)
-		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Active: NotObserved"))
-		w.checkStatus(ctx)
-		w.down = nil
-		w.pass(ctx)
-		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Active: Active"))
-	})
-})

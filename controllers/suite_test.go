@@ -3,6 +3,7 @@ package controllers_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -32,6 +33,7 @@ var (
 
 var _ = BeforeSuite(func() {
 	ctrl.SetLogger(GinkgoLogr)
+	SetDefaultEventuallyTimeout(15 * time.Second)
 	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
 	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
 	adminConfig, _ = controlplane.Start(GinkgoT(), controlplane.WithAdmission())
