@@ -38,9 +38,8 @@ type GrantReconciler struct {
 	since       time.Time
 }
 
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants,verbs=get;list;watch;update;patch;delete
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants/finalizers,verbs=update
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants,verbs=get;list;watch;patch;delete
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants/status,verbs=patch
 // +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies;airflowinstances,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

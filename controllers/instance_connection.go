@@ -27,8 +27,13 @@ type connection struct {
 	uid      types.UID
 	client   *airflow.Client
 	actuator *actuator.Actuator
-	// endpoint and digest say what the client was made of.
+	// endpoint and digest say what the client was made of; problem is what was wrong when the Secrets were read last, at
+	// readAt for the generation readFor. They are read again every dagInterval, and at once when Airflow refused them.
 	endpoint, digest string
+	problem          *trouble
+	readAt           time.Time
+	readFor          int64
+	refused          bool
 
 	server    airflow.Server
 	account   string
@@ -58,12 +63,24 @@ type material struct {
 func (r *InstanceReconciler) connect(ctx context.Context, afi *v1alpha1.AirflowInstance) (*connection, *trouble) {
 	key := types.NamespacedName{Namespace: afi.Namespace, Name: afi.Name}
 	conn := r.connection(key, afi.UID)
-	found, problem := r.readMaterial(ctx, afi)
-	if problem != nil {
-		return conn, problem
+	now := r.Clock.Now()
+	if conn.client != nil && !conn.refused && conn.readFor == afi.Generation && now.Sub(conn.readAt) < afi.Spec.DagInterval.Duration {
+		return conn, conn.problem
 	}
+	var found material
+	found, conn.problem = r.readMaterial(ctx, afi)
+	conn.readAt, conn.readFor, conn.refused = now, afi.Generation, false
+	if conn.problem != nil {
+		return conn, conn.problem
+	}
+	conn.problem = r.renew(ctx, key, afi, conn, found)
+	return conn, conn.problem
+}
+
+// renew makes a new client where the material is not what the present one was made of.
+func (r *InstanceReconciler) renew(ctx context.Context, key types.NamespacedName, afi *v1alpha1.AirflowInstance, conn *connection, found material) *trouble {
 	if conn.client != nil && conn.digest == found.digest {
-		return conn, nil
+		return nil
 	}
 	client, err := airflow.New(airflow.Config{
 		URL: afi.Spec.URL, Credentials: found.credentials, CABundle: found.ca,
@@ -71,11 +88,11 @@ func (r *InstanceReconciler) connect(ctx context.Context, afi *v1alpha1.AirflowI
 		Observer: r.observer(key, conn),
 	})
 	if err != nil {
-		return conn, connectTrouble(afi, err)
+		return connectTrouble(err)
 	}
 	if problem := r.moved(ctx, afi, client); problem != nil {
 		client.Close()
-		return conn, problem
+		return problem
 	}
 	if conn.client != nil {
 		conn.client.Close()
@@ -88,7 +105,7 @@ func (r *InstanceReconciler) connect(ctx context.Context, afi *v1alpha1.AirflowI
 	}
 	conn.client, conn.endpoint, conn.digest = client, client.URL(), found.digest
 	conn.checkedAt, conn.notBefore, conn.failures = time.Time{}, time.Time{}, 0
-	return conn, nil
+	return nil
 }
 
 // connection finds or makes the memory of an instance. A re-created instance starts anew.
@@ -113,6 +130,7 @@ func (r *InstanceReconciler) disconnect(key types.NamespacedName) {
 		conn.client.Close()
 	}
 	delete(r.connections, key)
+	metrics.ForgetInstance(key.String())
 }
 
 // observer counts requests and measures the clock of the server.
@@ -174,8 +192,8 @@ func (r *InstanceReconciler) readSecret(ctx context.Context, namespace, name str
 		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretForbidden,
 			message: fmt.Sprintf("the operator may not read Secret %q: list namespace %s in the chart's value instanceNamespaces", name, namespace)}
 	default:
-		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretNotFound,
-			message: fmt.Sprintf("Secret %q cannot be read now", name)}
+		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonKubernetesFailed,
+			message: fmt.Sprintf("Secret %q cannot be read now; it is tried again", name)}
 	}
 }
 
@@ -187,7 +205,7 @@ func (r *InstanceReconciler) moved(ctx context.Context, afi *v1alpha1.AirflowIns
 	}
 	roles, err := client.Roles(ctx)
 	if err != nil {
-		return connectTrouble(afi, err)
+		return connectTrouble(err)
 	}
 	there := make(map[string]bool, len(roles.Items))
 	for _, role := range roles.Items {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
@@ -54,9 +55,8 @@ type InstanceReconciler struct {
 	connections map[types.NamespacedName]*connection
 }
 
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances/finalizers,verbs=update
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances/status,verbs=patch
 // +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies;accessgrants,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
@@ -152,6 +152,8 @@ func (r *InstanceReconciler) open(ctx context.Context, s *instanceScope) (bool, 
 	}
 	if problem := r.check(ctx, s.afi, conn); problem != nil {
 		s.trouble = problem
+		conn.refused = problem.credentials
+		conn.failures++
 		return true, nil
 	}
 	return false, nil
@@ -172,11 +174,13 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		conn.first = false
 		conn.failures = 0
 		r.looked(s, look, report)
+	} else if apierrors.IsConflict(report.Err) {
+		return true, report.Err // somebody changed the object; tried again at once
 	} else if ctx.Err() == nil {
 		conn.failures++
-		s.trouble = connectTrouble(s.afi, report.Err)
+		s.trouble = connectTrouble(report.Err)
 		if s.trouble.credentials {
-			conn.checkedAt = time.Time{}
+			conn.checkedAt, conn.refused = time.Time{}, true
 		}
 		conn.notBefore = r.Clock.Now().Add(s.trouble.wait)
 	}

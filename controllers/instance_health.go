@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -50,7 +52,11 @@ var reactions = map[airflow.Cause]reaction{
 }
 
 // connectTrouble says what an error of the client means for an instance.
-func connectTrouble(_ *v1alpha1.AirflowInstance, err error) *trouble {
+func connectTrouble(err error) *trouble {
+	if refused := apierrors.APIStatus(nil); errors.As(err, &refused) {
+		return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonKubernetesFailed,
+			message: "the Kubernetes API did not take a write or answer a read: " + string(refused.Status().Reason)}
+	}
 	if errors.Is(err, actuator.ErrListShifted) {
 		return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonListShifted, message: err.Error()}
 	}
@@ -78,14 +84,14 @@ func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowIns
 		if server.Version != "" {
 			conn.server = server
 		}
-		return connectTrouble(afi, err)
+		return connectTrouble(err)
 	}
 	conn.server = server
 	if problem := compatible(server); problem != nil {
 		return problem
 	}
 	if err := conn.client.CheckAccount(ctx); err != nil {
-		problem := connectTrouble(afi, err)
+		problem := connectTrouble(err)
 		if missing, ok := airflow.MissingPermissions(err); ok {
 			names := make([]string, 0, len(missing))
 			for _, p := range missing {
@@ -97,7 +103,7 @@ func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowIns
 	}
 	account, err := conn.client.Account(ctx)
 	if err != nil {
-		return connectTrouble(afi, err)
+		return connectTrouble(err)
 	}
 	conn.account, conn.checkedAt = account.Username, now
 	return nil

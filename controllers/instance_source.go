@@ -41,7 +41,7 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 func (s *instanceSource) StoreInventory(ctx context.Context, inventory []v1alpha1.ManagedRole, held []v1alpha1.HeldRevocation) error {
 	before := s.afi.DeepCopy()
 	s.afi.Status.ManagedRoles = inventory
-	s.afi.Status.Held = held
+	s.afi.Status.Held = bounded(held)
 	s.afi.Status.Endpoint = s.conn.endpoint
 	s.afi.Status.Account = s.conn.account
 	if err := s.r.Status().Patch(ctx, s.afi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {

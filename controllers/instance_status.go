@@ -18,6 +18,7 @@ import (
 
 const (
 	maxDrift = 16
+	maxHeld  = 256
 	maxSpent = 1024
 )
 
@@ -47,7 +48,7 @@ func (s *instanceScope) describeReport() {
 	st.Endpoint, st.Account = report.Endpoint, report.Account
 	counts := report.Counts
 	st.Counts = &counts
-	st.ManagedRoles, st.Held, st.Plan = report.Inventory, report.Held, report.Plan
+	st.ManagedRoles, st.Held, st.Plan = report.Inventory, bounded(report.Held), report.Plan
 	st.Spent = s.spent(st.Spent)
 	if len(report.Drift) > 0 {
 		st.Drift = drifts(st.Drift, report.Drift, report.StartedAt)
@@ -59,6 +60,12 @@ func (s *instanceScope) describeReport() {
 	name := s.afi.Namespace + "/" + s.afi.Name
 	metrics.ObservePass(name, report.FinishedAt.Sub(report.StartedAt), report.FinishedAt)
 	metrics.SetClockSkew(name, s.conn.skew.Ahead())
+}
+
+// bounded keeps as many held losses as a status can hold. Those beyond are held, too; their 24 hours begin when there is
+// room for them.
+func bounded(entries []v1alpha1.HeldRevocation) []v1alpha1.HeldRevocation {
+	return entries[:min(len(entries), maxHeld)]
 }
 
 // drifts puts new drifts before the stored ones.
@@ -194,6 +201,9 @@ func (s *instanceScope) inSync() metav1.Condition {
 	case len(report.Held) > 0:
 		c.Reason = v1alpha1.ReasonMassRevocationHeld
 		c.Message = held(report.Held)
+	case len(report.Contested) > 0:
+		c.Reason = v1alpha1.ReasonContested
+		c.Message = fmt.Sprintf("somebody else keeps undoing what is restored: %d items are left alone until the next interval, such as %s; see status.drift", len(report.Contested), report.Contested[0])
 	case unrepaired(report.Drift) > 0:
 		c.Reason = v1alpha1.ReasonDriftReported
 		c.Message = fmt.Sprintf("somebody else changed what is managed: %d changes are not repaired; see status.drift", unrepaired(report.Drift))

@@ -34,9 +34,8 @@ type PolicyReconciler struct {
 	since time.Time
 }
 
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies,verbs=get;list;watch;update;patch
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies/status,verbs=get;update;patch
-// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies/finalizers,verbs=update
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=dagaccesspolicies/status,verbs=patch
 // +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=airflowinstances;accessgrants,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 

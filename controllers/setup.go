@@ -62,7 +62,7 @@ func Setup(mgr ctrl.Manager, s Settings) error {
 		Recorder: mgr.GetEventRecorder("airflow-oam"), Retention: s.Retention,
 	}
 	policy := &PolicyReconciler{
-		Client: mgr.GetClient(), Clock: s.Clock, Reports: reports, Recorder: mgr.GetEventRecorder("airflow-oam"),
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Reports: reports, Recorder: mgr.GetEventRecorder("airflow-oam"),
 	}
 	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{instance, grant, policy} {
 		if err := reconciler.SetupWithManager(mgr); err != nil {

@@ -31,6 +31,6 @@ var AddToScheme = SchemeBuilder.AddToScheme
 const (
 	// Finalizer keeps an object until what it gave in Airflow is proved gone.
 	Finalizer = "access.airflow-oam.dev/revoke"
-	// ReconcileAtAnnotation asks for a pass now; every change of its value wakes the object's instance.
+	// ReconcileAtAnnotation asks for a pass now: every change of its value on an AirflowInstance makes a full comparison.
 	ReconcileAtAnnotation = "access.airflow-oam.dev/reconcile-at"
 )

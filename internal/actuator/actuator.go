@@ -139,8 +139,10 @@ func (p *pass) run(ctx context.Context, look Look) error {
 			}
 			continue
 		}
-		if err := p.store(ctx); err != nil {
-			return err
+		if gives(steps) {
+			if err := p.store(ctx); err != nil {
+				return err
+			}
 		}
 		if err := p.apply(ctx, steps); err != nil {
 			return err
@@ -168,6 +170,9 @@ func (p *pass) declare(ctx context.Context) error {
 	}
 	instance := declared.Instance.DeepCopy()
 	instance.Status.ManagedRoles = p.owned()
+	if !declared.StartsAllowed {
+		instance.Spec.Mode = v1alpha1.ModeSuspended // endings go on, nothing is given
+	}
 	declared.Instance = instance
 	p.declared = declared
 	return nil

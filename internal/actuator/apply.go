@@ -50,17 +50,15 @@ func (p *pass) next(plan access.Plan) []access.Step {
 	return nil
 }
 
-// open says whether nothing that failed before stands in the way of a step, and whether it may be taken now.
+// open says whether nothing that failed before stands in the way of a step.
 func (p *pass) open(s access.Step) bool {
 	switch s.Kind {
 	case access.StepRemoveMember:
 		return true
-	case access.StepCreateRole, access.StepWidenRole:
-		return p.declared.StartsAllowed && !p.blocked.held[s.Role]
-	case access.StepNarrowRole, access.StepReplaceRole:
+	case access.StepCreateRole, access.StepWidenRole, access.StepNarrowRole, access.StepReplaceRole:
 		return !p.blocked.held[s.Role]
 	case access.StepAddMember, access.StepSwapMember:
-		return p.declared.StartsAllowed && !p.blocked.users[fold(s.Username)] && p.exist(s.Roles)
+		return !p.blocked.users[fold(s.Username)] && p.exist(s.Roles)
 	case access.StepRemoveReplaced:
 		return !p.blocked.users[fold(s.Username)]
 	case access.StepDeleteRole:
@@ -96,6 +94,17 @@ func (p *pass) fail(step access.Step, err error) {
 	for _, name := range step.Roles {
 		p.blocked.held[name] = true
 	}
+}
+
+// gives says whether steps make or give anything: only those need the inventory to be stored before. Taking away never
+// waits for Kubernetes.
+func gives(steps []access.Step) bool {
+	switch steps[0].Kind {
+	case access.StepCreateRole, access.StepWidenRole, access.StepReplaceRole, access.StepAddMember, access.StepSwapMember:
+		return true
+	case access.StepRemoveMember, access.StepRemoveReplaced, access.StepNarrowRole, access.StepDeleteRole:
+	}
+	return false
 }
 
 // store saves the inventory before the first write that needs it.
@@ -184,21 +193,18 @@ func (p *pass) each(ctx context.Context, steps []access.Step, write func(context
 
 // applyMembers writes users' roles. Each user is read right before and right after.
 func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
-	begin := p.clock.Now()
 	slices.SortStableFunc(steps, func(a, b access.Step) int { return p.place(a.Username) - p.place(b.Username) })
+	var ahead []access.Step
 	if len(steps) > p.batch {
-		steps = steps[:p.batch]
-	}
-	names := make([]string, len(steps))
-	for i, s := range steps {
-		names[i] = s.Username
+		steps, ahead = steps[:p.batch], steps[p.batch:min(2*p.batch, len(steps))]
 	}
 	before := p.snap.observed()
-	if err := p.readUsers(ctx, names, begin, nil); err != nil {
+	if err := p.readUsers(ctx, p.stale(steps), p.clock.Now(), nil); err != nil {
 		return err
 	}
 	steps = p.same(before, steps)
 	current := p.snap.users
+	writing := p.clock.Now()
 	results, stop := p.each(ctx, steps, func(ctx context.Context, s access.Step) (bool, error) {
 		st := current[fold(s.Username)]
 		if p.clock.Since(st.at) > sliceTime {
@@ -218,11 +224,23 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 		_, err := p.airflow.SetUserRoles(ctx, st.user.Username, roles)
 		return true, err
 	})
-	if err := p.verifyMembers(ctx, results); err != nil && stop == nil {
+	p.pace(p.clock.Since(writing), results)
+	if err := p.verifyMembers(ctx, results, ahead); err != nil && stop == nil {
 		stop = err
 	}
-	p.pace(begin, len(steps))
 	return stop
+}
+
+// stale are the users of steps who were not read just now, by the slice before.
+func (p *pass) stale(steps []access.Step) []string {
+	const fresh = sliceTime / 4
+	var names []string
+	for _, s := range steps {
+		if st, ok := p.snap.users[fold(s.Username)]; !ok || p.clock.Since(st.at) > fresh {
+			names = append(names, s.Username)
+		}
+	}
+	return names
 }
 
 // same leaves out steps for users who are gone or are another person than the plan was made for; the next plan knows.
@@ -249,15 +267,21 @@ func (p *pass) place(username string) int {
 	return len(p.snap.order)
 }
 
-// pace fits the number of users that are read together to what a slice can write.
-func (p *pass) pace(begin time.Time, steps int) {
-	const least, most = 100, 800
-	switch spent := p.clock.Since(begin); {
-	case spent > sliceTime:
-		p.batch = max(least, p.batch/2)
-	case spent < sliceTime/2 && steps == p.batch:
-		p.batch = min(most, p.batch*2)
+// pace fits the number of users that are read together to what the rest of a slice can write: what is read and not
+// written would be read again.
+func (p *pass) pace(spent time.Duration, results []result) {
+	const least, most = 50, 800
+	begun := 0
+	for _, r := range results {
+		if r.begun {
+			begun++
+		}
 	}
+	if spent <= 0 || begun < least {
+		return
+	}
+	fits := int(0.9 * float64(begun) * float64(sliceTime) / float64(spent))
+	p.batch = min(max(fits, least), most)
 }
 
 // changed gives the roles after a step; what the step does not name stays.
@@ -283,8 +307,9 @@ func changed(roles []string, s access.Step) []string {
 	return slices.Compact(out)
 }
 
-// verifyMembers reads back every user whose write was begun, also those whose answer was an error.
-func (p *pass) verifyMembers(ctx context.Context, results []result) error {
+// verifyMembers reads back every user whose write was begun, also those whose answer was an error, and in the same go
+// those who are written next.
+func (p *pass) verifyMembers(ctx context.Context, results []result, ahead []access.Step) error {
 	var names []string
 	for _, r := range results {
 		if r.begun {
@@ -293,6 +318,9 @@ func (p *pass) verifyMembers(ctx context.Context, results []result) error {
 	}
 	if len(names) == 0 {
 		return nil
+	}
+	for _, s := range ahead {
+		names = append(names, s.Username)
 	}
 	if err := p.readUsers(ctx, names, p.clock.Now(), nil); err != nil {
 		return err

@@ -1,7 +1,9 @@
 package actuator
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -43,6 +45,8 @@ type Report struct {
 	Changes int
 	// Err is why the pass could not observe or not finish; nil where everything was seen and done.
 	Err error
+	// Contested are items that others keep changing and that are left alone for now.
+	Contested []string
 	// Failures are steps that did not take effect, as sentences without secrets, bounded.
 	Failures []string
 }
@@ -125,6 +129,7 @@ func (p *pass) fill(r *Report) {
 	p.inventory = r.Inventory
 	r.Held = p.desired.Held
 	r.Drift = p.drift
+	r.Contested = slices.Sorted(maps.Keys(p.givenUp()))
 	if mode := p.declared.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
 		r.Plan = access.Render(access.ObservePlan(p.input))
 	}

@@ -7,12 +7,17 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const (
 	pageSize = 100
 	// maxReads is how often a list that shifts is read from its beginning.
 	maxReads = 3
+	// pagesAtOnce is how many pages of a list are asked for at once.
+	pagesAtOnce = 4
 	// maxItems bounds what is held in memory of one list, maxPages the requests
 	// of one reading.
 	maxItems = 200_000
@@ -43,37 +48,92 @@ func (l listing[W, T]) read(ctx context.Context, c *Client) (List[T], error) {
 	return list, nil
 }
 
+// readOnce reads the first page, then the others where they are if every page is
+// as long as the first, some at once. Where a page turns out to be shorter, the
+// list goes on after it.
 func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error) {
-	seen := map[string]bool{}
-	list := List[T]{Complete: true}
-	for page, offset := 0, 0; ; page++ {
-		if page == maxPages {
-			return List[T]{}, &Error{Cause: CauseNotAirflow, Method: http.MethodGet, Endpoint: l.endpoint, Detail: "the list has too many pages"}
-		}
-		items, total, err := l.readPage(ctx, c, pageSize, offset)
-		if err != nil {
-			return List[T]{}, err
-		}
-		if page > 0 && total != list.Total {
-			list.Complete = false
-		}
-		list.Total = total
-		before := len(list.Items)
-		for _, item := range items {
-			if key := l.key(item); seen[key] {
-				list.Complete = false
-			} else {
-				seen[key] = true
-				list.Items = append(list.Items, item)
-			}
-		}
-		offset += len(items)
-		if len(list.Items) == before || offset >= total {
+	first, total, err := l.readPage(ctx, c, pageSize, 0)
+	if err != nil {
+		return List[T]{}, err
+	}
+	ahead, err := l.readAhead(ctx, c, len(first), total)
+	if err != nil {
+		return List[T]{}, err
+	}
+	list := List[T]{Complete: true, Total: total}
+	seen := make(map[string]bool, total)
+	page := onePage[T]{items: first, total: total}
+	for count, offset := 1, 0; ; count++ {
+		fresh := list.add(page, seen, l.key)
+		if offset += len(page.items); !fresh || offset >= list.Total {
 			break // at the end, or nothing new any more
+		}
+		if count == maxPages {
+			return List[T]{}, l.tooMany()
+		}
+		known := false
+		if page, known = ahead[offset]; known {
+			continue
+		}
+		if page.items, page.total, err = l.readPage(ctx, c, pageSize, offset); err != nil {
+			return List[T]{}, err
 		}
 	}
 	list.Complete = list.Complete && len(list.Items) == list.Total
 	return list, nil
+}
+
+func (l listing[W, T]) tooMany() error {
+	return &Error{Cause: CauseNotAirflow, Method: http.MethodGet, Endpoint: l.endpoint, Detail: "the list has too many pages"}
+}
+
+// onePage is what one answer holds.
+type onePage[T any] struct {
+	items []T
+	total int
+}
+
+// add takes in one page, and says whether anything on it was new.
+func (list *List[T]) add(page onePage[T], seen map[string]bool, key func(T) string) bool {
+	if page.total != list.Total {
+		list.Complete, list.Total = false, page.total
+	}
+	before := len(list.Items)
+	for _, item := range page.items {
+		if name := key(item); seen[name] {
+			list.Complete = false
+		} else {
+			seen[name] = true
+			list.Items = append(list.Items, item)
+		}
+	}
+	return len(list.Items) > before
+}
+
+// readAhead reads the pages after the first, by their offsets.
+func (l listing[W, T]) readAhead(ctx context.Context, c *Client, size, total int) (map[int]onePage[T], error) {
+	if size == 0 || size >= total {
+		return nil, nil
+	}
+	if total/size >= maxPages {
+		return nil, l.tooMany()
+	}
+	var (
+		mu    sync.Mutex
+		pages = make(map[int]onePage[T], total/size)
+	)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(pagesAtOnce)
+	for offset := size; offset < total; offset += size {
+		group.Go(func() error {
+			items, count, err := l.readPage(ctx, c, pageSize, offset)
+			mu.Lock()
+			defer mu.Unlock()
+			pages[offset] = onePage[T]{items, count}
+			return err
+		})
+	}
+	return pages, group.Wait()
 }
 
 // readPage reads one page. A server may give fewer items than asked for.
