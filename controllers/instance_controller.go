@@ -170,13 +170,14 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 	before := conn.requests.Load()
 	report := conn.actuator.Pass(ctx, source, look)
 	s.report, s.requests = report, conn.requests.Load()-before
-	if report.Err == nil {
+	switch {
+	case report.Err == nil:
 		conn.first = false
 		conn.failures = 0
 		r.looked(s, look, report)
-	} else if apierrors.IsConflict(report.Err) {
+	case apierrors.IsConflict(report.Err):
 		return true, report.Err // somebody changed the object; tried again at once
-	} else if ctx.Err() == nil {
+	case ctx.Err() == nil:
 		conn.failures++
 		s.trouble = connectTrouble(report.Err)
 		if s.trouble.credentials {

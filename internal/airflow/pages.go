@@ -71,13 +71,13 @@ func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error)
 		if count == maxPages {
 			return List[T]{}, l.tooMany()
 		}
-		known := false
-		if page, known = ahead[offset]; known {
-			continue
+		next, known := ahead[offset]
+		if !known {
+			if next.items, next.total, err = l.readPage(ctx, c, pageSize, offset); err != nil {
+				return List[T]{}, err
+			}
 		}
-		if page.items, page.total, err = l.readPage(ctx, c, pageSize, offset); err != nil {
-			return List[T]{}, err
-		}
+		page = next
 	}
 	list.Complete = list.Complete && len(list.Items) == list.Total
 	return list, nil

@@ -92,6 +92,7 @@ func TestOperatorOnRealAirflow(t *testing.T) {
 
 // prepare creates people, a role made by hand, and the declarations.
 func (w *world) prepare(t *testing.T) {
+	t.Helper()
 	g, ctx := NewWithT(t), t.Context()
 	handmade := map[string]any{"name": "handmade", "actions": []any{map[string]any{
 		"action": map[string]string{"name": "can_read"}, "resource": map[string]string{"name": "DAG:marketing_report"},
@@ -133,6 +134,7 @@ func (w *world) read(ctx context.Context, person, dag string) int {
 
 // give applies a grant that ends after some time, and says when.
 func (w *world) give(t *testing.T, name string, length time.Duration, more string) time.Time {
+	t.Helper()
 	end := time.Now().Add(length).Truncate(time.Second).UTC()
 	values := map[string]string{"NAME": name, "END": end.Format(time.RFC3339), "MORE": more}
 	NewWithT(t).Expect(w.Apply(t.Context(), grant, values)).To(Succeed())
@@ -140,6 +142,7 @@ func (w *world) give(t *testing.T, name string, length time.Duration, more strin
 }
 
 func (w *world) field(t *testing.T, name, path string) func() string {
+	t.Helper()
 	return func() string {
 		out, err := w.Kubectl(t.Context(), nil, "get", "accessgrant/"+name, "-n", namespace, "-o", "jsonpath={"+path+"}")
 		if err != nil {
