@@ -90,7 +90,7 @@ func stopOperator() {
 	}
 }
 
-// scene is a namespace, a simulated Airflow and helpers for both.
+// scene is a namespace and the simulated Airflow that its objects are about.
 type scene struct {
 	namespace string
 	sim       *airflowtest.Server

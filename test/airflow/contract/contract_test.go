@@ -14,7 +14,7 @@ func TestAirflow33(t *testing.T) {
 		Home: t.TempDir(), NoScheduler: true, Log: os.Stderr,
 	})
 	if err != nil {
-		t.Fatalf("no Airflow to test against: %v\n\"go run ./hack/airflow start --home DIR\" shows what is missing; it needs Python 3.10 or later and a package index", err)
+		t.Fatalf("no Airflow to test against: %v\n\"go run ./hack/airflow start --home DIR\" shows what is missing; it needs Python 3.11 to 3.13 and a package index", err)
 	}
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
