@@ -3,6 +3,7 @@ package actuator
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
 
 const (
@@ -86,7 +88,7 @@ func (a *Actuator) Use(server Airflow) {
 func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &pass{Actuator: a, source: source, tries: map[string]int{}, maybe: map[string]bool{}}
+	p := &pass{Actuator: a, source: source, tries: map[string]int{}, maybe: map[string]bool{}, proved: map[string]bool{}}
 	p.started = a.clock.Now()
 	err := p.run(ctx, look)
 	return p.report(err)
@@ -112,6 +114,7 @@ type pass struct {
 	changes  int
 	tries    map[string]int  // by step key
 	maybe    map[string]bool // roles whose creation may have taken effect unseen
+	proved   map[string]bool // folded names of users who were read for a proof
 	failures []failure
 	blocked  blocked
 }
@@ -121,6 +124,7 @@ func (p *pass) run(ctx context.Context, look Look) error {
 		return err
 	}
 	if err := p.observe(ctx, look); err != nil {
+		p.takeDue(ctx, err)
 		return err
 	}
 	for range maxSlices {
@@ -151,6 +155,29 @@ func (p *pass) run(ctx context.Context, look Look) error {
 	return nil
 }
 
+// takeDue takes away what is due when not everything could be read: an ending needs only its user, who is read right
+// before. Where nothing of the server can be used it does nothing.
+func (p *pass) takeDue(ctx context.Context, cause error) {
+	if !p.snap.complete() || fatal(cause) && !airflow.IsForbidden(cause) {
+		return
+	}
+	for range maxSlices {
+		plan, err := p.decide(ctx)
+		if err != nil || ctx.Err() != nil {
+			return
+		}
+		var steps []access.Step
+		for _, step := range p.next(plan) {
+			if step.Kind == access.StepRemoveMember && step.Ending {
+				steps = append(steps, step)
+			}
+		}
+		if len(steps) == 0 || p.apply(ctx, steps) != nil {
+			return
+		}
+	}
+}
+
 // declare reads the Kubernetes side. The inventory in memory is newer than a cached status.
 func (p *pass) declare(ctx context.Context) error {
 	declared, err := p.source.Declared(ctx)
@@ -161,13 +188,19 @@ func (p *pass) declare(ctx context.Context) error {
 		p.inventory = declared.Instance.Status.ManagedRoles
 		p.loaded = true
 	}
+	known := make(map[types.UID]bool, len(p.ended))
 	for _, grant := range declared.Grants {
+		if !p.ended[grant.UID].IsZero() {
+			known[grant.UID] = true
+		}
 		if activation := grant.Status.Activation; activation == nil || grant.Status.RemovedAt != nil {
 			delete(p.ended, grant.UID)
 		} else if p.ended[grant.UID].IsZero() && !access.Live(grant, declared.Now, declared.CacheTTL) {
 			p.ended[grant.UID] = p.clock.Now() // a proof must be of a later reading
+			known[grant.UID] = true
 		}
 	}
+	maps.DeleteFunc(p.ended, func(uid types.UID, _ time.Time) bool { return !known[uid] })
 	instance := declared.Instance.DeepCopy()
 	instance.Status.ManagedRoles = p.owned()
 	if !declared.StartsAllowed {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -116,6 +117,9 @@ func (p *pass) store(ctx context.Context) error {
 		return nil
 	}
 	if err := p.source.StoreInventory(ctx, p.desired.Inventory, p.desired.Held); err != nil {
+		if apierrors.IsConflict(err) {
+			p.loaded = false // somebody else wrote the status: what it holds now counts
+		}
 		return err
 	}
 	p.stored, p.isSaved = p.desired.Inventory, true

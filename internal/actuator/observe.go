@@ -2,6 +2,7 @@ package actuator
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -72,25 +73,26 @@ func (p *pass) observeDags(ctx context.Context) error {
 // then every dagInterval.
 func (p *pass) observeAwaited(ctx context.Context) error {
 	now, interval := p.clock.Now(), p.declared.Instance.Spec.DagInterval.Duration
-	names, email := p.awaited(now, interval)
+	maps.DeleteFunc(p.looked, func(_ string, last time.Time) bool { return p.started.Sub(last) >= interval })
+	names, email := p.awaited()
 	pages := (len(p.snap.order) + airflow.PageSize - 1) / airflow.PageSize
-	if len(names) > max(pages, 1) || email && now.Sub(p.emailLook) >= interval {
+	if len(names) > max(pages, 1) || email && p.started.Sub(p.emailLook) >= interval {
 		users, err := p.airflow.Users(ctx)
 		if err != nil {
 			return err
 		}
 		p.snap.setUsers(users, now)
-		p.emailLook = now
+		p.emailLook = p.started
 		for _, name := range names {
-			p.looked[fold(name)] = now
+			p.looked[fold(name)] = p.started
 		}
 		return nil
 	}
-	return p.readUsers(ctx, names, now, func(name string) { p.looked[fold(name)] = now })
+	return p.readUsers(ctx, names, now, func(name string) { p.looked[fold(name)] = p.started })
 }
 
-// awaited are subjects that nobody stored answers to, and which it is time to look for.
-func (p *pass) awaited(now time.Time, interval time.Duration) (names []string, email bool) {
+// awaited are subjects that nobody stored answers to, and which were not looked for within the interval.
+func (p *pass) awaited() (names []string, email bool) {
 	users := p.snap.observed().Users
 	index := access.NewDirectory(users, p.declared.Account)
 	seen := map[string]bool{}
@@ -103,7 +105,7 @@ func (p *pass) awaited(now time.Time, interval time.Duration) (names []string, e
 			return
 		}
 		key := fold(s.Username)
-		if last, ok := p.looked[key]; seen[key] || ok && now.Sub(last) < interval {
+		if _, looked := p.looked[key]; seen[key] || looked {
 			return
 		}
 		seen[key] = true
@@ -126,7 +128,7 @@ func (p *pass) awaited(now time.Time, interval time.Duration) (names []string, e
 // was read, so that the plan is made again.
 func (p *pass) prove(ctx context.Context) (bool, error) {
 	var stale []string
-	seen := map[string]bool{}
+	now, seen := p.clock.Now(), map[string]bool{}
 	for _, grant := range p.declared.Grants {
 		activation := grant.Status.Activation
 		if activation == nil || grant.Status.RemovedAt != nil || len(activation.Instances) == 0 {
@@ -140,8 +142,12 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 				since = end.At.Time
 			}
 		}
-		if key := fold(name); !seen[key] && p.readAt(name).Before(since) {
-			seen[key] = true
+		key := fold(name)
+		if p.proved[key] && since.After(now) {
+			continue // a clock went back: no reading of this pass can be late enough
+		}
+		if !seen[key] && p.readAt(name).Before(since) {
+			seen[key], p.proved[key] = true, true
 			stale = append(stale, name)
 		}
 	}

@@ -3,7 +3,6 @@ package actuator
 import (
 	"context"
 	"maps"
-	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -157,15 +156,13 @@ func (p *pass) foreign(name string) bool {
 }
 
 func (p *pass) disown(ctx context.Context, name string) error {
-	without := slices.Clone(p.desired.Inventory)
-	for i, entry := range without {
-		if entry.Name == name {
-			without = slices.Delete(without, i, i+1)
-			break
-		}
+	left := p.inventory
+	if p.isSaved {
+		left = p.stored // without the names that left it in this pass
 	}
-	p.stored, p.isSaved = without, true
-	return p.source.StoreInventory(ctx, without, p.desired.Held)
+	left = without(left, []string{name})
+	p.stored, p.isSaved = left, true
+	return p.source.StoreInventory(ctx, left, p.desired.Held)
 }
 
 // dagOf takes the DAG's id out of a resource name.
