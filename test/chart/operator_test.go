@@ -20,6 +20,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -28,6 +29,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -85,16 +87,33 @@ func TestOperatorWorksWithTheRightsOfTheChart(t *testing.T) {
 	limited := rest.AnonymousClientConfig(config)
 	limited.BearerToken = token.Status.Token
 
-	operator := start(t, limited, pick[appsv1.Deployment](t, all, "Deployment")[0].Spec.Template.Spec.Containers[0].Args)
+	arguments := pick[appsv1.Deployment](t, all, "Deployment")[0].Spec.Template.Spec.Containers[0].Args
+	operator := start(t, limited, arguments)
 	useAirflow(t, admin, sim)
-	samplesWork(t, admin, sim)
+	leader := holder(t, admin)
+	next := start(t, limited, arguments)
 	operator.stop(t)
+	samplesWork(t, admin, sim)
+	if now := holder(t, admin); leader == "" || now == "" || now == leader {
+		t.Errorf("the Lease went from %q to %q, want to the operator that waited", leader, now)
+	}
+	next.stop(t)
 
 	secretsAreOutOfReach(t, limited, scheme)
 	nothingWasForbidden(t, audit)
-	if strings.Contains(operator.said(), airflowtest.AdminPassword) {
+	if strings.Contains(operator.said()+next.said(), airflowtest.AdminPassword) {
 		t.Error("the operator's log holds the password")
 	}
+}
+
+// holder says which process holds the operator's Lease.
+func holder(t *testing.T, admin client.Client) string {
+	t.Helper()
+	lease := &coordinationv1.Lease{}
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: releaseNamespace, Name: "airflow-oam.access.airflow-oam.dev"}, lease); err != nil {
+		t.Fatal(err)
+	}
+	return ptr.Deref(lease.Spec.HolderIdentity, "")
 }
 
 // useAirflow has alice hold access and bob get it for a while, and takes everything away again.

@@ -62,6 +62,27 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 	}
 }
 
+// TestOperatorHoldsTheseRightsAndNoOther lists what the operator may do in the whole cluster: it makes no object of its
+// kinds, and patches them for their finalizers.
+func TestOperatorHoldsTheseRightsAndNoOther(t *testing.T) {
+	want := map[string]string{
+		"namespaces":       "get list watch",
+		"airflowinstances": "get list patch watch", "airflowinstances/status": "patch",
+		"dagaccesspolicies": "get list patch watch", "dagaccesspolicies/status": "patch",
+		"accessgrants": "delete get list patch watch", "accessgrants/status": "patch",
+		"events": "create patch",
+	}
+	got := map[string]string{}
+	for _, rule := range rules(t, objects(t, "{rbac: {exampleRoles: false}}"))["ClusterRole "+release] {
+		for _, resource := range rule.Resources {
+			got[resource] = strings.TrimSpace(got[resource] + " " + strings.Join(slices.Sorted(slices.Values(rule.Verbs)), " "))
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rights in the cluster (-want +got):\n%s", diff)
+	}
+}
+
 func TestSecretsAreReadInListedNamespacesOnly(t *testing.T) {
 	tests := map[string]struct {
 		values string

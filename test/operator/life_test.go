@@ -30,6 +30,10 @@ var _ = Describe("access", Serial, func() {
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantExpired))
 		settled(grant)
 		Expect(removed).To(BeTemporally("~", grant.Status.Activation.ExpiresAt.Time, time.Second))
+		held := s.triggering("bob", "finance_daily")
+		Expect(held).To(HaveLen(1))
+		Expect(held[0].From).To(BeTemporally(">=", grant.Status.Activation.At.Time), "not before the activation was stored")
+		Expect(held[0].To).To(BeTemporally("~", grant.Status.Activation.ExpiresAt.Time, time.Second))
 		Expect(grant.Status.RemovedAt).NotTo(BeNil())
 		Expect(s.may("alice", "finance_daily")()).To(BeTrue())
 		roles, _ := s.sim.UserRoles("bob")
@@ -90,7 +94,7 @@ var _ = Describe("access", Serial, func() {
 		twin := s.grant("bob", 0, fixed)
 		Eventually(phase(twin)).Should(Equal(v1alpha1.GrantRevoked))
 		Expect(twin.Status.End.Reason).To(Equal(v1alpha1.EndAlreadySpent))
-		Expect(s.may("bob", "finance_daily")()).To(BeFalse())
+		Expect(s.triggering("bob", "finance_daily")).To(HaveLen(1), "not for a moment a second time")
 	})
 
 	It("ends after a restart when the operator was down at its end (F54)", func() {
@@ -107,6 +111,8 @@ var _ = Describe("access", Serial, func() {
 		Eventually(s.may("bob", "finance_daily")).Should(BeFalse())
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantExpired))
 		settled(instance)
+		Expect(s.triggering("bob", "finance_daily")).To(HaveLen(1))
+		Expect(s.triggering("alice", "finance_daily")).To(HaveLen(1), "who keeps access loses it for no moment (I9)")
 	})
 
 	It("goes with its policy, role and all (F68)", func() {

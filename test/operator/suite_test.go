@@ -115,8 +115,10 @@ func newScene(options ...airflowtest.Options) *scene {
 	return s
 }
 
-// remove deletes what is left, so that the operator of later specs has nothing to do with it.
+// remove deletes what is left, so that the operator of later specs has nothing to do with it. Every spec ends with a
+// look at all that the operator did in its Airflow.
 func (s *scene) remove() {
+	defer func() { s.touchedOnlyOurs(Default) }()
 	for _, kind := range []client.Object{&v1alpha1.AccessGrant{}, &v1alpha1.DagAccessPolicy{}, &v1alpha1.AirflowInstance{}} {
 		Expect(admin.DeleteAllOf(ctx(), kind, client.InNamespace(s.namespace))).To(Succeed())
 	}
