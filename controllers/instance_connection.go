@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
@@ -46,6 +47,8 @@ type connection struct {
 	asked              string    // last value of the reconcile-at annotation that was served
 	generation         int64     // of the spec that was compared in full last
 	first              bool      // nothing was read from Kubernetes for it yet
+
+	told map[string]string // drift that is not repaired and was told: its key, and what it is
 
 	skew     Skew
 	requests atomic.Int64
@@ -117,6 +120,9 @@ func (r *InstanceReconciler) connection(key types.NamespacedName, uid types.UID)
 	}
 	conn := r.connections[key]
 	if conn == nil || conn.uid != uid {
+		if conn != nil && conn.client != nil {
+			conn.client.Close()
+		}
 		conn = &connection{uid: uid, first: true}
 		r.connections[key] = conn
 	}
@@ -227,6 +233,22 @@ func cacheTTL(afi *v1alpha1.AirflowInstance) (time.Duration, bool) {
 		return ttl.Duration, false
 	}
 	return assumedCacheTTL, true
+}
+
+// untold gives the drift that was not told before. What is not repaired is found again in every pass.
+func (c *connection) untold(found []access.Drift) []access.Drift {
+	var out []access.Drift
+	told := map[string]string{}
+	for _, d := range found {
+		if !d.Repaired {
+			told[d.Key] = d.What
+		}
+		if d.Repaired || c.told[d.Key] != d.What {
+			out = append(out, d)
+		}
+	}
+	c.told = told
+	return out
 }
 
 // throttled says that the server asked to be left alone for a while.

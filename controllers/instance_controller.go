@@ -70,6 +70,12 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if r.connection(request.NamespacedName, afi.UID).first {
+		// What a process before this one stored last may not be in the cache yet, and its inventory says what is ours.
+		if err := r.APIReader.Get(ctx, request.NamespacedName, afi); err != nil {
+			return ctrl.Result{}, client.IgnoreNotFound(err)
+		}
+	}
 	scope := newInstanceScope(r, afi)
 	defer func() { result, err = scope.close(ctx, result, err) }()
 
@@ -143,6 +149,7 @@ func (r *InstanceReconciler) open(ctx context.Context, s *instanceScope) (bool, 
 	conn, problem := r.connect(ctx, s.afi)
 	s.conn, s.trouble = conn, problem
 	if conn.client == nil {
+		conn.failures++
 		return true, nil
 	}
 	if r.Clock.Now().Before(conn.notBefore) {
@@ -154,7 +161,10 @@ func (r *InstanceReconciler) open(ctx context.Context, s *instanceScope) (bool, 
 		s.trouble = problem
 		conn.refused = problem.credentials
 		conn.failures++
-		return true, nil
+		conn.notBefore = r.Clock.Now().Add(problem.wait)
+		// An ending does not wait for a right that it does not need, or for a version that can do more.
+		s.limited = conn.account != "" && problem.reason != v1alpha1.ReasonBadCredentials
+		return !s.limited || problem.wait > 0 || !s.due(ctx), nil
 	}
 	return false, nil
 }
@@ -169,14 +179,19 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 	look := r.look(s)
 	before := conn.requests.Load()
 	report := conn.actuator.Pass(ctx, source, look)
-	s.report, s.requests = report, conn.requests.Load()-before
+	s.report, s.requests, s.drift = report, conn.requests.Load()-before, conn.untold(report.Drift)
 	switch {
 	case report.Err == nil:
 		conn.first = false
-		conn.failures = 0
+		if len(report.Failures) > 0 {
+			conn.failures++
+		} else if !s.limited {
+			conn.failures = 0
+		}
 		r.looked(s, look, report)
 	case apierrors.IsConflict(report.Err):
-		return true, report.Err // somebody changed the object; tried again at once
+		conn.first = true // somebody changed the object; tried again at once, from what the API server holds
+		return true, report.Err
 	case ctx.Err() == nil:
 		conn.failures++
 		s.trouble = connectTrouble(report.Err)
@@ -185,7 +200,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		}
 		conn.notBefore = r.Clock.Now().Add(s.trouble.wait)
 	}
-	if !report.ObservedAt.IsZero() {
+	if !report.ObservedAt.IsZero() && report.InstanceUID == s.afi.UID {
 		r.Reports.Publish(report)
 	}
 	return report.Err != nil, nil

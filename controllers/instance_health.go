@@ -127,10 +127,13 @@ func compatible(server airflow.Server) *trouble {
 
 // skewed says whether clocks are too far apart to give anything.
 func (r *InstanceReconciler) skewed(conn *connection) *trouble {
-	for name, ahead := range map[string]time.Duration{"Airflow": conn.skew.Ahead(), "the Kubernetes API server": r.KubernetesClock.Ahead()} {
-		if ahead.Abs() > maxSkew {
+	for _, other := range []struct {
+		name  string
+		ahead time.Duration
+	}{{"Airflow", conn.skew.Ahead()}, {"the Kubernetes API server", r.KubernetesClock.Ahead()}} {
+		if other.ahead.Abs() > maxSkew {
 			return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonClockSkew,
-				message: "the clock of " + name + " differs from the operator's by more than a minute: nothing is given until they agree; endings go on by whichever clock is ahead"}
+				message: "the clock of " + other.name + " differs from the operator's by more than a minute: nothing is given until they agree; endings go on by whichever clock is ahead"}
 		}
 	}
 	return nil

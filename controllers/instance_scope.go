@@ -8,6 +8,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
@@ -26,6 +27,9 @@ type instanceScope struct {
 	trouble  *trouble
 	report   *actuator.Report
 	grants   []*v1alpha1.AccessGrant // as the pass read them last
+	asOf     time.Time               // the moment for which it read them, by the clock that is ahead
+	limited  bool                    // only endings are served: the server is not known to be usable
+	drift    []access.Drift          // that was not told before
 	requests int64
 	until    time.Time
 	overdue  int
@@ -79,10 +83,14 @@ func (s *instanceScope) close(ctx context.Context, result ctrl.Result, err error
 	if err == nil && ctx.Err() == nil {
 		s.countOverdue(ctx)
 		s.describe()
-		if _, patchErr := status.Patch(ctx, s.r.Client, s.before, s.afi, sameButPass); patchErr != nil {
-			err = client.IgnoreNotFound(patchErr)
-		}
+		_, patchErr := status.Patch(ctx, s.r.Client, s.before, s.afi, sameButPass)
 		s.tell()
+		if patchErr != nil && !apierrors.IsConflict(patchErr) && !apierrors.IsNotFound(patchErr) {
+			// Returned as an error it would discard the wait, and the next ending with it.
+			log.FromContext(ctx).Error(patchErr, "the status could not be stored; it is tried again")
+			return ctrl.Result{RequeueAfter: min(s.next(), maxOverdueBackoff)}, nil
+		}
+		err = client.IgnoreNotFound(patchErr)
 	}
 	if apierrors.IsConflict(err) {
 		return ctrl.Result{RequeueAfter: settle}, nil
@@ -107,30 +115,50 @@ func (s *instanceScope) next() time.Duration {
 		wait = min(wait, max(at.Sub(now), 0))
 	}
 	soonest(s.until)
-	switch {
-	case s.trouble != nil && s.conn != nil:
-		if s.until.IsZero() {
-			wait = min(wait, s.backoff())
-		}
-	case s.report != nil:
+	if s.conn == nil || !s.until.IsZero() {
+		return max(wait, time.Millisecond)
+	}
+	passed := s.report != nil && s.report.Err == nil
+	if passed {
 		soonest(s.conn.lastFull.Add(s.conn.nextFull))
 		soonest(s.conn.lastDags.Add(s.afi.Spec.DagInterval.Duration))
-		if len(s.report.Failures) > 0 {
-			wait = min(wait, s.backoff())
-		}
-		soonest(s.ending(now))
 	}
+	if !passed || s.limited || len(s.report.Failures) > 0 {
+		wait = min(wait, s.backoff())
+	}
+	soonest(s.ending(now))
 	return max(wait, time.Millisecond)
 }
 
-// ending is when the next grant is to be taken away, by the clock that is ahead.
+// ending is when the next grant is to be taken away, by the clock that is ahead. What came due since the pass looked
+// last is the next one, too.
 func (s *instanceScope) ending(now time.Time) time.Time {
 	ahead := max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead())
+	from := s.asOf
+	if from.IsZero() {
+		from = now.Add(ahead)
+	}
 	ttl, _ := cacheTTL(s.afi)
-	if at := nextEnding(s.grants, now.Add(ahead), ttl); !at.IsZero() {
+	if at := nextEnding(s.grants, from, ttl); !at.IsZero() {
 		return at.Add(-ahead)
 	}
 	return time.Time{}
+}
+
+// due says whether a grant is to be taken away now.
+func (s *instanceScope) due(ctx context.Context) bool {
+	_, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
+	if err != nil {
+		return false
+	}
+	now := s.r.Clock.Now().Add(max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead()))
+	ttl, _ := cacheTTL(s.afi)
+	for _, grant := range grants {
+		if activatedIn(grant, s.afi) && !access.Live(grant, now, ttl) {
+			return true
+		}
+	}
+	return false
 }
 
 // backoff grows with every failure in a row; less while something should have been taken away.

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 )
 
@@ -28,12 +29,12 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 	ahead := max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead())
 	ttl, _ := cacheTTL(s.afi)
 	declared := actuator.Declared{
-		Now: now.Add(ahead), StartsAllowed: s.r.skewed(s.conn) == nil, Instance: s.afi,
+		Now: now.Add(ahead), StartsAllowed: !s.scope.limited && s.r.skewed(s.conn) == nil, Instance: s.afi,
 		Endpoint: s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
 	}
 	var err error
 	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.reader, s.afi)
-	s.scope.grants = declared.Grants
+	s.scope.grants, s.scope.asOf = declared.Grants, declared.Now
 	return declared, err
 }
 
@@ -45,6 +46,7 @@ func (s *instanceSource) StoreInventory(ctx context.Context, inventory []v1alpha
 	s.afi.Status.Endpoint = s.conn.endpoint
 	s.afi.Status.Account = s.conn.account
 	if err := s.r.Status().Patch(ctx, s.afi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+		s.afi.Status = before.Status // nothing of it may be stored with the conditions
 		return err
 	}
 	s.scope.stored(s.afi)
@@ -111,7 +113,7 @@ func nextEnding(grants []*v1alpha1.AccessGrant, now time.Time, ttl time.Duration
 		if activation == nil || grant.Status.End != nil {
 			continue
 		}
-		if at := activation.ExpiresAt.Add(-ttl); at.After(now) && (next.IsZero() || at.Before(next)) {
+		if at := access.RemovalAt(grant, ttl); at.After(now) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}

@@ -32,6 +32,9 @@ func (s *instanceScope) describe() {
 	if s.report != nil && s.report.Err == nil {
 		s.describeReport()
 	}
+	if len(s.drift) > 0 {
+		st.Drift = drifts(st.Drift, s.drift, s.report.StartedAt)
+	}
 	if s.conn != nil && s.conn.server.Version != "" {
 		st.Airflow = &v1alpha1.AirflowServer{Version: s.conn.server.Version, AuthManager: string(s.conn.server.AuthManager), FABProvider: s.conn.server.FABProvider}
 		st.Capabilities = &v1alpha1.Capabilities{Authentication: "JWT", RoleUpdate: "Replace", RoleDelete: "Works"}
@@ -50,9 +53,6 @@ func (s *instanceScope) describeReport() {
 	st.Counts = &counts
 	st.ManagedRoles, st.Held, st.Plan = report.Inventory, bounded(report.Held), report.Plan
 	st.Spent = s.spent(st.Spent)
-	if len(report.Drift) > 0 {
-		st.Drift = drifts(st.Drift, report.Drift, report.StartedAt)
-	}
 	st.LastPass = &v1alpha1.Pass{
 		StartedAt: &metav1.Time{Time: report.StartedAt}, FinishedAt: &metav1.Time{Time: report.FinishedAt},
 		Requests: int32(min(s.requests, 1<<30)), Changes: int32(min(report.Changes, 1<<30)), //nolint:gosec // bounded
@@ -262,10 +262,7 @@ func (s *instanceScope) tell() {
 		}
 		s.r.Recorder.Eventf(s.afi, nil, kind, ready.Reason, "Govern", "%s", ready.Message)
 	}
-	if s.report == nil {
-		return
-	}
-	for i, d := range s.report.Drift {
+	for i, d := range s.drift {
 		metrics.CountDrift(name, d.Cause, d.Repaired)
 		if i < maxDrift {
 			reason := v1alpha1.ReasonDriftReported

@@ -27,7 +27,7 @@ func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.AirflowInstance{}, builder.WithPredicates(changedByPeople())).
 		Watches(&v1alpha1.DagAccessPolicy{}, handler.EnqueueRequestsFromMapFunc(instanceOfPolicy), builder.WithPredicates(changedByPeople())).
 		Watches(&v1alpha1.AccessGrant{}, handler.EnqueueRequestsFromMapFunc(r.instancesOfGrant), builder.WithPredicates(grantMatters())).
-		WithOptions(controller.Options{MaxConcurrentReconciles: instanceWorkers}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: instanceWorkers, RateLimiter: backOff()}).
 		Complete(r)
 }
 
