@@ -39,6 +39,10 @@ demo: ## show the operator with a real Airflow; KEEP=1 leaves it running
 bench: ## measure against the simulator and print the tables
 	@$(WITH_CONTROL_PLANE) go run ./hack/bench $(BENCH)
 
+.PHONY: figures
+figures: controlplane airflow-install ## measure on a real Airflow how long people wait (5 minutes)
+	@$(WITH_CONTROL_PLANE) go run ./hack/figures
+
 ##@ Prove it
 .PHONY: test
 test: controlplane airflow-install ## run all tests: units, a real API server, a real Airflow

@@ -157,7 +157,7 @@ func (s *grantScope) tell(ctx context.Context) error {
 	if s.verdict.RemovedAt != nil && before.RemovedAt == nil {
 		planned := s.verdict.End.At.Time
 		if s.verdict.End.Reason == v1alpha1.EndExpired {
-			planned = s.verdict.Activation.ExpiresAt.Add(-s.facts.CacheTTL)
+			planned = s.verdict.Activation.ExpiresAt.Add(-access.Lead(s.facts.CacheTTL))
 		}
 		metrics.ObserveEnding(s.facts.Sight.Grant.ObservedAt.Sub(planned))
 	}

@@ -55,7 +55,7 @@ spec:
 `
 
 func main() {
-	people := flag.Int("people", 5, "people who are given a grant at the same time")
+	people := flag.Int("people", 8, "people who are given a grant at the same time")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, *people)
@@ -106,7 +106,9 @@ func measure(ctx context.Context, ttl time.Duration, people int) (err error) {
 	samples, failures := make([]sample, people), make([]error, people)
 	var group sync.WaitGroup
 	for i := range people {
-		group.Go(func() { samples[i], failures[i] = follow(ctx, s, fmt.Sprintf("person%d", i), ttl) })
+		// Lengths differ by parts of the cache's time, so that ends fall at every age of a cached permission.
+		length := 3*ttl + 30*time.Second + ttl*time.Duration(i)/time.Duration(people)
+		group.Go(func() { samples[i], failures[i] = follow(ctx, s, fmt.Sprintf("person%d", i), length, ttl) })
 	}
 	group.Wait()
 	for _, err := range failures {
@@ -129,7 +131,7 @@ func row(values []float64) string {
 
 // follow is the life of one grant, seen by the person who holds it: a call every quarter of a second all the time, so
 // that Airflow's cache is as full as can be.
-func follow(ctx context.Context, s *stage.Stage, name string, ttl time.Duration) (sample, error) {
+func follow(ctx context.Context, s *stage.Stage, name string, length, ttl time.Duration) (sample, error) {
 	user, err := s.Airflow.CreateUser(ctx, server.User{Username: name})
 	if err != nil {
 		return sample{}, err
@@ -141,7 +143,7 @@ func follow(ctx context.Context, s *stage.Stage, name string, ttl time.Duration)
 	allowed := func() bool {
 		return s.Airflow.Call(ctx, token, http.MethodGet, "/api/v2/dags/"+dag, nil, nil) == nil
 	}
-	end := time.Now().Add(3*ttl + 30*time.Second).Truncate(time.Second)
+	end := time.Now().Add(length).Truncate(time.Second)
 	applied := time.Now()
 	values := map[string]string{"NAME": name, "END": end.UTC().Format(time.RFC3339)}
 	if err := s.Apply(ctx, strings.TrimSpace(grant), values); err != nil {

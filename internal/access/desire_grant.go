@@ -36,7 +36,7 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 		desire.Problem = &Problem{ReasonPolicyNotFound, "the policy is gone or makes no grants any more"}
 		return
 	}
-	if !w.in.Now.Before(EndOf(g, c.policy).Add(-w.in.CacheTTL)) {
+	if !w.in.Now.Before(EndOf(g, c.policy).Add(-Lead(w.in.CacheTTL))) {
 		return
 	}
 	desire.Live = true

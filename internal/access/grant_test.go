@@ -20,12 +20,12 @@ func TestLive(t *testing.T) {
 	}{
 		"an activated grant is live":                             {nil, testNow, true},
 		"it is not live without an activation":                   {func(g *v1alpha1.AccessGrant) { g.Status.Activation = nil }, testNow, false},
-		"it is live just before the cache must have run out":     {nil, testNow.Add(time.Hour - ttl - time.Nanosecond), true},
-		"it is not live when the cache needs the rest":           {nil, testNow.Add(time.Hour - ttl), false},
+		"it is live just before the cache must have run out":     {nil, testNow.Add(time.Hour - Lead(ttl) - time.Nanosecond), true},
+		"it is not live when the cache needs the rest":           {nil, testNow.Add(time.Hour - Lead(ttl)), false},
 		"an end is final":                                        {func(g *v1alpha1.AccessGrant) { g.Status.End = &v1alpha1.End{Reason: v1alpha1.EndExpired} }, testNow, false},
 		"a revoked grant is not live":                            {func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} }, testNow, false},
 		"a deleted grant is not live":                            {func(g *v1alpha1.AccessGrant) { g.DeletionTimestamp = &metav1.Time{Time: testNow} }, testNow, false},
-		"an earlier end in the spec counts at once":              {func(g *v1alpha1.AccessGrant) { g.Spec.ExpiresAt = &metav1.Time{Time: testNow.Add(time.Minute)} }, testNow.Add(31 * time.Second), false},
+		"an earlier end in the spec counts at once":              {func(g *v1alpha1.AccessGrant) { g.Spec.ExpiresAt = &metav1.Time{Time: testNow.Add(time.Minute)} }, testNow.Add(30 * time.Second), false},
 		"a later end in the spec counts only when it was pinned": {func(g *v1alpha1.AccessGrant) { g.Spec.ExpiresAt = &metav1.Time{Time: testNow.Add(9 * time.Hour)} }, testNow.Add(time.Hour), false},
 		"a shorter duration counts from activation":              {func(g *v1alpha1.AccessGrant) { g.Spec.Duration = &metav1.Duration{Duration: time.Hour} }, testNow, false},
 		"a duration counts from the start where there is one": {func(g *v1alpha1.AccessGrant) {
@@ -50,11 +50,11 @@ func TestGrantEndsWithThePolicysLongestDuration(t *testing.T) {
 	w.user("bob")
 	p := w.policy("p", levels("View"), []string{"*"})
 	g := w.grant("g", p, "bob")
-	p.Spec.Grants.MaxDuration.Duration = time.Hour // it was activated an hour ago
+	p.Spec.Grants.MaxDuration.Duration = time.Hour + Lead(0) // it was activated an hour ago
 	if Desire(w.Input).Grants[g.UID].Live {
 		t.Error("it is still live")
 	}
-	p.Spec.Grants.MaxDuration.Duration = time.Hour + time.Second
+	p.Spec.Grants.MaxDuration.Duration = time.Hour + Lead(0) + time.Second
 	if !Desire(w.Input).Grants[g.UID].Live {
 		t.Error("it is not live")
 	}

@@ -32,7 +32,7 @@ func TestAnAdmittedGrantPinsAllThatIsNeededToEndIt(t *testing.T) {
 	if !v.Hold {
 		t.Error("it may be given without a finalizer")
 	}
-	if got, want := v.NextAt, t0.Add(time.Hour+time.Second-ttl); !got.Equal(want) {
+	if got, want := v.NextAt, t0.Add(time.Hour+time.Second-lead); !got.Equal(want) {
 		t.Errorf("looks again at %s, want the removal at %s", got, want)
 	}
 	expect(t, f.Grant, v1alpha1.GrantPending, "False/Activating", "True/Admitted", "False/Activating")
@@ -102,6 +102,8 @@ func TestAGrantThatMayNotHaveWhatItAsksForIsRefusedUntilSomethingChanges(t *test
 			}, reason: v1alpha1.ReasonTooLong},
 		"F59: its duration is 0": {
 			change: func(f *decision.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(0), 0 }, reason: v1alpha1.ReasonTooShort},
+		"F59: its duration is 1 s": {
+			change: func(f *decision.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(time.Second), 0 }, reason: v1alpha1.ReasonTooShort},
 		"F59: its duration is negative": {
 			change: func(f *decision.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(-time.Hour), 0 }, reason: v1alpha1.ReasonTooShort},
 		"F59: its duration is 1 s and Airflow caches": {
@@ -259,7 +261,7 @@ func TestAGrantWithAStartWaitsForItExactly(t *testing.T) {
 func TestAGrantWhoseTimeIsOverIsNeverGiven(t *testing.T) {
 	f := world()
 	f.Grant.Spec.Duration, f.Grant.Spec.ExpiresAt = nil, new(at(time.Hour))
-	f.Now = t0.Add(time.Hour - ttl)
+	f.Now = t0.Add(time.Hour - lead)
 	v := settle(t, f)
 	if v.Activation != nil || v.End == nil || v.End.Reason != v1alpha1.EndNeverActivated {
 		t.Errorf("activation %+v, end %+v", v.Activation, v.End)

@@ -54,10 +54,10 @@ func TestF62AGrantThatAnotherClockEndedIsNotCalledActive(t *testing.T) {
 	f.Now = t0.Add(4 * time.Second)
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantActive, "False/Missing", "True/Admitted", "False/Missing")
-	f.Now = t0.Add(time.Hour - ttl)
+	f.Now = t0.Add(time.Hour - lead)
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantEnding, "False/Ending", "True/Admitted", "Unknown/Ending")
-	seen(f, time.Hour-ttl, false)
+	seen(f, time.Hour-lead, false)
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantExpired, "True/Expired", "True/Admitted", "False/Expired")
 }
@@ -103,7 +103,7 @@ func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 		early  bool
 	}{
 		"its time is over": {
-			func(f *decision.Facts) { f.Now = t0.Add(time.Hour - ttl) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
+			func(f *decision.Facts) { f.Now = t0.Add(time.Hour - lead) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
 		"F54: its time was over while we were away": {
 			func(f *decision.Facts) { f.Now = t0.Add(5 * time.Hour) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
 		"F54: it was over before it was deleted": {
@@ -139,7 +139,7 @@ func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 			end := f.Grant.Status.End.DeepCopy()
 			ended := f.Now.Sub(t0)
 			if c.reason == v1alpha1.EndExpired {
-				ended = time.Hour - ttl
+				ended = time.Hour - lead
 			}
 
 			seen(f, ended-time.Nanosecond, false)
@@ -183,7 +183,7 @@ func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 func TestAProofThatIsThereAlreadySavesAWrite(t *testing.T) {
 	f := live(t)
 	f.Now = t0.Add(time.Hour)
-	seen(f, time.Hour-ttl, false)
+	seen(f, time.Hour-lead, false)
 	if v := settle(t, f); v.Phase != v1alpha1.GrantExpired || v.RemovedAt == nil {
 		t.Errorf("phase %s, removed %v", v.Phase, v.RemovedAt)
 	}

@@ -23,7 +23,7 @@ func TestAChangedEndIsFollowedUntilTheGrantEnds(t *testing.T) {
 		event, admitted     string
 	}{
 		"an extension": {3 * time.Hour, time.Minute, 3 * time.Hour, v1alpha1.ReasonExtended, "True/Admitted"},
-		"an extension a moment before the removal": {3 * time.Hour, time.Hour - ttl - 1, 3 * time.Hour, v1alpha1.ReasonExtended, "True/Admitted"},
+		"an extension a moment before the removal": {3 * time.Hour, time.Hour - lead - 1, 3 * time.Hour, v1alpha1.ReasonExtended, "True/Admitted"},
 		"a shortening":                              {30 * time.Minute, time.Minute, 30 * time.Minute, v1alpha1.ReasonShortened, "True/Admitted"},
 		"an extension beyond maxDuration":           {9 * time.Hour, time.Minute, 8 * time.Hour, v1alpha1.ReasonExtended, "True/ExtensionTooLong"},
 		"an extension by years is no longer either": {87600 * time.Hour, time.Minute, 8 * time.Hour, v1alpha1.ReasonExtended, "True/ExtensionTooLong"},
@@ -66,7 +66,7 @@ func TestALoweredMaxDurationReachesLiveGrants(t *testing.T) {
 		t.Errorf("it ends at %s", v.Activation.ExpiresAt)
 	}
 	expect(t, f.Grant, v1alpha1.GrantActive, "True/Active", "True/ExtensionTooLong", "True/Active")
-	f.Now = t0.Add(30*time.Minute - ttl)
+	f.Now = t0.Add(30*time.Minute - lead)
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantEnding, "False/Ending", "True/ExtensionTooLong", "Unknown/Ending")
 }
@@ -74,7 +74,7 @@ func TestALoweredMaxDurationReachesLiveGrants(t *testing.T) {
 func TestAnExtensionAfterTheEndIsIgnoredAndSaidSo(t *testing.T) {
 	t.Run("F63: before the end is written, after the removal moment", func(t *testing.T) {
 		f := live(t)
-		f.Now = t0.Add(time.Hour - ttl)
+		f.Now = t0.Add(time.Hour - lead)
 		edit(f, nil, span(2*time.Hour))
 		v := settle(t, f)
 		if v.End == nil || v.End.Reason != v1alpha1.EndExpired || !v.Activation.ExpiresAt.Equal(new(at(time.Hour))) {
@@ -84,7 +84,7 @@ func TestAnExtensionAfterTheEndIsIgnoredAndSaidSo(t *testing.T) {
 	})
 	t.Run("while it is being taken away", func(t *testing.T) {
 		f := live(t)
-		f.Now = t0.Add(time.Hour - ttl)
+		f.Now = t0.Add(time.Hour - lead)
 		settle(t, f)
 		edit(f, nil, span(2*time.Hour))
 		settle(t, f)
@@ -118,12 +118,12 @@ func TestTheClockDecidesExactly(t *testing.T) {
 		now   time.Duration
 		ended bool
 	}{
-		"a nanosecond before the removal":             {time.Hour - ttl - 1, false},
-		"at the removal":                              {time.Hour - ttl, true},
+		"a nanosecond before the removal":             {time.Hour - lead - 1, false},
+		"at the removal":                              {time.Hour - lead, true},
 		"F56: a clock an hour fast ends it early":     {61 * time.Minute, true},
 		"F57: awake again after ten minutes, in time": {10 * time.Minute, false},
 		"F57: awake again after its end":              {70 * time.Minute, true},
-		"F58: a leap second is a second like others":  {time.Hour - ttl + time.Second, true},
+		"F58: a leap second is a second like others":  {time.Hour - lead + time.Second, true},
 		"F55: a clock that is behind ends nothing":    {-time.Hour, false},
 	}
 	for name, c := range cases {

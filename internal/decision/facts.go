@@ -123,7 +123,7 @@ func interval(i *v1alpha1.AirflowInstance) time.Duration {
 }
 
 // removal is the moment at which a grant that ends at expiresAt is taken away.
-func (f Facts) removal(expiresAt time.Time) time.Time { return expiresAt.Add(-f.CacheTTL) }
+func (f Facts) removal(expiresAt time.Time) time.Time { return expiresAt.Add(-access.Lead(f.CacheTTL)) }
 
 // asked gives the end that the spec asks for when the grant begins at start.
 func asked(spec *v1alpha1.AccessGrantSpec, start time.Time) time.Time {

@@ -20,6 +20,9 @@ var t0 = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 const ttl = 30 * time.Second
 
+// lead is how long before its end a grant is taken away.
+var lead = access.Lead(ttl)
+
 func at(d time.Duration) metav1.Time { return metav1.NewTime(t0.Add(d)) }
 
 func span(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }

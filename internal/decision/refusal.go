@@ -51,6 +51,7 @@ func (d *draft) checkTime() *access.Problem {
 		length = d.Grant.Spec.Duration.Duration
 	}
 	ahead := start.Sub(d.Grant.CreationTimestamp.Time)
+	shortest := 2 * max(d.CacheTTL, access.Lead(0)) // less would be taken away as soon as it works
 	switch {
 	case length > terms.MaxDuration.Duration:
 		return refuse(v1alpha1.ReasonTooLong, "it asks for more than the policy's maxDuration of %s: ask for less", short(terms.MaxDuration.Duration))
@@ -58,8 +59,8 @@ func (d *draft) checkTime() *access.Problem {
 		return refuse(v1alpha1.ReasonTooFarAhead, "it starts later than the policy's maxAhead of %s allows: make it nearer to its start", short(terms.MaxAhead.Duration))
 	case length <= 0:
 		return refuse(v1alpha1.ReasonTooShort, "it asks for no time at all")
-	case d.Sight != nil && length < 2*d.CacheTTL:
-		return refuse(v1alpha1.ReasonTooShort, "Airflow's permission cache of %s allows no grant shorter than %s: ask for more", short(d.CacheTTL), short(2*d.CacheTTL))
+	case d.Sight != nil && length < shortest:
+		return refuse(v1alpha1.ReasonTooShort, "Airflow's permission cache of %s allows no grant shorter than %s: ask for more", short(d.CacheTTL), short(shortest))
 	}
 	return nil
 }
