@@ -40,7 +40,7 @@ bench: ## measure against the simulator and print the tables
 	@$(WITH_CONTROL_PLANE) go run ./hack/bench $(BENCH)
 
 .PHONY: figures
-figures: controlplane airflow-install ## measure on a real Airflow how long people wait (5 minutes)
+figures: ## measure on a real Airflow how long people wait (5 minutes)
 	@$(WITH_CONTROL_PLANE) go run ./hack/figures
 
 ##@ Prove it

@@ -92,8 +92,8 @@ type AirflowInstanceSpec struct {
 	// permissionCacheTTL is how long Airflow's workers may go on using permissions
 	// that were taken away: the value of [fab] cache_ttl, from 0s to 5m. When
 	// unset, 30s is assumed where that Airflow caches (condition CacheTTLAssumed).
-	// Grants are taken away this much before their end, so that access has really
-	// ended at that moment.
+	// Grants are taken away this much, and one second, before their end, so that
+	// access has really ended at that moment.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
