@@ -1,0 +1,37 @@
+package operator_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+var _ = Describe("a role that was there before its policy", Serial, func() {
+	const name = "finance-operators-by-hand"
+	existing := func(s *scene) {
+		s.sim.SetRole(name, airflow.Permission{Action: "can_edit", Resource: "DAG:marketing_report"})
+		s.sim.SetUserRoles("carol", "Public", name)
+	}
+	takes := func(adoption v1alpha1.Adoption) func(*v1alpha1.DagAccessPolicy) {
+		return func(p *v1alpha1.DagAccessPolicy) { p.Spec.Role = &v1alpha1.PolicyRole{Name: name, Adoption: adoption} }
+	}
+	untouched := func(s *scene) {
+		Expect(s.sim.MutatingRequests()).To(BeEmpty())
+		Expect(s.sim.Holders(name)).To(ConsistOf("carol"))
+	}
+
+	DescribeTable("is left alone", func(adoptable []string, adoption v1alpha1.Adoption) {
+		s := newScene()
+		existing(s)
+		s.secret()
+		s.instance(func(i *v1alpha1.AirflowInstance) { i.Spec.AdoptableRoles = adoptable })
+		policy := s.policy(takes(adoption))
+		Eventually(condition(policy, v1alpha1.ConditionStalled)).Should(Equal("True/" + v1alpha1.ReasonRoleExists))
+		untouched(s)
+	},
+		Entry("where the policy does not ask for it", []string{name}, v1alpha1.AdoptionNever),
+		Entry("where the instance does not allow it", []string{"another"}, v1alpha1.AdoptionIfExists),
+	)
+})
