@@ -48,7 +48,8 @@ type connection struct {
 	generation         int64     // of the spec that was compared in full last
 	first              bool      // nothing was read from Kubernetes for it yet
 
-	told map[string]string // drift that is not repaired and was told: its key, and what it is
+	told     map[string]string // drift that is not repaired and was told: its key, and what it is
+	unstored []access.Drift    // drift that was told and could not be stored yet
 
 	skew     Skew
 	requests atomic.Int64

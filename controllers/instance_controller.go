@@ -29,6 +29,8 @@ const (
 	maxBackoff = 60 * time.Second
 	// maxOverdueBackoff bounds it while something should have been taken away.
 	maxOverdueBackoff = 5 * time.Second
+	// storeTimeout bounds a write to Kubernetes: endings wait behind it.
+	storeTimeout = 5 * time.Second
 	// settle gives the objects of one kubectl apply the time to arrive, so that one pass serves them.
 	settle = 20 * time.Millisecond
 )

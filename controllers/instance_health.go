@@ -60,6 +60,10 @@ func connectTrouble(err error) *trouble {
 	if errors.Is(err, actuator.ErrListShifted) {
 		return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonListShifted, message: err.Error()}
 	}
+	if airflow.CauseOf(err) == "" { // not of the client: only the API server was asked beside it
+		return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonKubernetesFailed,
+			message: "the Kubernetes API does not answer; it is tried again"}
+	}
 	found, ok := reactions[airflow.CauseOf(err)]
 	if !ok {
 		found = reaction{condition: v1alpha1.ConditionReachable, reason: v1alpha1.ReasonUnreachable,

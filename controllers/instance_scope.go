@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -65,6 +66,8 @@ func (s *instanceScope) removeFinalizer(ctx context.Context) error {
 }
 
 func (s *instanceScope) patchMeta(ctx context.Context, change func()) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
 	before := s.afi.DeepCopy()
 	change()
 	if err := s.r.Patch(ctx, s.afi, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
@@ -83,7 +86,7 @@ func (s *instanceScope) close(ctx context.Context, result ctrl.Result, err error
 	if err == nil && ctx.Err() == nil {
 		s.countOverdue(ctx)
 		s.describe()
-		_, patchErr := status.Patch(ctx, s.r.Client, s.before, s.afi, sameButPass)
+		patchErr := s.write(ctx)
 		s.tell()
 		if patchErr != nil && !apierrors.IsConflict(patchErr) && !apierrors.IsNotFound(patchErr) {
 			// Returned as an error it would discard the wait, and the next ending with it.
@@ -102,6 +105,22 @@ func (s *instanceScope) close(ctx context.Context, result ctrl.Result, err error
 		result.RequeueAfter = s.next()
 	}
 	return result, nil
+}
+
+// write stores the status. Drift that could not be stored is stored the next time: no later pass finds it again.
+func (s *instanceScope) write(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	_, err := status.Patch(ctx, s.r.Client, s.before, s.afi, sameButPass)
+	switch {
+	case s.conn == nil || s.report == nil:
+	case err != nil:
+		s.conn.unstored = append(slices.Clone(s.drift), s.conn.unstored...)
+		s.conn.unstored = s.conn.unstored[:min(len(s.conn.unstored), maxDrift)]
+	default:
+		s.conn.unstored = nil
+	}
+	return err
 }
 
 // next is how long to wait: never longer than until the next ending, start, look or try.

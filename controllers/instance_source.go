@@ -40,6 +40,8 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 
 // StoreInventory writes the inventory before anything of it is made in Airflow.
 func (s *instanceSource) StoreInventory(ctx context.Context, inventory []v1alpha1.ManagedRole, held []v1alpha1.HeldRevocation) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
 	before := s.afi.DeepCopy()
 	s.afi.Status.ManagedRoles = inventory
 	s.afi.Status.Held = bounded(held)

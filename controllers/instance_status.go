@@ -32,8 +32,10 @@ func (s *instanceScope) describe() {
 	if s.report != nil && s.report.Err == nil {
 		s.describeReport()
 	}
-	if len(s.drift) > 0 {
-		st.Drift = drifts(st.Drift, s.drift, s.report.StartedAt)
+	if s.report != nil {
+		if found := slices.Concat(s.drift, s.conn.unstored); len(found) > 0 {
+			st.Drift = drifts(st.Drift, found, s.report.StartedAt)
+		}
 	}
 	if s.conn != nil && s.conn.server.Version != "" {
 		st.Airflow = &v1alpha1.AirflowServer{Version: s.conn.server.Version, AuthManager: string(s.conn.server.AuthManager), FABProvider: s.conn.server.FABProvider}

@@ -69,6 +69,9 @@ func newWorld(t *testing.T) *world {
 		WithStatusSubresource(&v1alpha1.AirflowInstance{}, &v1alpha1.AccessGrant{}).
 		WithInterceptorFuncs(interceptor.Funcs{SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			if w.onStatus != nil {
+				if _, bounded := ctx.Deadline(); !bounded {
+					w.Error("a write to Kubernetes has no deadline, and endings wait behind it")
+				}
 				if err := w.onStatus(); err != nil {
 					return err
 				}
@@ -320,5 +323,25 @@ func TestInventoryThatWasNotStoredIsNotClaimed(t *testing.T) {
 	w.reconcile()
 	if roles := w.instance().Status.ManagedRoles; !refused || len(roles) != 0 {
 		t.Errorf("refused %t, inventory %v", refused, roles)
+	}
+	if ready := w.instance().Status.Conditions[0]; ready.Reason != v1alpha1.ReasonKubernetesFailed {
+		t.Errorf("Ready says %s: %s", ready.Reason, ready.Message)
+	}
+}
+
+// TestDriftIsStoredLaterWhereItCouldNotBe: it is found once only.
+func TestDriftIsStoredLaterWhereItCouldNotBe(t *testing.T) {
+	w := newWorld(t)
+	w.reconcile()
+	w.sim.SetUserRoles("alice", "Public")
+	w.clock.Step(11 * time.Minute)
+	w.onStatus = func() error { return errors.New("the API server is away") }
+	w.reconcile()
+	w.onStatus = nil
+	w.clock.Step(time.Minute)
+	w.reconcile()
+	w.reconcile()
+	if found := w.instance().Status.Drift; len(found) != 1 || !found[0].Repaired {
+		t.Errorf("drift %v", found)
 	}
 }
