@@ -31,7 +31,7 @@ var _ = Describe("access", Serial, func() {
 		settled(grant)
 		Expect(removed).To(BeTemporally("<=", grant.Status.Activation.ExpiresAt.Time))
 		Expect(removed).To(BeTemporally("~", grant.Status.Activation.ExpiresAt.Add(-time.Second), 900*time.Millisecond))
-		held := s.triggering("bob", "finance_daily")
+		held := s.triggering("bob")
 		Expect(held).To(HaveLen(1))
 		Expect(held[0].From).To(BeTemporally(">=", grant.Status.Activation.At.Time), "not before the activation was stored")
 		Expect(held[0].To).To(BeTemporally("~", grant.Status.Activation.ExpiresAt.Time, time.Second))
@@ -95,7 +95,7 @@ var _ = Describe("access", Serial, func() {
 		twin := s.grant("bob", 0, fixed)
 		Eventually(phase(twin)).Should(Equal(v1alpha1.GrantRevoked))
 		Expect(twin.Status.End.Reason).To(Equal(v1alpha1.EndAlreadySpent))
-		Expect(s.triggering("bob", "finance_daily")).To(HaveLen(1), "not for a moment a second time")
+		Expect(s.triggering("bob")).To(HaveLen(1), "not for a moment a second time")
 	})
 
 	It("ends after a restart when the operator was down at its end (F54)", func() {
@@ -112,8 +112,8 @@ var _ = Describe("access", Serial, func() {
 		Eventually(s.may("bob", "finance_daily")).Should(BeFalse())
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantExpired))
 		settled(instance)
-		Expect(s.triggering("bob", "finance_daily")).To(HaveLen(1))
-		Expect(s.triggering("alice", "finance_daily")).To(HaveLen(1), "who keeps access loses it for no moment (I9)")
+		Expect(s.triggering("bob")).To(HaveLen(1))
+		Expect(s.triggering("alice")).To(HaveLen(1), "who keeps access loses it for no moment (I9)")
 	})
 
 	It("goes with its policy, role and all (F68)", func() {

@@ -53,7 +53,7 @@ var _ = Describe("what others do in Airflow", Serial, func() {
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
 		Expect(grant.Status.End.Reason).To(Equal(v1alpha1.EndSubjectChanged))
 		settled(grant)
-		Expect(s.triggering("bob", "finance_daily")).To(HaveLen(1), "the first bob's, and no other")
+		Expect(s.triggering("bob")).To(HaveLen(1), "the first bob's, and no other")
 	})
 
 	It("F45: a policy whose role cannot be deleted stays until it can, and gives nobody anything meanwhile", func() {
