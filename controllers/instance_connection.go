@@ -153,7 +153,7 @@ func (r *InstanceReconciler) observer(key types.NamespacedName, conn *connection
 // readMaterial reads the Secrets, uncached: the operator may get the ones it is told about, and list none.
 func (r *InstanceReconciler) readMaterial(ctx context.Context, afi *v1alpha1.AirflowInstance) (material, *trouble) {
 	name := afi.Spec.Credentials.SecretRef.Name
-	secret, problem := r.readSecret(ctx, afi.Namespace, name)
+	secret, problem := r.readSecret(ctx, afi.Namespace, name, "the keys username, password and url")
 	if problem != nil {
 		return material{}, problem
 	}
@@ -169,7 +169,7 @@ func (r *InstanceReconciler) readMaterial(ctx context.Context, afi *v1alpha1.Air
 	}
 	m := material{credentials: airflow.Credentials{Username: string(secret.Data["username"]), Password: string(secret.Data["password"])}}
 	if tls := afi.Spec.TLS; tls != nil {
-		ca, problem := r.readSecret(ctx, afi.Namespace, tls.CASecretRef.Name)
+		ca, problem := r.readSecret(ctx, afi.Namespace, tls.CASecretRef.Name, fmt.Sprintf("the certificates to trust in the key %q", tls.CASecretRef.Key))
 		if problem != nil {
 			return material{}, problem
 		}
@@ -186,7 +186,7 @@ func (r *InstanceReconciler) readMaterial(ctx context.Context, afi *v1alpha1.Air
 	return m, nil
 }
 
-func (r *InstanceReconciler) readSecret(ctx context.Context, namespace, name string) (*corev1.Secret, *trouble) {
+func (r *InstanceReconciler) readSecret(ctx context.Context, namespace, name, content string) (*corev1.Secret, *trouble) {
 	secret := &corev1.Secret{}
 	err := r.APIReader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
 	switch {
@@ -194,7 +194,7 @@ func (r *InstanceReconciler) readSecret(ctx context.Context, namespace, name str
 		return secret, nil
 	case apierrors.IsNotFound(err):
 		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretNotFound,
-			message: fmt.Sprintf("Secret %q does not exist in namespace %s: create it with the keys username, password and url", name, namespace)}
+			message: fmt.Sprintf("Secret %q does not exist in namespace %s: create it with %s", name, namespace, content)}
 	case apierrors.IsForbidden(err):
 		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretForbidden,
 			message: fmt.Sprintf("the operator may not read Secret %q: list namespace %s in the chart's value instanceNamespaces", name, namespace)}

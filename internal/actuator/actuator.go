@@ -136,17 +136,17 @@ func (p *pass) run(ctx context.Context, look Look) error {
 			return err
 		}
 		steps := p.next(plan)
+		if gives(steps) || len(steps) == 0 && p.found() {
+			if err := p.store(ctx); err != nil {
+				return err
+			}
+		}
 		if len(steps) == 0 {
 			more, err := p.prove(ctx)
 			if err != nil || !more {
 				return err
 			}
 			continue
-		}
-		if gives(steps) {
-			if err := p.store(ctx); err != nil {
-				return err
-			}
 		}
 		if err := p.apply(ctx, steps); err != nil {
 			return err

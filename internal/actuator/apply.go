@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -100,12 +101,27 @@ func (p *pass) fail(step access.Step, err error) {
 // gives says whether steps make or give anything: only those need the inventory to be stored before. Taking away never
 // waits for Kubernetes.
 func gives(steps []access.Step) bool {
+	if len(steps) == 0 {
+		return false
+	}
 	switch steps[0].Kind {
 	case access.StepCreateRole, access.StepWidenRole, access.StepReplaceRole, access.StepAddMember, access.StepSwapMember:
 		return true
 	case access.StepRemoveMember, access.StepRemoveReplaced, access.StepNarrowRole, access.StepDeleteRole:
 	}
 	return false
+}
+
+// found says whether the inventory has roles that are not stored yet, although no step makes them: those that are only
+// looked at before they are adopted, and those of a lost inventory.
+func (p *pass) found() bool {
+	known := p.inventory
+	if p.isSaved {
+		known = p.stored
+	}
+	return slices.ContainsFunc(p.desired.Inventory, func(entry v1alpha1.ManagedRole) bool {
+		return !slices.ContainsFunc(known, func(k v1alpha1.ManagedRole) bool { return k.Name == entry.Name })
+	})
 }
 
 // store saves the inventory before the first write that needs it.

@@ -34,4 +34,24 @@ var _ = Describe("a role that was there before its policy", Serial, func() {
 		Entry("where the policy does not ask for it", []string{name}, v1alpha1.AdoptionNever),
 		Entry("where the instance does not allow it", []string{"another"}, v1alpha1.AdoptionIfExists),
 	)
+
+	It("is looked at first, taken over in the next pass, and stays without members when its policy goes", func() {
+		s := newScene()
+		existing(s)
+		s.secret()
+		instance := s.instance(func(i *v1alpha1.AirflowInstance) { i.Spec.AdoptableRoles = []string{name} })
+		settled(instance)
+		policy := s.policy(takes(v1alpha1.AdoptionIfExists))
+		Eventually(condition(policy, v1alpha1.ConditionInSync)).Should(Equal("False/" + v1alpha1.ReasonAdoptionReported))
+		untouched(s)
+		look(instance)
+		settled(policy)
+		Expect(s.sim.Holders(name)).To(ConsistOf("alice"))
+		Expect(s.may("alice", "finance_daily")()).To(BeTrue())
+		Expect(admin.Delete(ctx(), policy)).To(Succeed())
+		Eventually(func() error { return admin.Get(ctx(), keyOf(policy), policy) }).ShouldNot(Succeed())
+		_, there := s.sim.Role(name)
+		Expect(there).To(BeTrue(), "it is never deleted")
+		Expect(s.sim.Holders(name)).To(BeEmpty())
+	})
 })
