@@ -7,6 +7,8 @@ import (
 	. "github.com/onsi/gomega"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 )
 
 var _ = Describe("The next look at a grant", func() {
@@ -14,10 +16,10 @@ var _ = Describe("The next look at a grant", func() {
 		w := newWorld(ctx)
 		grant := w.activeGrant(ctx, "bob")
 		for after, want := range map[time.Duration]time.Duration{
-			0:                                      time.Minute,
-			time.Hour - ttl - 7*time.Second:        7 * time.Second,
-			time.Hour - ttl - time.Millisecond:     time.Millisecond,
-			time.Hour - ttl - 59*time.Second - 1e6: 59*time.Second + 1e6,
+			0: time.Minute,
+			time.Hour - access.Lead(ttl) - 7*time.Second:        7 * time.Second,
+			time.Hour - access.Lead(ttl) - time.Millisecond:     time.Millisecond,
+			time.Hour - access.Lead(ttl) - 59*time.Second - 1e6: 59*time.Second + 1e6,
 		} {
 			clock.SetTime(grant.Status.Activation.At.Add(after))
 			w.pass(ctx)

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 )
 
 var _ = Describe("The life of a grant", func() {
@@ -17,7 +18,7 @@ var _ = Describe("The life of a grant", func() {
 		start := clock.Now()
 		grant := w.activeGrant(ctx, "bob")
 		Expect(grant.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
-		Expect(grant.Status.Activation.ExpiresAt.Time).To(BeTemporally("==", start.Add(time.Hour)))
+		Expect(grant.Status.Activation.ExpiresAt.Time).To(BeTemporally("==", start.Add(time.Hour-access.Lead(0))))
 		Expect(grant.Status.Activation.Instances).To(HaveExactElements(v1alpha1.GrantInstance{
 			Name: "prod", Namespace: w.namespace, UID: string(w.instance.UID), Endpoint: w.instance.Spec.URL,
 			Username: "bob", UserCreatedOn: "then", Role: "oam." + w.namespace + ".operators",
@@ -25,14 +26,14 @@ var _ = Describe("The life of a grant", func() {
 		Eventually(written.of).WithArguments(grant).Should(Equal([]string{"metadata", "status", "status"}))
 
 		By("its time being over")
-		w.step(ctx, time.Hour-ttl)
+		w.step(ctx, time.Hour-access.Lead(ttl))
 		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Ending: Ending"))
 		Expect(grant.Status.End.Reason).To(Equal(v1alpha1.EndExpired))
 		By("a pass that proves it gone")
 		w.pass(ctx)
 		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Expired: Expired"))
-		Expect(grant.Status.RemovedAt.Time).To(BeTemporally("==", start.Add(time.Hour-ttl)))
-		Expect(grant.Status.RevokedAt.Time).To(BeTemporally("==", start.Add(time.Hour)))
+		Expect(grant.Status.RemovedAt.Time).To(BeTemporally("==", start.Add(time.Hour-access.Lead(ttl))))
+		Expect(grant.Status.RevokedAt.Time).To(BeTemporally("==", start.Add(time.Hour-access.Lead(0))))
 		Eventually(written.of).WithArguments(grant).Should(Equal([]string{"metadata", "status", "status", "status", "status"}))
 
 		By("nothing changing any more")
@@ -61,7 +62,7 @@ var _ = Describe("The life of a grant", func() {
 		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Pending: Activating"))
 		w.pass(ctx)
 		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Active: Active"))
-		Expect(grant.Status.Activation.ExpiresAt.Time).To(BeTemporally("==", start.Add(time.Hour)))
+		Expect(grant.Status.Activation.ExpiresAt.Time).To(BeTemporally("==", start.Add(time.Hour-access.Lead(0))))
 		Eventually(written.of).WithArguments(grant).Should(Equal([]string{"status", "metadata", "status", "status"}))
 	})
 })
