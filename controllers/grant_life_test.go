@@ -18,7 +18,7 @@ var _ = Describe("The life of a grant", func() {
 		start := clock.Now()
 		grant := w.activeGrant(ctx, "bob")
 		Expect(grant.Finalizers).To(ConsistOf(v1alpha1.Finalizer))
-		Expect(grant.Status.Activation.ExpiresAt.Time).To(BeTemporally("==", start.Add(time.Hour-access.Lead(0))))
+		Expect(grant.Status.Activation.ExpiresAt.Time).To(BeTemporally("==", start.Add(time.Hour)))
 		Expect(grant.Status.Activation.Instances).To(HaveExactElements(v1alpha1.GrantInstance{
 			Name: "prod", Namespace: w.namespace, UID: string(w.instance.UID), Endpoint: w.instance.Spec.URL,
 			Username: "bob", UserCreatedOn: "then", Role: "oam." + w.namespace + ".operators",
@@ -62,7 +62,7 @@ var _ = Describe("The life of a grant", func() {
 		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Pending: Activating"))
 		w.pass(ctx)
 		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Active: Active"))
-		Expect(grant.Status.Activation.ExpiresAt.Time).To(BeTemporally("==", start.Add(time.Hour-access.Lead(0))))
+		Expect(grant.Status.Activation.ExpiresAt.Time).To(BeTemporally("==", start.Add(time.Hour)))
 		Eventually(written.of).WithArguments(grant).Should(Equal([]string{"status", "metadata", "status", "status"}))
 	})
 })
