@@ -33,7 +33,7 @@ var _ = Describe("access", Serial, func() {
 		held := s.triggering("bob")
 		Expect(held).To(HaveLen(1))
 		Expect(held[0].From).To(BeTemporally(">=", grant.Status.Activation.At.Time), "not before the activation was stored")
-		Expect(held[0].To).To(BeTemporally("~", grant.Status.Activation.ExpiresAt.Time, time.Second))
+		Expect(held[0].To).To(BeTemporally("~", grant.Status.Activation.ExpiresAt.Time, 2*time.Second))
 		Expect(grant.Status.RemovedAt).NotTo(BeNil())
 		Expect(s.may("alice", "finance_daily")()).To(BeTrue())
 		roles, _ := s.sim.UserRoles("bob")
