@@ -103,8 +103,7 @@ type pass struct {
 	declared Declared
 	input    access.Input
 	desired  access.Desired
-	drift    []access.Drift
-	plan     access.Plan
+	plan     access.Plan // the first of the pass, which knows what others changed
 	decided  bool
 	full     bool
 
@@ -247,7 +246,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	p.desired = access.Desire(p.input)
 	plan := access.NewPlan(p.input, p.desired)
 	if !p.decided {
-		p.drift, p.plan = plan.Drift, plan
+		p.plan = plan
 		p.contest(plan.Drift)
 		p.decided = true
 	}

@@ -128,7 +128,7 @@ func (p *pass) fill(r *Report) {
 	r.Inventory = without(inventory, gone)
 	p.inventory = r.Inventory
 	r.Held = p.desired.Held
-	r.Drift = p.drift
+	r.Drift = p.plan.Drift
 	r.Contested = slices.Sorted(maps.Keys(p.givenUp()))
 	if mode := p.declared.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
 		r.Plan = access.Render(access.ObservePlan(p.input))
