@@ -181,13 +181,9 @@ func (s *grantScope) release(ctx context.Context) error {
 	if s.stored.DeletionTimestamp == nil || !s.verdict.Release {
 		return nil
 	}
-	before := s.grant.DeepCopy()
-	if !controllerutil.RemoveFinalizer(s.grant, v1alpha1.Finalizer) {
-		return nil
-	}
-	s.gone = true
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return client.IgnoreNotFound(s.Patch(ctx, s.grant, patch))
+	gone, err := dropFinalizer(ctx, s.Client, s.grant, s.grant.DeepCopy())
+	s.gone = gone
+	return err
 }
 
 // collect deletes a grant long after its end, unless a Git tool tracks it: that would only make it again.

@@ -182,13 +182,9 @@ func (s *policyScope) release(ctx context.Context) error {
 	if s.stored.DeletionTimestamp == nil || !s.verdict.Release {
 		return nil
 	}
-	before := s.policy.DeepCopy()
-	if !controllerutil.RemoveFinalizer(s.policy, v1alpha1.Finalizer) {
-		return nil
-	}
-	s.gone = true
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	return client.IgnoreNotFound(s.Patch(ctx, s.policy, patch))
+	gone, err := dropFinalizer(ctx, s.Client, s.policy, s.policy.DeepCopy())
+	s.gone = gone
+	return err
 }
 
 // result says when to look again.
