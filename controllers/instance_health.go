@@ -122,7 +122,7 @@ func compatible(server airflow.Server) *trouble {
 	case server.AuthManager != airflow.AuthManagerFAB:
 		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedAuthManager, stalled: true,
 			message: "this Airflow does not use the FAB auth manager: set [core] auth_manager to it"}
-	case !replaces(server.FABProvider):
+	case server.Capabilities.RoleUpdate != airflow.RoleUpdateReplace:
 		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, stalled: true,
 			message: fmt.Sprintf("the fab provider %s cannot take permissions away from a role over REST: upgrade apache-airflow-providers-fab to 3.8.1 or newer", server.FABProvider)}
 	}

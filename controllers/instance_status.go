@@ -39,9 +39,9 @@ func (s *instanceScope) describe() {
 	}
 	if s.conn != nil && s.conn.server.Version != "" {
 		st.Airflow = &v1alpha1.AirflowServer{Version: s.conn.server.Version, AuthManager: string(s.conn.server.AuthManager), FABProvider: s.conn.server.FABProvider}
-		st.Capabilities = &v1alpha1.Capabilities{Authentication: "JWT", RoleUpdate: "Replace", RoleDelete: "Works"}
-		if compatible(s.conn.server) != nil {
-			st.Capabilities = nil
+		st.Capabilities = nil
+		if found := capabilities(s.conn.server); found != (v1alpha1.Capabilities{}) {
+			st.Capabilities = &found
 		}
 	}
 	st.Conditions = status.Conditions(st.Conditions, s.afi.Generation, s.r.Clock.Now(), s.conditions()...)

@@ -1,15 +1,16 @@
 package controllers
 
 import (
-	"github.com/Masterminds/semver/v3"
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
 
-// firstReplacing is the first release of the fab provider whose role update over REST replaces permissions; earlier
-// ones only add, or refuse (found by running them).
-var firstReplacing = semver.MustParse("3.8.1")
-
-// replaces says whether a release of the fab provider lets permissions be taken away.
-func replaces(provider string) bool {
-	version, err := semver.NewVersion(provider)
-	return err == nil && !version.LessThan(firstReplacing)
+// capabilities are what a server can do, as status shows it and the planner reads it.
+func capabilities(server airflow.Server) v1alpha1.Capabilities {
+	c := server.Capabilities
+	return v1alpha1.Capabilities{
+		Authentication: v1alpha1.Authentication(c.Authentication), RoleUpdate: v1alpha1.RoleUpdate(c.RoleUpdate),
+		RoleDelete: v1alpha1.RoleDelete(c.RoleDelete), PermissionList: v1alpha1.PermissionList(c.PermissionList),
+		PermissionModel: v1alpha1.PermissionModel(c.PermissionModel),
+	}
 }

@@ -292,22 +292,6 @@ type AirflowServer struct {
 	FABProvider string `json:"fabProvider,omitempty"`
 }
 
-// Capabilities say how a server behaves where releases differ.
-type Capabilities struct {
-	// authentication is JWT.
-	// +optional
-	// +kubebuilder:validation:MaxLength=32
-	Authentication string `json:"authentication,omitempty"`
-	// roleUpdate is Replace, Add or Refused.
-	// +optional
-	// +kubebuilder:validation:MaxLength=32
-	RoleUpdate string `json:"roleUpdate,omitempty"`
-	// roleDelete is Works or Fails.
-	// +optional
-	// +kubebuilder:validation:MaxLength=32
-	RoleDelete string `json:"roleDelete,omitempty"`
-}
-
 // InstanceCounts are numbers of what was seen.
 type InstanceCounts struct {
 	// dags in Airflow.

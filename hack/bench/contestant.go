@@ -103,7 +103,7 @@ func (w *world) perUser(ctx context.Context, name string) error {
 	if slices.Equal(stored.Roles, want) {
 		return nil
 	}
-	_, err = w.client.SetUserRoles(ctx, name, want)
+	_, err = w.client.SetUserRoles(ctx, stored, want)
 	return err
 }
 

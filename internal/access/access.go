@@ -63,6 +63,8 @@ type Input struct {
 	Contested map[string]bool
 	// AllowPrivileged lets airflowPermissions hold write actions on global resources.
 	AllowPrivileged bool
+	// Capabilities say how the server behaves where releases differ; empty fields mean the newest behaviour.
+	Capabilities v1alpha1.Capabilities
 }
 
 // Problem is why something is not as it was asked for: a documented reason and a message that a person can act on.

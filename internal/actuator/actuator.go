@@ -241,7 +241,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
 		Policies: d.Policies, Grants: d.Grants, Observed: p.snap.observed(), Previous: p.previous,
 		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, Contested: p.givenUp(),
-		AllowPrivileged: d.AllowPrivileged,
+		AllowPrivileged: d.AllowPrivileged, Capabilities: d.Capabilities,
 	}
 	p.desired = access.Desire(p.input)
 	plan := access.NewPlan(p.input, p.desired)

@@ -27,5 +27,5 @@ type Airflow interface {
 	// DeleteRole takes the role off its holders, too.
 	DeleteRole(ctx context.Context, name string) error
 	// SetUserRoles replaces all roles of a user, foreign ones included: read right before, keep what is not ours.
-	SetUserRoles(ctx context.Context, username string, roles []string) (airflow.User, error)
+	SetUserRoles(ctx context.Context, user airflow.User, roles []string) (airflow.User, error)
 }

@@ -235,13 +235,13 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 			if u.CreatedOn != st.user.CreatedOn {
 				return false, nil
 			}
-			st.user = user(u)
+			st.user, st.wire = user(u), u
 		}
 		roles := changed(st.user.Roles, s)
 		if slices.Equal(roles, st.user.Roles) {
 			return false, nil
 		}
-		_, err := p.airflow.SetUserRoles(ctx, st.user.Username, roles)
+		_, err := p.airflow.SetUserRoles(ctx, st.wire, roles)
 		return true, err
 	})
 	p.pace(p.clock.Since(writing), results)

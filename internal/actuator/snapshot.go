@@ -26,8 +26,10 @@ type snapshot struct {
 	sorted *access.Observed // nil after a change
 }
 
+// stored is a user as the planner and as the client know it.
 type stored struct {
 	user access.User
+	wire airflow.User
 	at   time.Time
 }
 
@@ -111,7 +113,7 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at time.Time) {
 	s.index = make(map[string]int, len(list.Items))
 	for i, u := range list.Items {
 		key := fold(u.Username)
-		s.users[key] = stored{user: user(u), at: at}
+		s.users[key] = stored{user: user(u), wire: u, at: at}
 		s.order = append(s.order, key)
 		s.index[key] = i
 	}
@@ -120,7 +122,7 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at time.Time) {
 
 func (s *snapshot) setUser(u airflow.User, at time.Time) {
 	key := fold(u.Username)
-	s.users[key] = stored{user: user(u), at: at}
+	s.users[key] = stored{user: user(u), wire: u, at: at}
 	if _, ok := s.index[key]; !ok {
 		s.index[key] = len(s.order)
 		s.order = append(s.order, key)

@@ -31,6 +31,8 @@ type Declared struct {
 	Endpoint, Account string
 	// CacheTTL is how much before its end a grant is taken away.
 	CacheTTL time.Duration
+	// Capabilities of the server; empty fields mean the newest behaviour.
+	Capabilities v1alpha1.Capabilities
 	// AllowPrivileged permits write actions on global resources in airflowPermissions.
 	AllowPrivileged bool
 }

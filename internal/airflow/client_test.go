@@ -114,7 +114,7 @@ func TestNamesThatPathsCannotCarryAreNotSent(t *testing.T) {
 		want(t, airflow.CauseInvalid, c.DeleteRole(ctx, name))
 		_, err = c.User(ctx, name)
 		want(t, airflow.CauseInvalid, err)
-		_, err = c.SetUserRoles(ctx, name, nil)
+		_, err = c.SetUserRoles(ctx, airflow.User{Username: name}, nil)
 		want(t, airflow.CauseInvalid, err)
 		if airflow.MaybeApplied(err) {
 			t.Error("a request that was not sent may have been applied")

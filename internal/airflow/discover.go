@@ -73,6 +73,7 @@ func (c *Client) Discover(ctx context.Context) (Server, error) {
 	for _, p := range providers.Items {
 		if p.Package == fabProvider {
 			server.FABProvider = p.Version
+			server.Capabilities = CapabilitiesOf(server)
 		}
 	}
 	return server, err

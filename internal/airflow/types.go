@@ -102,6 +102,9 @@ type Server struct {
 	// FABProvider is the version of the FAB provider, for example "3.10.2";
 	// empty where it is not installed or could not be read.
 	FABProvider string
+	// Capabilities say what it can do; empty where the provider's version is not
+	// known.
+	Capabilities Capabilities
 }
 
 // List is a whole list that was read page by page.

@@ -82,13 +82,13 @@ func (c *Client) User(ctx context.Context, username string) (User, error) {
 	return c.userCall(ctx, request{method: http.MethodGet, endpoint: endpointUser, path: endpointUsers + "/" + escapeName(username)}, username)
 }
 
-// SetUserRoles replaces all roles of a user; an empty list takes every role
-// away. Airflow has no precondition: read the user right before, keep what is
-// not yours, and read again after. It fails with [UnknownRoles] where a role
+// SetUserRoles replaces all roles of a user as it was read; an empty list takes
+// every role away. Airflow has no precondition: read the user right before, keep
+// what is not yours, and read again after. It fails with [UnknownRoles] where a role
 // does not exist, and with [IsUnavailable] where another writer was in the way;
 // then look and write again.
-func (c *Client) SetUserRoles(ctx context.Context, username string, roles []string) (User, error) {
-	if err := checkName("user", username); err != nil {
+func (c *Client) SetUserRoles(ctx context.Context, user User, roles []string) (User, error) {
+	if err := checkName("user", user.Username); err != nil {
 		return User{}, err
 	}
 	body := userRolesBody{Roles: []nameWire{}}
@@ -99,9 +99,9 @@ func (c *Client) SetUserRoles(ctx context.Context, username string, roles []stri
 		body.Roles = append(body.Roles, nameWire{name})
 	}
 	return c.userCall(ctx, request{
-		method: http.MethodPatch, endpoint: endpointUser, path: endpointUsers + "/" + escapeName(username),
+		method: http.MethodPatch, endpoint: endpointUser, path: endpointUsers + "/" + escapeName(user.Username),
 		query: map[string][]string{"update_mask": {"roles"}}, body: body,
-	}, username)
+	}, user.Username)
 }
 
 func (c *Client) userCall(ctx context.Context, r request, username string) (User, error) {

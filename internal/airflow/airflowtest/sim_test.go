@@ -45,7 +45,7 @@ func TestHistoryTellsWhenAccessWasStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock.SetTime(noon.Add(1 * time.Minute))
-	if _, err := c.SetUserRoles(ctx, "Bob", []string{"r"}); err != nil {
+	if _, err := c.SetUserRoles(ctx, airflow.User{Username: "Bob"}, []string{"r"}); err != nil {
 		t.Fatal(err)
 	}
 	clock.SetTime(noon.Add(2 * time.Minute))
@@ -243,7 +243,7 @@ func TestLargeAndConcurrent(t *testing.T) {
 		wait.Go(func() {
 			for i := range 50 {
 				name := fmt.Sprintf("user-%04d", i*8+w)
-				if _, err := c.SetUserRoles(ctx, name, []string{"role-001", "role-002"}); err != nil {
+				if _, err := c.SetUserRoles(ctx, airflow.User{Username: name}, []string{"role-001", "role-002"}); err != nil {
 					t.Error(err)
 				}
 				if !s.Allowed(name, "GET", "", "d1") || len(s.Spans(name, airflowtest.Check{Method: "GET", Dag: "d1"})) == 0 {

@@ -243,7 +243,7 @@ func authorization(s *session) {
 		if !verbs["trigger"].do(s, token, s.DagX) {
 			s.Fatal("not allowed at first")
 		}
-		if _, err := s.client.SetUserRoles(s.ctx, person, nil); err != nil {
+		if _, err := s.client.SetUserRoles(s.ctx, s.stored(person), nil); err != nil {
 			s.Fatal(err)
 		}
 		if verbs["trigger"].do(s, token, s.DagX) {

@@ -106,6 +106,16 @@ func (s *session) connect(username, password string) *airflow.Client {
 	return c
 }
 
+// stored reads a user who must be there.
+func (s *session) stored(username string) airflow.User {
+	s.Helper()
+	user, err := s.client.User(s.ctx, username)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return user
+}
+
 // answer is what the server said.
 type answer struct {
 	status int

@@ -14,6 +14,7 @@ func discovery(s *session) {
 			s.Fatal(err)
 		}
 		want := airflow.Server{Version: s.Version, AuthManager: airflow.AuthManagerFAB, FABProvider: s.FABProvider}
+		want.Capabilities = airflow.CapabilitiesOf(want)
 		if got != want {
 			s.Errorf("got %+v, want %+v", got, want)
 		}

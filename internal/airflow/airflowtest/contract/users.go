@@ -17,7 +17,7 @@ func users(s *session) {
 			s.Fatal(err)
 		}
 		for _, roles := range [][]string{{"contract two"}, {"contract one", "contract two"}, {}} {
-			if _, err := s.client.SetUserRoles(s.ctx, "contract_user", roles); err != nil {
+			if _, err := s.client.SetUserRoles(s.ctx, s.stored("contract_user"), roles); err != nil {
 				s.Fatal(err)
 			}
 			s.wantRoles("contract_user", roles...)
@@ -39,7 +39,7 @@ func users(s *session) {
 		if err != nil || got.Username != "contract_Mixed" {
 			s.Errorf("got %+v, %v", got, err)
 		}
-		if _, err := s.client.SetUserRoles(s.ctx, "CONTRACT_mixed", []string{"contract two"}); err != nil {
+		if _, err := s.client.SetUserRoles(s.ctx, airflow.User{Username: "CONTRACT_mixed"}, []string{"contract two"}); err != nil {
 			s.Error(err)
 		}
 		s.wantRoles("contract_Mixed", "contract two")
@@ -57,7 +57,7 @@ func users(s *session) {
 	})
 	s.sub("an unknown role changes nothing", func(s *session) {
 		s.addUser("contract_keep", "contract one")
-		_, err := s.client.SetUserRoles(s.ctx, "contract_keep", []string{"contract two", "contract nope"})
+		_, err := s.client.SetUserRoles(s.ctx, s.stored("contract_keep"), []string{"contract two", "contract nope"})
 		s.want(airflow.CauseInvalid, err)
 		if !airflow.UnknownRoles(err) {
 			s.Errorf("not told as unknown roles: %v", err)
@@ -84,7 +84,7 @@ func users(s *session) {
 	s.sub("what is missing is not found", func(s *session) {
 		_, err := s.client.User(s.ctx, "contract_nobody")
 		s.want(airflow.CauseNotFound, err)
-		_, err = s.client.SetUserRoles(s.ctx, "contract_nobody", nil)
+		_, err = s.client.SetUserRoles(s.ctx, airflow.User{Username: "contract_nobody"}, nil)
 		s.want(airflow.CauseNotFound, err)
 	})
 	s.sub("names that need escaping", func(s *session) {
@@ -95,7 +95,7 @@ func users(s *session) {
 			if a := s.admin("POST", "/auth/fab/v1/users", body); a.status != 200 {
 				s.Fatalf("%q: %d %s", name, a.status, a.body)
 			}
-			if _, err := s.client.SetUserRoles(s.ctx, name, []string{"contract two"}); err != nil {
+			if _, err := s.client.SetUserRoles(s.ctx, s.stored(name), []string{"contract two"}); err != nil {
 				s.Errorf("%q: %v", name, err)
 			}
 			s.wantRoles(name, "contract two")
