@@ -3,6 +3,8 @@ package access
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
@@ -11,6 +13,11 @@ import (
 func Live(g *v1alpha1.AccessGrant, now time.Time, cacheTTL time.Duration) bool {
 	return g.Status.Activation != nil && g.Status.End == nil && g.DeletionTimestamp == nil && g.Spec.Revoke == nil &&
 		now.Before(RemovalAt(g, cacheTTL))
+}
+
+// LiveUnder says whether a grant is a cause of access under its policy of today, which may be nil.
+func LiveUnder(g *v1alpha1.AccessGrant, p *v1alpha1.DagAccessPolicy, now time.Time, cacheTTL time.Duration) bool {
+	return Live(g, now, cacheTTL) && now.Before(EndOf(g, p).Add(-Lead(cacheTTL)))
 }
 
 // removalTime is what a removal may take: from its moment until Airflow has stored it. On a real Airflow 3.3 it took 0.1
@@ -60,3 +67,6 @@ func earlier(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// PolicyOf names the policy of a grant.
+func PolicyOf(g *v1alpha1.AccessGrant) types.NamespacedName { return policyOf(g) }

@@ -3,6 +3,8 @@ package actuator
 import (
 	"context"
 	"errors"
+	"fmt"
+	"hash/fnv"
 	"maps"
 	"sync"
 	"time"
@@ -16,7 +18,7 @@ import (
 )
 
 const (
-	// sliceTime is how long steps are begun before due endings are looked at again, and how old a reading of a user
+	// sliceTime is how long steps are begun before what is declared is looked at again, and how old a reading of a user
 	// may be when that user is written.
 	sliceTime = 2 * time.Second
 	// defaultConcurrency is how many requests to one Airflow are under way at once.
@@ -39,7 +41,10 @@ type Actuator struct {
 	airflow     Airflow
 	clock       clock.PassiveClock
 	concurrency int
+	places      chan struct{} // one for each request under way
 
+	// guard is of what the goroutines of one phase share: the snapshot, and what the pass notes about its steps.
+	guard     sync.Mutex
 	snap      *snapshot
 	previous  *access.Observed
 	inventory []v1alpha1.ManagedRole
@@ -49,7 +54,8 @@ type Actuator struct {
 	looked    map[string]time.Time // folded names of awaited users, when they were looked for
 	ended     map[types.UID]time.Time
 	contested map[string]contest
-	batch     int
+	batch     int           // users that are read together before they are written
+	write     time.Duration // mean time of a write
 	emailLook time.Time
 }
 
@@ -70,9 +76,9 @@ func New(server Airflow, passive clock.PassiveClock, options Options) *Actuator 
 		options.Concurrency = defaultConcurrency
 	}
 	return &Actuator{
-		airflow: server, clock: passive, concurrency: options.Concurrency,
+		airflow: server, clock: passive, concurrency: options.Concurrency, places: make(chan struct{}, options.Concurrency),
 		snap: newSnapshot(), unknown: map[string]bool{}, gone: map[string]time.Time{}, looked: map[string]time.Time{},
-		ended: map[types.UID]time.Time{}, contested: map[string]contest{}, batch: 200,
+		ended: map[types.UID]time.Time{}, contested: map[string]contest{}, batch: airflow.PageSize,
 	}
 }
 
@@ -88,7 +94,7 @@ func (a *Actuator) Use(server Airflow) {
 func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &pass{Actuator: a, source: source, tries: map[string]int{}, maybe: map[string]bool{}, proved: map[string]bool{}}
+	p := &pass{Actuator: a, source: source, tries: map[string]int{}, waited: map[string]bool{}, maybe: map[string]bool{}, proved: map[string]bool{}}
 	p.started = a.clock.Now()
 	err := p.run(ctx, look)
 	return p.report(err)
@@ -112,10 +118,14 @@ type pass struct {
 
 	changes  int
 	tries    map[string]int  // by step key
+	waited   map[string]bool // steps that were left to the next plan once, by key
 	maybe    map[string]bool // roles whose creation may have taken effect unseen
 	proved   map[string]bool // folded names of users who were read for a proof
 	failures []failure
 	blocked  blocked
+
+	seen       uint64 // fingerprint of what is declared
+	staleRoles bool   // Airflow said that a role is not there
 }
 
 func (p *pass) run(ctx context.Context, look Look) error {
@@ -206,8 +216,30 @@ func (p *pass) declare(ctx context.Context) error {
 		instance.Spec.Mode = v1alpha1.ModeSuspended // endings go on, nothing is given
 	}
 	declared.Instance = instance
-	p.declared = declared
+	p.declared, p.seen = declared, fingerprint(declared)
 	return nil
+}
+
+// changed says whether something else is declared now than what the present plan was made of, or something came due.
+func (p *pass) changed(ctx context.Context) (bool, error) {
+	declared, err := p.source.Declared(ctx)
+	return err == nil && fingerprint(declared) != p.seen, err
+}
+
+// fingerprint is of all that a plan depends on in what is declared: the versions of objects, and which grants are live.
+func fingerprint(d Declared) uint64 {
+	h := fnv.New64a()
+	policies := make(map[types.NamespacedName]*v1alpha1.DagAccessPolicy, len(d.Policies))
+	for _, p := range d.Policies {
+		policies[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
+		fmt.Fprintln(h, p.UID, p.ResourceVersion, p.Generation)
+	}
+	for _, g := range d.Grants {
+		live := access.LiveUnder(g, policies[access.PolicyOf(g)], d.Now, d.CacheTTL)
+		fmt.Fprintln(h, g.UID, g.ResourceVersion, g.Generation, live)
+	}
+	fmt.Fprintln(h, d.StartsAllowed, d.Account, d.CacheTTL)
+	return h.Sum64()
 }
 
 // owned is the inventory that plans of this pass rest on: what was stored before it and what it stored since, but for

@@ -171,31 +171,27 @@ func (p *pass) readAt(username string) time.Time {
 
 // readUsers reads users anew, by pages where many stand on one page, else one by one.
 func (p *pass) readUsers(ctx context.Context, names []string, at time.Time, each func(name string)) error {
+	if len(names) == 0 {
+		return nil
+	}
+	p.guard.Lock()
 	pages, single := p.byPage(names)
+	p.guard.Unlock()
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(p.concurrency)
 	read := make([][]airflow.User, len(pages))
 	for i, page := range pages {
-		group.Go(func() (err error) {
-			read[i], err = p.airflow.UsersPage(groupCtx, page.offset)
-			return err
+		group.Go(func() error {
+			return p.inPlace(groupCtx, func() (err error) {
+				read[i], err = p.airflow.UsersPage(groupCtx, page.offset)
+				return err
+			})
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	for i, page := range pages {
-		found := map[string]bool{}
-		for _, u := range read[i] {
-			p.snap.setUser(u, at)
-			found[fold(u.Username)] = true
-		}
-		for _, name := range page.names {
-			if !found[fold(name)] {
-				single = append(single, name)
-			}
-		}
-	}
+	single = append(single, p.takeIn(pages, read, at)...)
 	if err := p.readSingle(ctx, single, at); err != nil {
 		return err
 	}
@@ -205,6 +201,25 @@ func (p *pass) readUsers(ctx context.Context, names []string, at time.Time, each
 		}
 	}
 	return nil
+}
+
+// takeIn stores pages that were read, and gives the names that were not found where they stood before.
+func (p *pass) takeIn(pages []userPage, read [][]airflow.User, at time.Time) (missing []string) {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	for i, page := range pages {
+		found := map[string]bool{}
+		for _, u := range read[i] {
+			p.snap.setUser(u, at)
+			found[fold(u.Username)] = true
+		}
+		for _, name := range page.names {
+			if !found[fold(name)] {
+				missing = append(missing, name)
+			}
+		}
+	}
+	return missing
 }
 
 func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) error {
@@ -217,7 +232,11 @@ func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) err
 	group.SetLimit(p.concurrency)
 	for i, name := range names {
 		group.Go(func() error {
-			u, err := p.airflow.User(groupCtx, name)
+			var u airflow.User
+			err := p.inPlace(groupCtx, func() (err error) {
+				u, err = p.airflow.User(groupCtx, name)
+				return err
+			})
 			if airflow.IsNotFound(err) {
 				return nil
 			}
@@ -228,6 +247,8 @@ func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) err
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	p.guard.Lock()
+	defer p.guard.Unlock()
 	for i, name := range names {
 		if answers[i].found {
 			p.snap.setUser(answers[i].user, at)

@@ -2,7 +2,6 @@ package actuator
 
 import (
 	"context"
-	"maps"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -25,10 +24,19 @@ func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
 	for _, s := range steps {
 		targets[s.Role] = p.portion(s)
 	}
-	stored := maps.Clone(p.snap.roles)
-	results, stop := p.each(ctx, steps, func(ctx context.Context, s access.Step) (bool, error) {
-		return true, p.writeRole(ctx, s, targets[s.Role], len(stored[s.Role]))
-	})
+	crew, results := p.newCrew(), make([]result, len(steps))
+	for i, s := range steps {
+		results[i].step = s
+		before := len(p.snap.roles[s.Role])
+		if !crew.begin(ctx, func() error {
+			results[i].begun, results[i].written = true, true
+			results[i].err = p.writeRole(ctx, s, targets[s.Role], before)
+			return results[i].err
+		}) {
+			break
+		}
+	}
+	stop := crew.wait()
 	for _, r := range results {
 		if r.step.Kind == access.StepCreateRole && airflow.MaybeApplied(r.err) {
 			p.maybe[r.step.Role] = true
@@ -211,8 +219,11 @@ func (p *pass) rereadRoles(ctx context.Context, names []string) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(p.concurrency)
 	for i, name := range names {
-		group.Go(func() (err error) {
-			answers[i], err = p.airflow.Role(groupCtx, name)
+		group.Go(func() error {
+			err := p.inPlace(groupCtx, func() (err error) {
+				answers[i], err = p.airflow.Role(groupCtx, name)
+				return err
+			})
 			found[i] = err == nil
 			if airflow.IsNotFound(err) {
 				return nil
