@@ -1,0 +1,250 @@
+package actuator
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+// batch is a number of users who stand together in Airflow's list: they are read together, written one by one, and read
+// back together.
+type batch struct {
+	steps   []access.Step
+	planned map[string]access.User // by folded name, as the plan knew them
+	results []result
+	writes  sync.WaitGroup
+	read    chan error // of the reading before the writes
+}
+
+// applyMembers writes users' roles. Each user is read at most sliceTime before, and read back. While one batch is
+// written the next is read and the one before is read back, so that no place for a request stays empty.
+func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
+	slices.SortStableFunc(steps, func(a, b access.Step) int { return p.place(a.Username) - p.place(b.Username) })
+	var (
+		crew     = p.newCrew()
+		verified sync.WaitGroup
+		rest     = steps
+		next     = p.nextBatch(ctx, &rest)
+	)
+	for next != nil {
+		now := next
+		if err := <-now.read; err != nil {
+			crew.end(err)
+			break
+		}
+		next = nil
+		ahead := max(0, len(now.steps)-2*p.concurrency)
+		for i, step := range now.steps {
+			if i == ahead {
+				next = p.nextBatch(ctx, &rest)
+			}
+			if !p.writeMember(ctx, crew, now, i, step) {
+				if next != nil {
+					<-next.read
+				}
+				next = nil
+				break
+			}
+		}
+		verified.Go(func() {
+			now.writes.Wait()
+			if err := p.verifyMembers(ctx, now.results); err != nil {
+				crew.end(err)
+			}
+		})
+	}
+	_ = crew.wait()
+	verified.Wait()
+	if err := crew.wait(); err != nil || !p.staleRoles {
+		return err
+	}
+	p.staleRoles = false
+	return p.readRoles(ctx)
+}
+
+// nextBatch cuts a batch off the steps that are left, and begins to read its users.
+func (p *pass) nextBatch(ctx context.Context, rest *[]access.Step) *batch {
+	steps := *rest
+	if len(steps) == 0 {
+		return nil
+	}
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	n := min(len(steps), p.batch)
+	page := func(i int) int { return p.place(steps[i].Username) / airflow.PageSize }
+	for at := n; n < len(steps) && at > n/2; at-- {
+		if page(at) != page(at-1) {
+			n = at // end with a page of Airflow's list
+			break
+		}
+	}
+	b := &batch{steps: steps[:n], results: make([]result, n), planned: make(map[string]access.User, n), read: make(chan error, 1)}
+	*rest = steps[n:]
+	var stale []string
+	for i, s := range b.steps {
+		b.results[i].step = s
+		key := fold(s.Username)
+		st, ok := p.snap.users[key]
+		if ok {
+			b.planned[key] = st.user
+		}
+		if !ok || p.clock.Since(st.at) > fresh {
+			stale = append(stale, s.Username)
+		}
+	}
+	go func() { b.read <- p.readUsers(ctx, stale, p.clock.Now(), nil) }()
+	return b
+}
+
+// fresh is how old a reading may be when a batch is begun.
+const fresh = sliceTime / 4
+
+// writeMember begins the write of one user; false means that no more are begun.
+func (p *pass) writeMember(ctx context.Context, crew *crew, b *batch, i int, s access.Step) bool {
+	p.guard.Lock()
+	st, ok := p.snap.users[fold(s.Username)]
+	p.guard.Unlock()
+	planned, known := b.planned[fold(s.Username)]
+	if !ok || !known || !p.asPlanned(s, planned, st.user) {
+		return true // the next plan knows
+	}
+	b.writes.Add(1)
+	begun := crew.begin(ctx, func() error {
+		defer b.writes.Done()
+		b.results[i].begun = true
+		started := p.clock.Now()
+		written, err := p.setRoles(ctx, s, st)
+		b.results[i].written, b.results[i].err = written, err
+		p.pace(p.clock.Since(started))
+		return err
+	})
+	if !begun {
+		b.writes.Done()
+	}
+	return begun
+}
+
+// asPlanned says whether a user is still the one that the plan was made for. Access that has no cause is taken off
+// whatever other roles have come or gone; for all else a changed user waits for the next plan, once.
+func (p *pass) asPlanned(s access.Step, planned, now access.User) bool {
+	if now.CreatedOn != planned.CreatedOn {
+		return false
+	}
+	if s.Kind == access.StepRemoveMember || slices.Equal(now.Roles, planned.Roles) {
+		return true
+	}
+	key := stepKey(s)
+	waited := p.waited[key]
+	p.waited[key] = true
+	return waited
+}
+
+// setRoles writes the roles of one user after a step, from a reading that is not older than sliceTime.
+func (p *pass) setRoles(ctx context.Context, s access.Step, st stored) (written bool, err error) {
+	if p.clock.Since(st.at) > sliceTime {
+		u, err := p.airflow.User(ctx, s.Username)
+		if err != nil {
+			return false, err
+		}
+		if u.CreatedOn != st.user.CreatedOn {
+			return false, nil
+		}
+		st.user, st.wire = user(u), u
+	}
+	roles := changed(st.user.Roles, s)
+	if slices.Equal(roles, st.user.Roles) {
+		return false, nil
+	}
+	_, err = p.airflow.SetUserRoles(ctx, st.wire, roles)
+	return true, err
+}
+
+// place is where a user stands in Airflow's list; unknown ones come last.
+func (p *pass) place(username string) int {
+	if i, ok := p.snap.index[fold(username)]; ok {
+		return i
+	}
+	return len(p.snap.order)
+}
+
+// pace fits the size of batches to how many writes are done before a reading is too old: what is read and not written
+// would be read again.
+func (p *pass) pace(took time.Duration) {
+	const weight = 16 // writes that the mean looks back on
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	p.write += (took - p.write) / weight
+	if p.write <= 0 {
+		p.batch = airflow.PageSize
+		return
+	}
+	fits := int(sliceTime * 3 / 4 * time.Duration(p.concurrency) / p.write)
+	p.batch = min(max(fits, 2*p.concurrency), airflow.PageSize)
+}
+
+// changed gives the roles after a step; what the step does not name stays.
+func changed(roles []string, s access.Step) []string {
+	var given, taken []string
+	switch s.Kind {
+	case access.StepAddMember:
+		given = s.Roles
+	case access.StepSwapMember:
+		given, taken = s.Roles, s.Replaced
+	case access.StepRemoveMember, access.StepRemoveReplaced:
+		taken = s.Roles
+	case access.StepCreateRole, access.StepWidenRole, access.StepNarrowRole, access.StepReplaceRole, access.StepDeleteRole:
+	}
+	out := make([]string, 0, len(roles)+len(given))
+	for _, name := range roles {
+		if !slices.Contains(taken, name) {
+			out = append(out, name)
+		}
+	}
+	out = append(out, given...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// verifyMembers reads back every user whose write was begun, also those whose answer was an error.
+func (p *pass) verifyMembers(ctx context.Context, results []result) error {
+	var names []string
+	for _, r := range results {
+		if r.begun {
+			names = append(names, r.step.Username)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	if err := p.readUsers(ctx, names, p.clock.Now(), nil); err != nil {
+		return err
+	}
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	for _, r := range results {
+		if r.begun {
+			p.judgeMember(r)
+		}
+	}
+	return nil
+}
+
+// judgeMember says by what was read back whether a write took effect.
+func (p *pass) judgeMember(r result) {
+	st, ok := p.snap.users[fold(r.step.Username)]
+	switch {
+	case !ok || slices.Equal(changed(st.user.Roles, r.step), st.user.Roles):
+		if r.written {
+			p.changes++
+		}
+	case r.err != nil:
+		p.staleRoles = p.staleRoles || airflow.UnknownRoles(r.err)
+		p.fail(r.step, r.err)
+	default:
+		p.fail(r.step, errNotEffective)
+	}
+}
