@@ -126,6 +126,8 @@ type GrantDesire struct {
 	Pending []string
 	// Problem is set when a live grant gives nothing now: SubjectChanged, UserNotFound, PolicyRefused...
 	Problem *Problem
+	// Notes say what a live grant does not give although it was asked for: LevelNotSupported.
+	Notes []Problem
 }
 
 // StepKind names what a step does.

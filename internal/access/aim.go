@@ -90,7 +90,7 @@ func (a *aim) aimRoles() {
 			continue
 		}
 		stored, exists := a.in.Observed.Roles[name]
-		r := &roleAim{name: name, exists: exists, have: canonical(stored), want: canonical(role.Permissions)}
+		r := &roleAim{name: name, exists: exists, have: a.in.canonical(stored), want: a.in.canonical(role.Permissions)}
 		key := RoleKey(name)
 		switch {
 		case role.Frozen:
@@ -111,7 +111,7 @@ func (a *aim) aimRoles() {
 	for _, name := range a.d.Doomed {
 		stored, exists := a.in.Observed.Roles[name]
 		if a.managed[name] && exists && a.roles[name] == nil {
-			have := canonical(stored)
+			have := a.in.canonical(stored)
 			a.roles[name] = &roleAim{name: name, exists: true, have: have, want: have, drop: !adopted[name]}
 		}
 	}

@@ -140,7 +140,7 @@ func (a *assessor) storesEnough(role string) bool {
 	if !known {
 		stored, exists := a.in.Observed.Roles[role]
 		desired, managed := a.d.Roles[role]
-		enough = exists && managed && contains(canonical(stored), canonical(desired.Permissions))
+		enough = exists && managed && contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
 		a.enough[role] = enough
 	}
 	return enough
@@ -163,7 +163,7 @@ func (a *assessor) differences() map[string][]string {
 			out[policy] = append(out[policy], "role "+plain(name)+" is missing")
 			continue
 		}
-		have, want := canonical(stored), canonical(role.Permissions)
+		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
 		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(minus(want, have)))
 		out[policy] = appendCount(out[policy], "role %s has %d permissions too many", name, len(minus(have, want)))
 		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))

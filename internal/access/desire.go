@@ -53,6 +53,7 @@ type work struct {
 	members  map[string]map[string]bool
 	adopting map[string]v1alpha1.ManagedRole
 	observed map[string][]Permission // canonical permissions, filled when first asked for
+	files    fileIndex               // filled when first asked for
 	out      Desired
 }
 
@@ -205,7 +206,7 @@ func (w *work) content(role string) []Permission {
 	if ps, ok := w.observed[role]; ok {
 		return ps
 	}
-	ps := canonical(w.in.Observed.Roles[role])
+	ps := w.in.canonical(w.in.Observed.Roles[role])
 	w.observed[role] = ps
 	return ps
 }

@@ -68,6 +68,9 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		}
 	}
 	w.wantGrantRole(c, desire.Role, terms)
+	if note := w.grantNote(c, terms); note != nil {
+		desire.Notes = append(desire.Notes, *note)
+	}
 	_, managed := w.out.Roles[desire.Role]
 	if c.frozen != nil && (!managed || !slices.Contains(user.Roles, desire.Role)) {
 		role, ok := w.stays(c, g, pinned, user, w.out.Roles[desire.Role].Permissions)
@@ -121,15 +124,29 @@ func (w *work) wantGrantRole(c *policyCase, name string, terms Terms) {
 
 // grantPermissions are what pinned terms give today, never more than the policy's role should have.
 func (w *work) grantPermissions(c *policyCase, terms Terms) []Permission {
-	dags := c.covered
-	if terms.Dags != nil {
-		dags = slices.DeleteFunc(slices.Clone(terms.Dags), func(id string) bool {
-			_, covered := slices.BinarySearch(c.covered, id)
-			return !covered
-		})
-	}
 	levels, extra := terms.today(c.policy)
-	return intersect(w.permissions(levels, dags, extra), c.permissions)
+	return intersect(w.permissions(levels, c.dagsOf(terms), extra), c.permissions)
+}
+
+// dagsOf are the DAGs of terms that the policy covers now.
+func (c *policyCase) dagsOf(terms Terms) []string {
+	if terms.Dags == nil {
+		return c.covered
+	}
+	return slices.DeleteFunc(slices.Clone(terms.Dags), func(id string) bool {
+		_, covered := slices.BinarySearch(c.covered, id)
+		return !covered
+	})
+}
+
+// grantNote says which levels of the terms cannot be given.
+func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
+	levels, _ := terms.today(c.policy)
+	_, note := w.supported(levels, c.dagsOf(terms))
+	if note == nil {
+		_, note = w.supported(levels, c.covered)
+	}
+	return note
 }
 
 // stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The

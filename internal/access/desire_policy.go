@@ -149,12 +149,10 @@ func (w *work) decideContent(c *policyCase) {
 	c.desire.Pending = sortedSet(pending)
 	kept := w.keep(c, selection, held)
 	c.covered = sortedSet(append(slices.Clone(c.desire.Dags), kept...))
-	levels, lacking := w.supported(c.policy.Spec.Access)
-	if len(lacking) > 0 {
-		c.desire.Notes = append(c.desire.Notes, Problem{ReasonLevelNotSupported, fmt.Sprintf(
-			"Airflow %s does not know %s: the other levels are applied", w.version(), list(lacking, 14))})
+	if _, note := w.supported(c.policy.Spec.Access, c.covered); note != nil {
+		c.desire.Notes = append(c.desire.Notes, *note)
 	}
-	c.permissions = w.permissions(levels, c.covered, c.policy.Spec.AirflowPermissions)
+	c.permissions = w.permissions(c.policy.Spec.Access, c.covered, c.policy.Spec.AirflowPermissions)
 	if len(kept) > 0 {
 		c.permissions = w.onlyObserved(c.permissions, c.role, kept)
 	}
@@ -172,36 +170,6 @@ func (w *work) onlyObserved(ps []Permission, role string, kept []string) []Permi
 		id, perDag := dagOf(p)
 		return !perDag || !isKept[id]
 	}))
-}
-
-func (w *work) version() string {
-	if server := w.in.Instance.Status.Airflow; server != nil {
-		return server.Version
-	}
-	return ""
-}
-
-// supported drops the levels that this version of Airflow does not know.
-func (w *work) supported(levels []v1alpha1.AccessLevel) (known []v1alpha1.AccessLevel, lacking []string) {
-	absent, _ := unsupported(w.version(), levels)
-	for _, level := range levels {
-		if slices.Contains(absent, level) {
-			lacking = append(lacking, string(level))
-		} else {
-			known = append(known, level)
-		}
-	}
-	return known, lacking
-}
-
-// permissions are PermissionsFor without resources that this version of Airflow does not know.
-func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []Permission {
-	known, _ := w.supported(levels)
-	ps := PermissionsFor(known, dags, extra)
-	if _, resource := unsupported(w.version(), nil); resource != "" {
-		ps = slices.DeleteFunc(ps, func(p Permission) bool { return p.Resource == resource })
-	}
-	return ps
 }
 
 // decideStanding resolves the standing members.

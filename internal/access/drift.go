@@ -72,8 +72,8 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	case !existed || slices.Equal(before, stored):
 		return
 	default:
-		had, has := canonical(before), canonical(stored)
-		taken, added := intersect(minus(had, has), canonical(desired.Permissions)), minus(has, had)
+		had, has := f.in.canonical(before), f.in.canonical(stored)
+		taken, added := intersect(minus(had, has), f.in.canonical(desired.Permissions)), minus(has, had)
 		if len(taken)+len(added) == 0 {
 			return
 		}
@@ -212,7 +212,7 @@ func Remember(in Input, p Plan, after Observed) *Observed {
 				next.Roles, rolesCloned = maps.Clone(after.Roles), true
 			}
 			if stored, ok := after.Roles[drift.Role]; ok {
-				before = union(canonical(stored), minus(canonical(before), canonical(in.Observed.Roles[drift.Role])))
+				before = union(in.canonical(stored), minus(in.canonical(before), in.canonical(in.Observed.Roles[drift.Role])))
 			}
 			next.Roles[drift.Role] = before
 		}

@@ -1,9 +1,14 @@
 package access
 
-import "strings"
+import (
+	"strings"
 
-// This file is Airflow's authorization algorithm of fab 2.4.2 and later. Airflow joins the permissions of all roles of
-// a user into one flat set, so that what a role lets people do depends on their other roles, foreign ones included.
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// This file is Airflow's authorization algorithm: that of fab 2.4.2 and later, and that of fab 1.3 to 2.4.1. Airflow
+// joins the permissions of all roles of a user into one flat set, so that what a role lets people do depends on their
+// other roles, foreign ones included.
 
 // verbs is a set of (method, entity) pairs that are allowed on one DAG, or without naming a DAG: bit
 // method*entityCount+entity.
@@ -16,9 +21,11 @@ const (
 	methodRead = 0
 	methodEdit = 2
 
-	entityCount = 12
-	entityNone  = 0
-	entityRun   = 1
+	entityCount        = 12
+	entityNone         = 0
+	entityRun          = 1
+	entityTask         = 2
+	entityTaskInstance = 3
 )
 
 // entities are the parts of a DAG and the resources that guard each of them.
@@ -32,8 +39,8 @@ var entities = [entityCount][]string{
 type rights struct {
 	global map[Permission]bool
 	dags   map[string]uint8
-	// readsAny is true when some DAG may be read by name.
-	readsAny bool
+	// some has the bits of methods on a DAG that hold for at least one DAG by name.
+	some uint8
 }
 
 func rightsOf(ps []Permission) *rights {
@@ -45,16 +52,13 @@ func rightsOf(ps []Permission) *rights {
 }
 
 func (r *rights) add(p Permission) {
-	if ignored(p) {
-		return
-	}
 	for method, action := range methods {
 		if p.Action != action {
 			continue
 		}
 		if id, ok := strings.CutPrefix(p.Resource, dagPrefix); ok {
 			r.dags[id] |= 1 << method
-			r.readsAny = r.readsAny || method == methodRead
+			r.some |= 1 << method
 			return
 		}
 		if id, ok := strings.CutPrefix(p.Resource, runPrefix); ok {
@@ -90,48 +94,71 @@ type effect struct {
 	noDag  verbs
 }
 
-// effectOf evaluates rights on the given DAGs; readsAny counts those that are not evaluated, too. The DAG "" stands for all DAGs that no right names.
-func effectOf(r *rights, on map[string]bool) effect {
-	e := effect{global: r.global, dags: make(map[string]verbs, len(on)+1)}
-	var guarded [4][entityCount]bool
-	var allDags [4]bool
+// rules are the guards of everything that a permission set allows, evaluated for the global pairs of the set once.
+type rules struct {
+	model   v1alpha1.PermissionModel
+	guarded [4][entityCount]bool // by method and entity: the global pairs that guard it are there
+	allDags [4]bool              // by method: the right on all DAGs is there
+}
+
+func rulesOf(model v1alpha1.PermissionModel, global map[Permission]bool) *rules {
+	g := &rules{model: model}
 	for method, action := range methods {
-		allDags[method] = r.global[Permission{action, "DAGs"}]
+		g.allDags[method] = global[Permission{action, "DAGs"}]
 		for entity, resources := range entities {
-			guarded[method][entity] = true
+			g.guarded[method][entity] = true
 			for _, resource := range resources {
-				guarded[method][entity] = guarded[method][entity] && r.global[Permission{action, resource}]
+				g.guarded[method][entity] = g.guarded[method][entity] && global[Permission{action, resource}]
 			}
 		}
 	}
+	return g
+}
+
+// effectOf evaluates rights on the given DAGs; r.some counts those that are not evaluated, too. The DAG ""
+// stands for all DAGs that no right names.
+func effectOf(model v1alpha1.PermissionModel, r *rights, on map[string]bool) effect {
+	e := effect{global: r.global, dags: make(map[string]verbs, len(on)+1)}
+	g := rulesOf(model, r.global)
 	for method := range methods {
 		for entity := range entities {
-			allowed := guarded[method][entity]
-			switch {
-			case method == methodRead:
-				allowed = allowed && (allDags[methodRead] || r.readsAny)
-			case entity == entityNone:
-				allowed = allDags[method]
-			}
-			if allowed {
-				e.noDag |= 1 << (method*entityCount + entity)
+			if g.withoutDag(method, entity, r) {
+				e.noDag |= verb(method, entity)
 			}
 		}
 	}
-	e.dags[""] = verbsOn(0, &guarded, &allDags)
+	e.dags[""] = g.on(0)
 	for id := range on {
-		e.dags[id] = verbsOn(r.dags[id], &guarded, &allDags)
+		e.dags[id] = g.on(r.dags[id])
 	}
 	return e
 }
 
-// verbsOn is what the bits of one DAG allow together with the global pairs.
-func verbsOn(bits uint8, guarded *[4][entityCount]bool, allDags *[4]bool) verbs {
+// verb is the bit of a method and an entity.
+func verb(method, entity int) verbs { return 1 << (method*entityCount + entity) }
+
+// withoutDag says whether something is allowed that names no DAG, such as a list over all DAGs.
+func (g *rules) withoutDag(method, entity int, r *rights) bool {
+	airflow2 := g.model == v1alpha1.PermissionModelAirflow2
+	somewhere := g.allDags[method] || r.some&(1<<method) != 0
+	switch {
+	case entity == entityNone && (method == methodRead || method == methodEdit && airflow2):
+		return somewhere
+	case entity == entityNone:
+		return g.allDags[method]
+	case method == methodRead && !airflow2:
+		return g.guarded[method][entity] && somewhere
+	}
+	return g.guarded[method][entity]
+}
+
+// on is what the bits of one DAG allow together with the global pairs.
+func (g *rules) on(bits uint8) verbs {
 	var v verbs
-	onDag := func(method int) bool { return allDags[method] || bits&(1<<method) != 0 }
+	onDag := func(method int) bool { return g.allDags[method] || bits&(1<<method) != 0 }
 	for method := range methods {
 		if onDag(method) {
-			v |= 1 << (method * entityCount)
+			v |= verb(method, entityNone)
 		}
 		gate := methodEdit
 		if method == methodRead {
@@ -140,13 +167,20 @@ func verbsOn(bits uint8, guarded *[4][entityCount]bool, allDags *[4]bool) verbs 
 		if !onDag(gate) {
 			continue
 		}
+		onRun := bits&(1<<(4+method)) != 0
 		for entity := 1; entity < entityCount; entity++ {
-			if guarded[method][entity] || entity == entityRun && bits&(1<<(4+method)) != 0 {
-				v |= 1 << (method*entityCount + entity)
+			if g.guarded[method][entity] || onRun && g.byRun(method, entity) {
+				v |= verb(method, entity)
 			}
 		}
 	}
 	return v
+}
+
+// byRun says whether DAG Run:<id> stands for DAG Runs: on runs always, on task instances in Airflow 2 only.
+func (g *rules) byRun(method, entity int) bool {
+	return entity == entityRun ||
+		entity == entityTaskInstance && g.model == v1alpha1.PermissionModelAirflow2 && g.guarded[method][entityTask]
 }
 
 // within says whether everything that e allows is allowed by a or by b.

@@ -50,14 +50,47 @@ var bundles = map[v1alpha1.AccessLevel]bundle{
 	v1alpha1.AccessDeleteDag:   {dag: []string{canDelete}},
 }
 
-// PermissionsFor gives the Airflow 3 permissions of levels on DAGs, sorted and without doubles. Every level implies
-// View. Without DAGs the levels give nothing at all, because what they share between DAGs could combine with rights
-// that other roles give. Extra pairs are added, but for resources that no policy may ever name.
-func PermissionsFor(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []Permission {
+// bundles2 is the table of levels for Airflow 2.10 and later with fab 1.3 and later. What a person may do to task
+// instances is asked of the one DAG there, too, so that EditTasks needs no right on the runs of all DAGs.
+var bundles2 = map[v1alpha1.AccessLevel]bundle{
+	v1alpha1.AccessView: {dag: []string{canRead}, run: []string{canRead}, global: []Permission{
+		{canRead, "Task Instances"}, website, {canRead, "DAG Dependencies"}, {canRead, "DAG Warnings"},
+		{menuAccess, "DAGs"}, {menuAccess, "Browse"}, {menuAccess, "DAG Dependencies"},
+	}},
+	v1alpha1.AccessViewLogs:   {global: []Permission{{canRead, "Task Logs"}}},
+	v1alpha1.AccessViewCode:   {global: []Permission{{canRead, "DAG Code"}}},
+	v1alpha1.AccessViewXComs:  {global: []Permission{{canRead, "XComs"}}},
+	v1alpha1.AccessPause:      {dag: []string{canEdit}},
+	v1alpha1.AccessTrigger:    {dag: []string{canEdit}, run: []string{canCreate}},
+	v1alpha1.AccessEditRuns:   {dag: []string{canEdit}, run: []string{canEdit}},
+	v1alpha1.AccessDeleteRuns: {dag: []string{canEdit}, run: []string{canDelete}},
+	v1alpha1.AccessEditTasks: {dag: []string{canEdit}, run: []string{canEdit}, global: []Permission{
+		{canEdit, "Task Instances"},
+	}},
+	v1alpha1.AccessDeleteDag: {dag: []string{canDelete}},
+}
+
+// website lets people see the home page of Airflow 2, and nothing on it.
+var website = Permission{canRead, "Website"}
+
+// PermissionsFor gives the permissions of levels on DAGs under a permission model, sorted and without doubles; the empty
+// model is that of Airflow 3. Every level implies View, and a level that does not exist there gives no more. Without
+// DAGs the levels give nothing at all, because what they share between DAGs could combine with rights that other roles
+// give; only the home page of Airflow 2 is always there. Extra pairs are added, but for resources that no policy may
+// ever name.
+func PermissionsFor(model v1alpha1.PermissionModel, levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []Permission {
+	return release{model: model}.permissions(levels, dags, extra)
+}
+
+// permissions is PermissionsFor a release.
+func (r release) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []Permission {
 	var out []Permission
+	if r.keepsWebsite() {
+		out = append(out, website)
+	}
 	if len(dags) > 0 {
-		all := bundleOf(levels)
-		out = make([]Permission, 0, len(dags)*(len(all.dag)+len(all.run))+len(all.global)+len(extra))
+		all := r.bundleOf(levels)
+		out = slices.Grow(out, len(dags)*(len(all.dag)+len(all.run))+len(all.global)+len(extra))
 		for _, id := range dags {
 			for _, action := range all.dag {
 				out = append(out, Permission{action, dagPrefix + id})
@@ -77,10 +110,11 @@ func PermissionsFor(levels []v1alpha1.AccessLevel, dags []string, extra []v1alph
 }
 
 // bundleOf joins the bundles of levels and View.
-func bundleOf(levels []v1alpha1.AccessLevel) bundle {
+func (r release) bundleOf(levels []v1alpha1.AccessLevel) bundle {
 	var all bundle
+	table := r.table()
 	for _, level := range withView(levels) {
-		b := bundles[level]
+		b := table[level]
 		all.dag = append(all.dag, b.dag...)
 		all.run = append(all.run, b.run...)
 		all.global = append(all.global, b.global...)
@@ -112,15 +146,4 @@ func forbidden(p Permission) bool {
 // privileged pairs change things that are not tied to a DAG.
 func privileged(p Permission) bool {
 	return p.Action != canRead && p.Action != menuAccess
-}
-
-// unsupported says which levels an Airflow version does not know, and which resource it lacks.
-func unsupported(version string, levels []v1alpha1.AccessLevel) (lacking []v1alpha1.AccessLevel, resource string) {
-	if version != "3.0" && !strings.HasPrefix(version, "3.0.") {
-		return nil, ""
-	}
-	if slices.Contains(levels, v1alpha1.AccessRespondHITL) {
-		lacking = append(lacking, v1alpha1.AccessRespondHITL)
-	}
-	return lacking, "HITL Detail"
 }

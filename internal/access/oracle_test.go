@@ -1,6 +1,56 @@
 package access
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// allowedBy picks the oracle of a permission model.
+func allowedBy(model v1alpha1.PermissionModel, flat map[Permission]bool, method, entity, dag string) bool {
+	if model == v1alpha1.PermissionModelAirflow2 {
+		return allowed2(flat, method, entity, dag)
+	}
+	return allowed(flat, method, entity, dag)
+}
+
+// allowed2 is the authorization of Airflow 2.10 and later (fab 1.3 and later), written down a second time: the check of
+// the auth manager, and what the REST API makes of it where no DAG is named.
+func allowed2(flat map[Permission]bool, method, entity, dag string) bool {
+	has := func(action, resource string) bool { return flat[Permission{action, resource}] }
+	global := has(method, "DAGs")
+	if entity == "" {
+		if global || dag != "" && has(method, "DAG:"+dag) {
+			return true
+		}
+		if dag != "" || method != canRead && method != canEdit {
+			return false
+		}
+		for p := range flat {
+			if p.Action == method && strings.HasPrefix(p.Resource, "DAG:") {
+				return true
+			}
+		}
+		return false
+	}
+	if dag != "" {
+		gate := canEdit
+		if method == canRead {
+			gate = canRead
+		}
+		if !has(gate, "DAGs") && !has(gate, "DAG:"+dag) {
+			return false
+		}
+	}
+	for _, resource := range oracleResources[entity] {
+		byDag := resource == "DAG Runs" && dag != "" && has(method, "DAG Run:"+dag)
+		if !has(method, resource) && !byDag {
+			return false
+		}
+	}
+	return true
+}
 
 // allowed is Airflow's own authorization (fab 2.4.2 and later), written down a second time and without care for speed:
 // method and entity of one DAG, or of none when dag is empty.
@@ -55,7 +105,7 @@ var oracleEntities = []string{
 type power struct{ method, entity, dag string }
 
 // powers is everything that a user can do.
-func powers(o *Observed, username string, dags []string) map[power]bool {
+func powers(model v1alpha1.PermissionModel, o *Observed, username string, dags []string) map[power]bool {
 	flat := map[Permission]bool{}
 	for _, u := range o.Users {
 		if u.Username != username {
@@ -69,14 +119,14 @@ func powers(o *Observed, username string, dags []string) map[power]bool {
 	}
 	out := map[power]bool{}
 	for p := range flat {
-		if _, perDag := dagOf(p); !perDag && p.Resource != "Website" {
+		if _, perDag := dagOf(p); !perDag && (p.Resource != "Website" || model == v1alpha1.PermissionModelAirflow2) {
 			out[power{p.Action, "global", p.Resource}] = true
 		}
 	}
 	for _, dag := range append(slices.Clone(dags), "") {
 		for _, method := range []string{canRead, canCreate, canEdit, canDelete} {
 			for _, entity := range oracleEntities {
-				if allowed(flat, method, entity, dag) {
+				if allowedBy(model, flat, method, entity, dag) {
 					out[power{method, entity, dag}] = true
 				}
 			}

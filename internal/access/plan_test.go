@@ -115,7 +115,7 @@ func TestTranscripts(t *testing.T) {
 		"others-wrote": func(t *testing.T) *world {
 			t.Helper()
 			w := settled(t)
-			w.setRole("oam.data.finance", minus(w.Observed.Roles["oam.data.finance"], PermissionsFor(w.Policies[0].Spec.Access, []string{"finance_daily"}, nil)[:2]))
+			w.setRole("oam.data.finance", minus(w.Observed.Roles["oam.data.finance"], PermissionsFor("", w.Policies[0].Spec.Access, []string{"finance_daily"}, nil)[:2]))
 			w.setRoles("alice", "Viewer")
 			w.setRoles("carol", append([]string{"oam.data.finance"}, w.rolesOf("carol")...)...)
 			return w

@@ -65,6 +65,7 @@ func drawTerms(t *rapid.T, p *v1alpha1.DagAccessPolicy) {
 
 func drawWorld(t *rapid.T) *world {
 	w := newWorld()
+	w.Capabilities.PermissionModel = rapid.SampledFrom([]v1alpha1.PermissionModel{"", v1alpha1.PermissionModelAirflow3, v1alpha1.PermissionModelAirflow2}).Draw(t, "model")
 	w.AllowPrivileged = true
 	w.Instance.Spec.AllowedPermissions = somePairs
 	w.Instance.Spec.AdoptableRoles = []string{"handmade"}
@@ -153,7 +154,7 @@ func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 			d := Desire(w.Input)
 			plan := NewPlan(w.Input, d)
 			seed := rapid.Uint64().Draw(rt, "seed")
-			walk(rt, w.Observed, plan, rand.New(rand.NewPCG(seed, 1)))
+			walk(rt, w.Capabilities.PermissionModel, w.Observed, plan, rand.New(rand.NewPCG(seed, 1)))
 			start := cloneObserved(w.Observed)
 			w.finish(t, d, plan)
 			checkReached(rt, w, d)
@@ -175,7 +176,7 @@ func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 }
 
 // walk applies a plan in a random order inside each phase and looks at everybody between the steps.
-func walk(t *rapid.T, start Observed, plan Plan, order *rand.Rand) {
+func walk(t *rapid.T, model v1alpha1.PermissionModel, start Observed, plan Plan, order *rand.Rand) {
 	end := cloneObserved(start)
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
@@ -185,17 +186,17 @@ func walk(t *rapid.T, start Observed, plan Plan, order *rand.Rand) {
 		}
 	}
 	now := cloneObserved(start)
-	before, after := everybody(&start), everybody(&end)
+	before, after := everybody(model, &start), everybody(model, &end)
 	kept, removing := before, true
 	for _, steps := range plan.Phases {
 		if removing && steps[0].Kind != StepRemoveMember {
-			removing, kept = false, everybody(&now)
+			removing, kept = false, everybody(model, &now)
 		}
 		for _, i := range order.Perm(len(steps)) {
 			if err := applyStep(&now, steps[i]); err != nil {
 				t.Fatalf("%s: %v", describe(steps[i]), err)
 			}
-			for username, have := range everybody(&now) {
+			for username, have := range everybody(model, &now) {
 				for power := range have {
 					if !before[username][power] && !after[username][power] {
 						t.Fatalf("after %q user %s can %v, which is so neither before nor after\n%s", describe(steps[i]), username, power, transcript(Desired{}, plan))
@@ -211,10 +212,10 @@ func walk(t *rapid.T, start Observed, plan Plan, order *rand.Rand) {
 	}
 }
 
-func everybody(o *Observed) map[string]map[power]bool {
+func everybody(model v1alpha1.PermissionModel, o *Observed) map[string]map[power]bool {
 	out := map[string]map[power]bool{}
 	for _, u := range o.Users {
-		out[u.Username] = powers(o, u.Username, append(slices.Clone(someDags), "other"))
+		out[u.Username] = powers(model, o, u.Username, append(slices.Clone(someDags), "other"))
 	}
 	return out
 }
@@ -225,7 +226,7 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 		if role.Frozen {
 			continue
 		}
-		if !exists || !slices.Equal(canonical(stored), role.Permissions) {
+		if !exists || !slices.Equal(w.canonical(stored), role.Permissions) {
 			t.Fatalf("role %s: stored %v, desired %v", name, stored, role.Permissions)
 		}
 	}

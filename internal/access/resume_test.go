@@ -21,7 +21,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 		order := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 4))
 		first := NewPlan(w.Input, Desire(w.Input))
 		end := applied(t, w.Observed, first)
-		before, after := everybody(&w.Observed), everybody(&end)
+		before, after := everybody(w.Capabilities.PermissionModel, &w.Observed), everybody(w.Capabilities.PermissionModel, &end)
 		kept, removing, crossed := before, true, false
 		for taken := 0; ; taken++ {
 			d := Desire(w.Input)
@@ -34,7 +34,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 			}
 			step := plan.Phases[0][order.IntN(len(plan.Phases[0]))]
 			if step.Kind != StepRemoveMember && removing {
-				removing, kept = false, everybody(&w.Observed)
+				removing, kept = false, everybody(w.Capabilities.PermissionModel, &w.Observed)
 			}
 			w.Instance = w.Instance.DeepCopy()
 			w.Instance.Status.ManagedRoles = d.Inventory
@@ -51,7 +51,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 			bridges++
 		}
 		for name, ps := range end.Roles {
-			if !slices.Equal(canonical(ps), canonical(w.Observed.Roles[name])) {
+			if !slices.Equal(w.canonical(ps), w.canonical(w.Observed.Roles[name])) {
 				rt.Fatalf("role %s came to another end", name)
 			}
 		}
@@ -97,7 +97,7 @@ func TestABridgeIsLeftAtOnceWhenSomethingEnds(t *testing.T) {
 
 // broken says which promise does not hold now.
 func broken(w *world, before, after, kept map[string]map[power]bool, removing bool) string {
-	for username, have := range everybody(&w.Observed) {
+	for username, have := range everybody(w.Capabilities.PermissionModel, &w.Observed) {
 		for p := range have {
 			if !before[username][p] && !after[username][p] {
 				return fmt.Sprintf("user %s can %v, which is so neither before nor after", username, p)

@@ -220,20 +220,20 @@ func (t *trial) at(roles []string, state func(role string) int) effect {
 	for _, role := range t.u.foreign {
 		part := t.r.rightsIn(role, asObserved)
 		flat.join(part, t.on)
-		flat.readsAny = flat.readsAny || part.readsAny
+		flat.some |= part.some
 	}
 	for _, role := range roles {
 		which := state(role)
 		part := t.r.rightsIn(role, which)
 		flat.join(part, t.on)
-		reads := part.readsAny
+		some := part.some
 		if which == atLeast {
-			// Some DAG can be read all the time, although it need not be the same one.
-			reads = t.r.rightsIn(role, asObserved).readsAny && t.r.rightsIn(role, asDesired).readsAny
+			// Some DAG can be read or edited all the time, although it need not be the same one.
+			some = t.r.rightsIn(role, asObserved).some & t.r.rightsIn(role, asDesired).some
 		}
-		flat.readsAny = flat.readsAny || reads
+		flat.some |= some
 	}
-	return effectOf(flat, t.on)
+	return effectOf(t.r.aim.in.Capabilities.PermissionModel, flat, t.on)
 }
 
 // safe says whether the user never can do more than before or after, and always at least what is allowed both before

@@ -2,7 +2,6 @@ package access
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -117,50 +116,6 @@ func FuzzGlobMatchesLikeARegularExpression(f *testing.F) {
 			if got != want {
 				t.Errorf("%q on %q (path %v): got %v, want %v", pattern, text, path, got, want)
 			}
-		}
-	})
-}
-
-func TestPermissionsFor(t *testing.T) {
-	view := []Permission{
-		{canRead, "DAG Dependencies"}, {canRead, "DAG Runs"}, {canRead, "DAG Versions"}, {canRead, "DAG Warnings"}, {canRead, "DAG:x"},
-		{menuAccess, "DAGs"}, {canRead, "HITL Detail"}, {canRead, "Task Instances"},
-	}
-	edit := Permission{canEdit, "DAG:x"}
-	for level, more := range map[v1alpha1.AccessLevel][]Permission{
-		v1alpha1.AccessView:        nil,
-		v1alpha1.AccessViewLogs:    {{canRead, "Task Logs"}},
-		v1alpha1.AccessViewCode:    {{canRead, "DAG Code"}},
-		v1alpha1.AccessViewXComs:   {{canRead, "XComs"}},
-		v1alpha1.AccessViewAssets:  {{canRead, "Assets"}, {canRead, "Asset Aliases"}},
-		v1alpha1.AccessViewAudit:   {{canRead, "Audit Logs"}},
-		v1alpha1.AccessPause:       {edit},
-		v1alpha1.AccessTrigger:     {edit, {canCreate, "DAG Run:x"}},
-		v1alpha1.AccessEditRuns:    {edit, {canEdit, "DAG Run:x"}},
-		v1alpha1.AccessDeleteRuns:  {edit, {canDelete, "DAG Run:x"}},
-		v1alpha1.AccessEditTasks:   {edit, {canEdit, "DAG Runs"}, {canEdit, "Task Instances"}},
-		v1alpha1.AccessEditXComs:   {edit, {canCreate, "XComs"}, {canEdit, "XComs"}, {canDelete, "XComs"}},
-		v1alpha1.AccessRespondHITL: {edit, {canEdit, "HITL Detail"}},
-		v1alpha1.AccessDeleteDag:   {{canDelete, "DAG:x"}},
-	} {
-		t.Run(string(level)+" implies View and adds its own", func(t *testing.T) {
-			want := slices.SortedFunc(slices.Values(slices.Concat(view, more)), ComparePermissions)
-			if diff := cmp.Diff(want, PermissionsFor(levels(level), []string{"x"}, nil)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	t.Run("every level of the API is in the table", func(t *testing.T) {
-		if len(bundles) != 14 {
-			t.Errorf("got %d levels", len(bundles))
-		}
-	})
-	t.Run("without DAGs only the extra pairs are left, and forbidden ones are dropped", func(t *testing.T) {
-		got := PermissionsFor(levels(v1alpha1.AccessEditTasks), nil, []v1alpha1.AirflowPermission{
-			{Action: canRead, Resource: "Pools"}, {Action: canEdit, Resource: "DAGs"}, {Action: canRead, Resource: "DAG:x"}, {Action: canRead, Resource: "Users"},
-		})
-		if diff := cmp.Diff([]Permission{{canRead, "Pools"}}, got); diff != "" {
-			t.Error(diff)
 		}
 	})
 }

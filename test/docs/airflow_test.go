@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
@@ -67,29 +68,37 @@ func byCommands(text string) []airflow.Permission {
 func TestLevelsAreToldInAirflowsTerms(t *testing.T) {
 	const dag = "<id>"
 	p := read(t, airflowPage)
-	view := access.PermissionsFor([]v1alpha1.AccessLevel{v1alpha1.AccessView}, []string{dag}, nil)
-	var told []string
-	for _, table := range p.tables {
-		for i, cell := range table.column("Level") {
-			level := only(t, strings.TrimSuffix(cell, " ⚠"))
-			told = append(told, level)
-			want := access.PermissionsFor([]v1alpha1.AccessLevel{v1alpha1.AccessLevel(level)}, []string{dag}, nil)
-			if level != string(v1alpha1.AccessView) {
-				want = slices.DeleteFunc(want, func(p access.Permission) bool { return slices.Contains(view, p) })
-			}
-			if difference := cmp.Diff(want, permissions(t, table.column("Permissions in the role")[i])); difference != "" {
-				t.Errorf("%s: %s differs (- code, + page):\n%s", airflowPage, level, difference)
-			}
-			sign := strings.HasSuffix(cell, "⚠")
-			if wide := level != string(v1alpha1.AccessView) && opensMore(want); sign != wide {
-				t.Errorf("%s: %s has the sign ⚠: %t, want %t", airflowPage, level, sign, wide)
+	levels := definition(t, "dagaccesspolicies").Properties["spec"].Properties["access"].Items.Schema.Enum
+	for column, model := range map[string]v1alpha1.PermissionModel{
+		"Permissions in the role": v1alpha1.PermissionModelAirflow3, "Permissions in the role of Airflow 2": v1alpha1.PermissionModelAirflow2,
+	} {
+		view := access.PermissionsFor(model, []v1alpha1.AccessLevel{v1alpha1.AccessView}, []string{dag}, nil)
+		told := 0
+		for _, table := range p.tables {
+			for i, cell := range table.column(column) {
+				level := only(t, strings.TrimSuffix(table.column("Level")[i], " ⚠"))
+				told++
+				want := access.PermissionsFor(model, []v1alpha1.AccessLevel{v1alpha1.AccessLevel(level)}, []string{dag}, nil)
+				if level != string(v1alpha1.AccessView) {
+					want = slices.DeleteFunc(want, func(p access.Permission) bool { return slices.Contains(view, p) })
+				}
+				var shown []access.Permission
+				if cell != "-" {
+					shown = permissions(t, cell)
+				}
+				if difference := cmp.Diff(want, shown, cmpopts.EquateEmpty()); difference != "" {
+					t.Errorf("%s: %s of %s differs (- code, + page):\n%s", airflowPage, level, model, difference)
+				}
+				sign := strings.HasSuffix(table.column("Level")[i], "⚠")
+				wide := level != string(v1alpha1.AccessView) && opensMore(want)
+				if sign != wide {
+					t.Errorf("%s: %s of %s has the sign ⚠: %t, want %t", airflowPage, level, model, sign, wide)
+				}
 			}
 		}
-	}
-	slices.Sort(told)
-	levels := definition(t, "dagaccesspolicies").Properties["spec"].Properties["access"].Items.Schema.Enum
-	if len(told) != len(levels) {
-		t.Errorf("%s tells of %d levels, there are %d", airflowPage, len(told), len(levels))
+		if told != len(levels) {
+			t.Errorf("%s tells of %d levels of %s, there are %d", airflowPage, told, model, len(levels))
+		}
 	}
 }
 

@@ -1,0 +1,247 @@
+package access
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+func TestPermissionsOfAirflow3(t *testing.T) {
+	view := []Permission{
+		{canRead, "DAG Dependencies"}, {canRead, "DAG Runs"}, {canRead, "DAG Versions"}, {canRead, "DAG Warnings"}, {canRead, "DAG:x"},
+		{menuAccess, "DAGs"}, {canRead, "HITL Detail"}, {canRead, "Task Instances"},
+	}
+	edit := Permission{canEdit, "DAG:x"}
+	for level, more := range map[v1alpha1.AccessLevel][]Permission{
+		v1alpha1.AccessView:        nil,
+		v1alpha1.AccessViewLogs:    {{canRead, "Task Logs"}},
+		v1alpha1.AccessViewCode:    {{canRead, "DAG Code"}},
+		v1alpha1.AccessViewXComs:   {{canRead, "XComs"}},
+		v1alpha1.AccessViewAssets:  {{canRead, "Assets"}, {canRead, "Asset Aliases"}},
+		v1alpha1.AccessViewAudit:   {{canRead, "Audit Logs"}},
+		v1alpha1.AccessPause:       {edit},
+		v1alpha1.AccessTrigger:     {edit, {canCreate, "DAG Run:x"}},
+		v1alpha1.AccessEditRuns:    {edit, {canEdit, "DAG Run:x"}},
+		v1alpha1.AccessDeleteRuns:  {edit, {canDelete, "DAG Run:x"}},
+		v1alpha1.AccessEditTasks:   {edit, {canEdit, "DAG Runs"}, {canEdit, "Task Instances"}},
+		v1alpha1.AccessEditXComs:   {edit, {canCreate, "XComs"}, {canEdit, "XComs"}, {canDelete, "XComs"}},
+		v1alpha1.AccessRespondHITL: {edit, {canEdit, "HITL Detail"}},
+		v1alpha1.AccessDeleteDag:   {{canDelete, "DAG:x"}},
+	} {
+		t.Run(string(level)+" implies View and adds its own", func(t *testing.T) {
+			want := slices.SortedFunc(slices.Values(slices.Concat(view, more)), ComparePermissions)
+			if diff := cmp.Diff(want, PermissionsFor("", levels(level), []string{"x"}, nil)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("every level of the API is in the table", func(t *testing.T) {
+		if len(bundles) != 14 {
+			t.Errorf("got %d levels", len(bundles))
+		}
+	})
+	t.Run("without DAGs only the extra pairs are left, and forbidden ones are dropped", func(t *testing.T) {
+		got := PermissionsFor("", levels(v1alpha1.AccessEditTasks), nil, []v1alpha1.AirflowPermission{
+			{Action: canRead, Resource: "Pools"}, {Action: canEdit, Resource: "DAGs"}, {Action: canRead, Resource: "DAG:x"}, {Action: canRead, Resource: "Users"},
+		})
+		if diff := cmp.Diff([]Permission{{canRead, "Pools"}}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestPermissionsOfAirflow2(t *testing.T) {
+	const model = v1alpha1.PermissionModelAirflow2
+	view := []Permission{
+		{menuAccess, "Browse"}, {canRead, "DAG Dependencies"}, {menuAccess, "DAG Dependencies"}, {canRead, "DAG Run:x"},
+		{canRead, "DAG Warnings"}, {canRead, "DAG:x"}, {menuAccess, "DAGs"}, {canRead, "Task Instances"}, {canRead, "Website"},
+	}
+	edit := Permission{canEdit, "DAG:x"}
+	table := map[v1alpha1.AccessLevel][]Permission{
+		v1alpha1.AccessView:       nil,
+		v1alpha1.AccessViewLogs:   {{canRead, "Task Logs"}},
+		v1alpha1.AccessViewCode:   {{canRead, "DAG Code"}},
+		v1alpha1.AccessViewXComs:  {{canRead, "XComs"}},
+		v1alpha1.AccessPause:      {edit},
+		v1alpha1.AccessTrigger:    {edit, {canCreate, "DAG Run:x"}},
+		v1alpha1.AccessEditRuns:   {edit, {canEdit, "DAG Run:x"}},
+		v1alpha1.AccessDeleteRuns: {edit, {canDelete, "DAG Run:x"}},
+		v1alpha1.AccessEditTasks:  {edit, {canEdit, "DAG Run:x"}, {canEdit, "Task Instances"}},
+		v1alpha1.AccessDeleteDag:  {{canDelete, "DAG:x"}},
+	}
+	for level, more := range table {
+		t.Run(string(level)+" implies View and adds its own", func(t *testing.T) {
+			want := slices.SortedFunc(slices.Values(slices.Concat(view, more)), ComparePermissions)
+			if diff := cmp.Diff(want, PermissionsFor(model, levels(level), []string{"x"}, nil)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("no level needs a right on all DAGs or their runs", func(t *testing.T) {
+		for level := range bundles {
+			for _, p := range PermissionsFor(model, levels(level), []string{"x"}, nil) {
+				if (p.Resource == "DAGs" && p.Action != menuAccess) || p.Resource == "DAG Runs" {
+					t.Errorf("%s gives %s", level, p)
+				}
+			}
+		}
+	})
+	t.Run("other levels give no more than View", func(t *testing.T) {
+		for level := range bundles {
+			if _, known := table[level]; known {
+				continue
+			}
+			if diff := cmp.Diff(PermissionsFor(model, nil, []string{"x"}, nil), PermissionsFor(model, levels(level), []string{"x"}, nil)); diff != "" {
+				t.Errorf("%s: %s", level, diff)
+			}
+		}
+	})
+	t.Run("without DAGs only the home page and the extra pairs are left", func(t *testing.T) {
+		got := PermissionsFor(model, levels(v1alpha1.AccessEditTasks), nil, []v1alpha1.AirflowPermission{{Action: canRead, Resource: "Pools"}})
+		if diff := cmp.Diff([]Permission{{canRead, "Pools"}, {canRead, "Website"}}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestLevelsThatAReleaseCannotGiveAreLeftOut(t *testing.T) {
+	all := levels(v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessRespondHITL, v1alpha1.AccessViewAudit, v1alpha1.AccessViewAssets, v1alpha1.AccessEditXComs)
+	for name, test := range map[string]struct {
+		version string
+		model   v1alpha1.PermissionModel
+		lacking []string
+		without []string // resources
+	}{
+		"the newest":               {"3.3.2", "", nil, []string{"Website"}},
+		"an unknown version":       {"", "", nil, []string{"Website"}},
+		"before 3.1":               {"3.0.6", v1alpha1.PermissionModelAirflow2, []string{"RespondHITL"}, []string{"HITL Detail", "DAG Run:none"}},
+		"Airflow 2":                {"2.11.2", v1alpha1.PermissionModelAirflow2, []string{"EditXComs", "RespondHITL", "ViewAssets", "ViewAudit"}, []string{"HITL Detail", "XComs", "Assets", "Audit Logs", "DAG Versions", "DAG Runs"}},
+		"Airflow 2 by rules alone": {"", v1alpha1.PermissionModelAirflow2, []string{"EditXComs", "RespondHITL", "ViewAssets", "ViewAudit"}, []string{"HITL Detail"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.dags("a")
+			w.Instance.Status.Airflow = &v1alpha1.AirflowServer{Version: test.version}
+			w.Capabilities.PermissionModel = test.model
+			w.policy("p", all, []string{"a"})
+			d := Desire(w.Input)
+			for _, p := range d.Roles["oam.data.p"].Permissions {
+				if slices.Contains(test.without, p.Resource) {
+					t.Errorf("%s is in the role", p)
+				}
+			}
+			if !slices.Contains(d.Roles["oam.data.p"].Permissions, Permission{canCreate, "DAG Run:a"}) {
+				t.Error("the other levels are not applied")
+			}
+			said := strings.Join(notes(d), " ")
+			if (said != "") != (test.lacking != nil) {
+				t.Errorf("notes: %s", said)
+			}
+			for _, note := range d.Policies[types.NamespacedName{Namespace: "data", Name: "p"}].Notes {
+				for _, level := range test.lacking {
+					if !strings.Contains(note.Message, level+" (") {
+						t.Errorf("%s is not in %q", level, note.Message)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestCodeOfFilesWithOtherDagsIsNotGivenBefore33(t *testing.T) {
+	name := types.NamespacedName{Namespace: "data", Name: "p"}
+	code := Permission{canRead, "DAG Code"}
+	shared := func(version string, ids ...string) *world {
+		w := newWorld()
+		w.dags("a", "b", "c")
+		for i := range w.Observed.Dags[:2] {
+			w.Observed.Dags[i].Path = "both.py"
+		}
+		w.Instance.Status.Airflow = &v1alpha1.AirflowServer{Version: version}
+		if strings.HasPrefix(version, "2.") {
+			w.Capabilities.PermissionModel = v1alpha1.PermissionModelAirflow2
+		}
+		w.policy("p", levels("View", "ViewCode"), ids, "alice")
+		w.user("alice")
+		return w
+	}
+	for title, test := range map[string]struct {
+		version string
+		ids     []string
+		given   bool
+	}{
+		"one of two DAGs of a file is covered":       {"3.2.2", []string{"a"}, false},
+		"one other file does not help":               {"3.2.2", []string{"a", "c"}, false},
+		"both DAGs are covered":                      {"3.2.2", []string{"a", "b"}, true},
+		"the file holds one DAG":                     {"3.2.2", []string{"c"}, true},
+		"3.3 hides such files":                       {"3.3.0", []string{"a"}, true},
+		"Airflow 2 refuses such files":               {"2.11.2", []string{"a"}, true},
+		"an unknown version is taken for the newest": {"", []string{"a"}, true},
+	} {
+		t.Run(title, func(t *testing.T) {
+			d := Desire(shared(test.version, test.ids...).Input)
+			if given := slices.Contains(d.Roles["oam.data.p"].Permissions, code); given != test.given {
+				t.Errorf("given: %v", given)
+			}
+			message := ""
+			for _, note := range d.Policies[name].Notes {
+				message += note.Message
+			}
+			if test.given != (message == "") || !test.given && (!strings.Contains(message, `"both.py"`) || !strings.Contains(message, "the DAG a also holds b")) {
+				t.Errorf("message %q", message)
+			}
+		})
+	}
+	t.Run("the same path in another bundle is another file", func(t *testing.T) {
+		w := shared("3.2.2", "a")
+		w.Observed.Dags[1].Bundle = "other"
+		if d := Desire(w.Input); !slices.Contains(d.Roles["oam.data.p"].Permissions, code) {
+			t.Error("not given")
+		}
+	})
+	t.Run("a grant on one of the two DAGs does not show the other", func(t *testing.T) {
+		w := shared("3.2.2", "a", "b")
+		g := w.grant("g", w.Policies[0], "alice", "a")
+		d := Desire(w.Input)
+		role := d.Grants[g.UID].Role
+		if role == "oam.data.p" || slices.Contains(d.Roles[role].Permissions, code) || !slices.Contains(d.Roles["oam.data.p"].Permissions, code) {
+			t.Errorf("role %s: %v", role, d.Roles[role].Permissions)
+		}
+		if got := d.Grants[g.UID].Notes; len(got) != 1 || got[0].Reason != ReasonLevelNotSupported || !strings.Contains(got[0].Message, `"both.py"`) {
+			t.Errorf("notes %v", got)
+		}
+	})
+}
+
+func TestTheHomePageOfAirflow2IsInEveryRoleAndInNoLoop(t *testing.T) {
+	w := newWorld()
+	w.Capabilities.PermissionModel = v1alpha1.PermissionModelAirflow2
+	w.dags("a")
+	w.user("alice")
+	w.policy("p", levels("View"), []string{"a"}, "alice")
+	w.policy("none", levels("View"), []string{"absent"}, "alice")
+	w.pass(t)
+	website := Permission{canRead, "Website"}
+	for _, role := range []string{"oam.data.p", "oam.data.none"} {
+		if !slices.Contains(w.Observed.Roles[role], website) {
+			t.Errorf("%s: %v", role, w.Observed.Roles[role])
+		}
+	}
+	if again := NewPlan(w.Input, Desire(w.Input)); len(again.Phases)+len(again.Drift) > 0 {
+		t.Errorf("a second pass is not empty:\n%s", transcript(Desire(w.Input), again))
+	}
+	w.setRole("oam.data.p", dropped(w.Observed.Roles["oam.data.p"], website))
+	plan := NewPlan(w.Input, Desire(w.Input))
+	if len(plan.Drift) != 1 || len(plan.Phases) != 1 || plan.Phases[0][0].Kind != StepWidenRole {
+		t.Errorf("what others took is not restored:\n%s", transcript(Desire(w.Input), plan))
+	}
+}
+
+func dropped(ps []Permission, p Permission) []Permission {
+	return slices.DeleteFunc(slices.Clone(ps), func(q Permission) bool { return p == q })
+}
