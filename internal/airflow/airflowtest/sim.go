@@ -44,7 +44,8 @@ type Options struct {
 	CacheTTL time.Duration
 	// TokenLifetime is of tokens for programs; 1 h by default.
 	TokenLifetime time.Duration
-	// Latency is how long, in real time, a request takes; optional.
+	// Latency is how long, in real time, a request takes, from its arrival to its
+	// answer. What it changes is stored half way. Optional.
 	Latency func(method, endpoint string) time.Duration
 }
 
@@ -194,6 +195,7 @@ const maxRequestBody = 32 << 20
 
 // ServeHTTP answers as Airflow does, or as an injected fault says.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	arrived := clock.RealClock{}.Now()
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxRequestBody))
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -203,9 +205,11 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in.route, in.args = s.match(r.Method, path)
 	in.record = s.record(in, path)
 	fault := s.pick(in)
-	if s.options.Latency != nil && !wait(r, s.options.Latency(r.Method, in.record.Endpoint)) {
-		panic(http.ErrAbortHandler)
+	var latency time.Duration
+	if s.options.Latency != nil {
+		latency = s.options.Latency(r.Method, in.record.Endpoint)
 	}
+	waitUntil(r, arrived.Add(latency/2))
 	if fault.Before != nil {
 		fault.Before()
 	}
@@ -226,6 +230,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			answer = fault.Answer.response()
 		}
 	}
+	waitUntil(r, arrived.Add(latency))
 	s.write(w, in, answer, fault)
 }
 
@@ -296,10 +301,15 @@ func summary(body []byte) string {
 	return string(body[:min(len(body), limit)])
 }
 
-// wait waits for d, or says false when the client went away before.
-func wait(r *http.Request, d time.Duration) bool {
-	ctx, cancel := context.WithTimeout(r.Context(), d)
+// waitUntil waits for a moment, and gives up when the client went away before.
+func waitUntil(r *http.Request, at time.Time) {
+	if !at.After(clock.RealClock{}.Now()) {
+		return
+	}
+	ctx, cancel := context.WithDeadline(r.Context(), at)
 	defer cancel()
 	<-ctx.Done()
-	return r.Context().Err() == nil
+	if r.Context().Err() != nil {
+		panic(http.ErrAbortHandler)
+	}
 }
