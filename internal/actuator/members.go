@@ -44,7 +44,7 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 			}
 			if !p.writeMember(ctx, crew, now, i, step) {
 				if next != nil {
-					<-next.read
+					_ = <-next.read // its goroutine must not outlive the phase
 				}
 				next = nil
 				break
