@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -167,7 +168,7 @@ func (p *pass) run(ctx context.Context, look Look) error {
 // takeDue takes away what is due when not everything could be read: an ending needs only its user, who is read right
 // before. Where nothing of the server can be used it does nothing.
 func (p *pass) takeDue(ctx context.Context, cause error) {
-	if !p.snap.complete() || fatal(cause) && !airflow.IsForbidden(cause) {
+	if fatal(cause) && !airflow.IsForbidden(cause) || p.readUsers(ctx, p.due(), p.clock.Now(), nil) != nil {
 		return
 	}
 	for range maxSlices {
@@ -185,6 +186,33 @@ func (p *pass) takeDue(ctx context.Context, cause error) {
 			return
 		}
 	}
+}
+
+// due are the users of ended grants who were not read yet.
+func (p *pass) due() []string {
+	policies := byName(p.declared.Policies)
+	var names []string
+	for _, g := range p.declared.Grants {
+		a := g.Status.Activation
+		if a == nil || g.Status.RemovedAt != nil || len(a.Instances) == 0 {
+			continue
+		}
+		name := a.Instances[0].Username
+		_, known := p.snap.users[fold(name)]
+		if !known && !access.LiveUnder(g, policies[access.PolicyOf(g)], p.declared.Now, p.declared.CacheTTL) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func byName(policies []*v1alpha1.DagAccessPolicy) map[types.NamespacedName]*v1alpha1.DagAccessPolicy {
+	out := make(map[types.NamespacedName]*v1alpha1.DagAccessPolicy, len(policies))
+	for _, p := range policies {
+		out[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
+	}
+	return out
 }
 
 // declare reads the Kubernetes side. The inventory in memory is newer than a cached status.
@@ -229,9 +257,8 @@ func (p *pass) changed(ctx context.Context) (bool, error) {
 // fingerprint is of all that a plan depends on in what is declared: the versions of objects, and which grants are live.
 func fingerprint(d Declared) uint64 {
 	h := fnv.New64a()
-	policies := make(map[types.NamespacedName]*v1alpha1.DagAccessPolicy, len(d.Policies))
+	policies := byName(d.Policies)
 	for _, p := range d.Policies {
-		policies[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
 		fmt.Fprintln(h, p.UID, p.ResourceVersion, p.Generation)
 	}
 	for _, g := range d.Grants {
@@ -277,11 +304,11 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	}
 	p.desired = access.Desire(p.input)
 	plan := access.NewPlan(p.input, p.desired)
-	if !p.decided {
+	if !p.decided && p.snap.complete() { // what was never read tells nothing about others
 		p.plan = plan
 		p.contest(plan.Drift)
-		p.decided = true
 	}
+	p.decided = true
 	return plan, nil
 }
 

@@ -113,6 +113,29 @@ func TestEndingDoesNotWaitForLists(t *testing.T) {
 			b.settled()
 			b.wantAccess("carol", "finance_daily", true)
 		})
+		t.Run(name+", right after a start", func(t *testing.T) {
+			b := newBed(t)
+			b.policy()
+			bob := b.grant("bob")
+			b.settled()
+			b.clock.Step(time.Hour)
+			b.grant("carol")
+			b.restart()
+			b.sim.Inject(fault)
+			for range 4 {
+				if report := b.pass(actuator.LookFull); report.Err == nil || report.Grants[bob.UID].Proof.Absent || len(report.Drift) > 0 {
+					t.Errorf("a pass that read nothing whole proves %+v, drift %v (%v)", report.Grants[bob.UID], report.Drift, report.Err)
+				}
+				b.wantAccess("bob", "finance_daily", false)
+				b.wantAccess("alice", "finance_daily", true)
+				b.wantAccess("carol", "finance_daily", false)
+			}
+			b.sim.Heal()
+			if report := b.settled(); !report.Grants[bob.UID].Proof.Absent || len(report.Contested) > 0 {
+				t.Errorf("%+v, contested %v", report.Grants[bob.UID], report.Contested)
+			}
+			b.wantAccess("carol", "finance_daily", true)
+		})
 	}
 }
 

@@ -90,7 +90,7 @@ func (p *pass) report(err error) *Report {
 		observed := p.snap.observed()
 		r.Users, r.Dags = observed.Users, observed.Dags
 	}
-	if p.decided {
+	if p.decided && p.snap.complete() { // what was never read proves nothing
 		p.fill(r)
 	}
 	for _, f := range p.failures[:min(len(p.failures), maxFailures)] {
