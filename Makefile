@@ -108,8 +108,8 @@ tools: ## compile all pinned tools, once
 	@hack/tools/build.sh controller-gen crd-ref-docs golangci-lint
 
 .PHONY: airflow-install
-airflow-install: ## install the real Airflow into the cache, once
-	@go run ./hack/airflow install >/dev/null
+airflow-install: ## install the real Airflows into the cache, once
+	@go run ./hack/airflow install --all >/dev/null
 
 .PHONY: airflow-start
 airflow-start: ## start a real Airflow in AIRFLOW_DIR

@@ -27,7 +27,7 @@ const help = `Runs a real Apache Airflow on this machine, without containers.
 Usage: go run ./hack/airflow <command> [flags]
 
 Commands:
-  install   make the virtual environment of a lock, once (start does it, too)
+  install   make the virtual environments of releases, once (start does it, too)
   start     start an Airflow in a home folder and wait until it is healthy
   status    tell what runs in a home folder
   user      create an account
@@ -40,12 +40,15 @@ A first tour:
   go run ./hack/airflow logs --home /tmp/airflow dag-processor
   go run ./hack/airflow stop --home /tmp/airflow
 
+Another release:
+  go run ./hack/airflow start --home /tmp/airflow2 --version 2.11.2
+
 Folders:
   <home>/airflow.json   address, the operator's account and its password, process ids
   <home>/airflow.cfg    the configuration; "AIRFLOW_HOME=<home> airflow ..." uses it
   <home>/dags           the sample DAGs, unless --dags names another folder
   <home>/logs           a log per process, and the logs of tasks
-  .cache/airflow/<lock> the environment; AIRFLOW_OAM_CACHE=<folder> moves .cache
+  .cache/airflow/<lock> an environment; AIRFLOW_OAM_CACHE=<folder> moves .cache
 
 Flags of a command: go run ./hack/airflow <command> --help
 `
@@ -91,8 +94,13 @@ func flags(name, sentence string) *flag.FlagSet {
 	return set
 }
 
-func lockFlag(set *flag.FlagSet) *string {
-	return set.String("lock", locks.Default, "environment, one of: "+strings.Join(locks.Names(), ", "))
+func versionFlag(set *flag.FlagSet) *string {
+	var versions []string
+	for _, r := range server.Releases() {
+		versions = append(versions, r.Version+" (FAB provider "+r.FABProvider+")")
+	}
+	return set.String("version", "", "`version` of Airflow; the default is that of "+locks.Default+
+		", there are: "+strings.Join(versions, ", "))
 }
 
 func homeFlag(set *flag.FlagSet) *string {
@@ -115,33 +123,45 @@ func parse(set *flag.FlagSet, arguments []string, home *string, positional bool)
 }
 
 func install(ctx context.Context, arguments []string, out, log io.Writer) error {
-	set := flags("install", "Makes the virtual environment of a lock, once. An interrupted one is made anew.")
-	lock := lockFlag(set)
+	set := flags("install", "Makes the virtual environment of a release, once. An interrupted one is made anew.")
+	version := versionFlag(set)
+	all := set.Bool("all", false, "those of all releases")
 	if err := parse(set, arguments, nil, false); err != nil {
 		return err
 	}
-	in, err := server.Install(ctx, *lock, log)
-	if err != nil {
-		return err
+	versions := []string{*version}
+	if *all {
+		versions = nil
+		for _, r := range server.Releases() {
+			versions = append(versions, r.Version)
+		}
 	}
-	_, err = fmt.Fprintln(out, in.Folder)
-	return err
+	for _, version := range versions {
+		in, err := server.Install(ctx, version, log)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintln(out, in.Folder); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func start(ctx context.Context, arguments []string, out, log io.Writer) error {
 	set := flags("start", "Starts an Airflow on 127.0.0.1 and waits until it is healthy and lists its DAGs.")
-	home, lock := homeFlag(set), lockFlag(set)
+	home, version := homeFlag(set), versionFlag(set)
 	port := set.Int("port", 0, "`port`; 0 chooses a free one")
-	ttl := set.Duration("cache-ttl", 2*time.Second, "how long permissions are cached, in whole seconds; 0 turns the cache off")
+	ttl := set.Duration("cache-ttl", 2*time.Second, "how long permissions are cached, in whole seconds; 0 turns the cache off; Airflow 2 has none")
 	folder := set.String("dags", "", "`folder` of DAG files; by default a copy of the samples")
-	scheduler := set.Bool("scheduler", true, "run tasks")
-	manager := set.String("auth-manager", string(server.FAB), "fab or simple")
+	scheduler := set.Bool("scheduler", true, "run tasks; Airflow 2 always does")
+	manager := set.String("auth-manager", string(server.FAB), "fab or simple; Airflow 2 has fab only")
 	workers := set.Int("workers", 1, "API processes, each with a permission cache of its own")
 	if err := parse(set, arguments, home, false); err != nil {
 		return err
 	}
 	s, err := server.Start(ctx, server.Options{
-		Home: *home, Port: *port, CacheTTL: *ttl, Lock: *lock, DAGs: *folder, NoScheduler: !*scheduler,
+		Home: *home, Port: *port, CacheTTL: *ttl, Version: *version, DAGs: *folder, NoScheduler: !*scheduler,
 		AuthManager: server.AuthManager(*manager), Workers: *workers, Detached: true, Log: log,
 	})
 	if err != nil {
@@ -174,6 +194,7 @@ func status(ctx context.Context, arguments []string, out, _ io.Writer) error {
 }
 
 func describe(s *server.Server, out io.Writer) error {
+	fmt.Fprintf(out, "airflow   %s, FAB provider %s\n", s.Version, s.FABProvider)
 	fmt.Fprintf(out, "url       %s\nusername  %s\npassword  %s\n", s.URL, s.AdminUsername, s.AdminPassword)
 	for _, p := range s.Processes {
 		state := "stopped"

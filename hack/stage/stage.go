@@ -38,6 +38,10 @@ const (
 type Options struct {
 	// Home is a folder for logs and for Airflow's database.
 	Home string
+	// Version is Airflow's, one of server.Releases; empty means the newest.
+	Version string
+	// AuthManager is Airflow's; empty means server.FAB.
+	AuthManager server.AuthManager
 	// CacheTTL is Airflow's [fab] cache_ttl.
 	CacheTTL time.Duration
 	// NoScheduler leaves Airflow's scheduler out: DAGs are listed, no task runs.
@@ -90,7 +94,8 @@ func Start(ctx context.Context, o Options) (s *Stage, err error) {
 	go func() {
 		var err error
 		s.Airflow, err = server.Start(ctx, server.Options{
-			Home: filepath.Join(o.Home, "airflow"), CacheTTL: o.CacheTTL, NoScheduler: o.NoScheduler, Log: o.Progress,
+			Home: filepath.Join(o.Home, "airflow"), Version: o.Version, AuthManager: o.AuthManager,
+			CacheTTL: o.CacheTTL, NoScheduler: o.NoScheduler, Log: o.Progress,
 		})
 		airflow <- err
 	}()

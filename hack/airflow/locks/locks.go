@@ -7,8 +7,9 @@
 //	uv pip compile --universal --python-version 3.11 --generate-hashes \
 //	    --no-header --no-annotate wanted.txt -o hack/airflow/locks/<name>.txt
 //
-// A lock in the folder needs no further registration: its name works with the
-// flag --lock and with server.Options at once.
+// The versions of what is to be run together go into that file, so that the lock
+// holds what was tried. A lock in the folder needs no further registration: its
+// version works with the flag --version and with server.Options at once.
 package locks
 
 import (
@@ -18,7 +19,7 @@ import (
 	"strings"
 )
 
-// Default is the lock that is used when none is named.
+// Default is the lock that is used when no version is named.
 const Default = "airflow-3.3.2-fab-3.10.2"
 
 // Installer is the name of the lock of uv, which installs the others.

@@ -23,7 +23,14 @@ with sqlite3.connect(given["database"]) as db:
 sys.exit(0 if changed == 1 else "the account is not in the prepared database")
 `
 
-const mergeJournal = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('pragma wal_checkpoint(truncate)')"
+// mergeJournal leaves everything in the file alone. The file stays in the mode in
+// which readers do not wait for a writer; Airflow 3 chooses it, Airflow 2 does not.
+const mergeJournal = `
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("pragma journal_mode = wal")
+db.execute("pragma wal_checkpoint(truncate)")
+`
 
 // prepareDatabase puts a migrated database with the operator's account, of the
 // given password, into the home folder. A database that is there is kept, only
@@ -80,7 +87,7 @@ func (in *Installation) template(ctx context.Context, manager AuthManager, p pro
 	if err := os.Mkdir(o.DAGs, 0o755); err != nil {
 		return "", err
 	}
-	if err := settingsOf(o, 0).write(home); err != nil {
+	if err := settingsOf(o, in.Release, 0).write(home); err != nil {
 		return "", err
 	}
 	steps := []struct {

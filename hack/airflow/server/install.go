@@ -4,40 +4,42 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/hack/airflow/locks"
 )
 
-// pythons are the interpreters that are tried, in this order. Airflow's FAB
-// provider sets the lowest version, the lock the highest.
+// pythons are the interpreters that are tried, in this order.
 var pythons = []string{"python3", "python3.12", "python3.13", "python3.11"}
 
-const pythonCheck = "import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else 1)"
+// pythonCheck takes the highest minor version that fits. Airflow's FAB provider
+// sets the lowest, 3.11; the installer's lock fits all.
+const pythonCheck = "import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, int(sys.argv[1])) else 1)"
 
-// Installation is a virtual environment made from one lock.
+// Installation is a virtual environment made from the lock of a release.
 type Installation struct {
-	// Lock is the name of the lock.
-	Lock string
+	Release Release
 	// Folder is the installation's place in the cache, an absolute path.
 	Folder string
 }
 
-// Install makes the installation of a lock where it is missing, was interrupted
-// or belongs to another content of the lock, and returns it. The empty name
-// means locks.Default. Progress lines go to log, which may be nil. It may be
-// called by several processes at a time: one installs, the others wait.
-func Install(ctx context.Context, lock string, log io.Writer) (*Installation, error) {
-	if lock == "" {
-		lock = locks.Default
+// Install makes the installation of a version of Airflow where it is missing,
+// was interrupted or belongs to another content of the lock, and returns it. The
+// empty version means the default, see ReleaseOf. Progress lines go to log,
+// which may be nil. It may be called by several processes at a time: one
+// installs, the others wait. Each version has a folder of its own.
+func Install(ctx context.Context, version string, log io.Writer) (*Installation, error) {
+	release, err := ReleaseOf(version)
+	if err != nil {
+		return nil, err
 	}
-	requirements, err := locks.Read(lock)
+	requirements, err := locks.Read(release.Lock)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +47,7 @@ func Install(ctx context.Context, lock string, log io.Writer) (*Installation, er
 	if err != nil {
 		return nil, err
 	}
-	in := &Installation{Lock: lock, Folder: filepath.Join(cache, "airflow", lock)}
+	in := &Installation{Release: release, Folder: filepath.Join(cache, "airflow", release.Lock)}
 	unlock, err := lockFolder(in.Folder)
 	if err != nil {
 		return nil, err
@@ -56,7 +58,7 @@ func Install(ctx context.Context, lock string, log io.Writer) (*Installation, er
 		return in, nil
 	}
 	if err := in.install(ctx, cache, requirements, progress{log}); err != nil {
-		return nil, fmt.Errorf("install %s: %w", lock, err)
+		return nil, fmt.Errorf("install %s: %w", release.Lock, err)
 	}
 	// The marker comes last: without it the next call starts over.
 	return in, os.WriteFile(in.marker(), []byte(wanted), 0o600)
@@ -79,7 +81,7 @@ func (in *Installation) fingerprint(requirements []byte) string {
 }
 
 func (in *Installation) install(ctx context.Context, cache string, requirements []byte, p progress) error {
-	python, err := findPython(ctx)
+	python, err := findPython(ctx, in.Release.highestPython())
 	if err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func (in *Installation) install(ctx context.Context, cache string, requirements 
 	if err := p.run(ctx, "make the virtual environment", command(ctx, uv, "venv", "--quiet", "--no-python-downloads", "--python", python, in.venv())); err != nil {
 		return err
 	}
-	return p.run(ctx, "install "+in.Lock, command(ctx, uv, "pip", "sync", "--quiet", "--require-hashes", "--no-python-downloads",
+	return p.run(ctx, "install "+in.Release.Lock, command(ctx, uv, "pip", "sync", "--quiet", "--require-hashes", "--no-python-downloads",
 		"--compile-bytecode", "--python", in.Program("python"), file))
 }
 
@@ -146,20 +148,21 @@ func installUV(ctx context.Context, cache, python string, p progress) (string, e
 	return uv, os.WriteFile(marker, []byte(venv), 0o600)
 }
 
-// findPython returns the first interpreter that fits. The name being there is
-// not enough: version managers put names into the path that do not run.
-func findPython(ctx context.Context) (string, error) {
+// findPython returns the first interpreter from 3.11 to 3.<highest>. The name
+// being there is not enough: version managers put names into the path that do
+// not run.
+func findPython(ctx context.Context, highest int) (string, error) {
 	for _, name := range pythons {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			continue
 		}
-		if command(ctx, path, "-c", pythonCheck).Run() == nil {
+		if command(ctx, path, "-c", pythonCheck, strconv.Itoa(highest)).Run() == nil {
 			return path, nil
 		}
 	}
-	return "", errors.New("a Python of version 3.11, 3.12 or 3.13 is needed, found none as " + strings.Join(pythons, ", ") +
-		": install one and put it into PATH (Airflow's FAB provider does not run on Python 3.10)")
+	return "", fmt.Errorf("a Python of version 3.11 to 3.%d is needed, found none as %s: install one and put it into PATH "+
+		"(Airflow's FAB provider does not run on Python 3.10, Airflow 2 not on 3.13)", highest, strings.Join(pythons, ", "))
 }
 
 // command is a program that is told nothing of the caller's Airflow.

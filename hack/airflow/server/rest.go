@@ -19,6 +19,9 @@ var client = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
+// sessionCookie is the name of Airflow 2's cookie.
+const sessionCookie = "session"
+
 // bodyLimit bounds what is read of an answer, in bytes.
 const bodyLimit = 4 << 20
 
@@ -71,9 +74,15 @@ func (s *Server) CreateUser(ctx context.Context, user User) (User, error) {
 	return user, s.AsAdmin(ctx, http.MethodPost, "/auth/fab/v1/users", body, nil)
 }
 
-// Token returns a bearer token of an account, valid for an hour. Wrong
-// credentials are a *StatusError with the code 401.
+// Token proves an account to Call: a bearer token, valid for an hour, or the
+// cookie of a session where there are no tokens (Airflow 2). Wrong credentials
+// are a *StatusError with the code 401, in Airflow 2 with 403.
+//
+// Both ways move the account's last_login; calls with what is returned do not.
 func (s *Server) Token(ctx context.Context, username, password string) (string, error) {
+	if s.Airflow2() {
+		return s.session(ctx, username, password)
+	}
 	var answer struct {
 		Token string `json:"access_token"`
 	}
@@ -87,6 +96,29 @@ func (s *Server) Token(ctx context.Context, username, password string) (string, 
 	return answer.Token, nil
 }
 
+// session logs in to Airflow 2. It answers a call for roles with a cookie when
+// the password is right, whether the account may read roles or not; calls of
+// /api/v1 are answered without.
+func (s *Server) session(ctx context.Context, username, password string) (string, error) {
+	const path = "/auth/fab/v1/roles?limit=1"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	request.SetBasicAuth(username, password)
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	for _, cookie := range response.Cookies() {
+		if cookie.Name == sessionCookie {
+			return cookie.Value, nil
+		}
+	}
+	return "", &StatusError{Method: http.MethodGet, Path: path, Code: response.StatusCode, Body: "no session"}
+}
+
 // AsAdmin makes a call as the operator's account, with a new token; see Call.
 func (s *Server) AsAdmin(ctx context.Context, method, path string, body, answer any) error {
 	token, err := s.Token(ctx, s.AdminUsername, s.AdminPassword)
@@ -96,8 +128,8 @@ func (s *Server) AsAdmin(ctx context.Context, method, path string, body, answer 
 	return s.Call(ctx, token, method, path, body, answer)
 }
 
-// Call makes one call with a bearer token (none where it is empty). A body that
-// is not nil is sent as JSON; an answer that is not nil is filled from JSON. Any
+// Call makes one call with what Token returned (nothing where it is empty). A
+// body that is not nil is sent as JSON; an answer that is not nil is filled from JSON. Any
 // status outside 200 to 299 is a *StatusError.
 func (s *Server) Call(ctx context.Context, token, method, path string, body, answer any) error {
 	var content io.Reader
@@ -114,7 +146,9 @@ func (s *Server) Call(ctx context.Context, token, method, path string, body, ans
 	}
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("Content-Type", "application/json")
-	if token != "" {
+	if token != "" && s.Airflow2() {
+		request.Header.Set("Cookie", sessionCookie+"="+token)
+	} else if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := client.Do(request)
@@ -138,20 +172,48 @@ func (s *Server) Call(ctx context.Context, token, method, path string, body, ans
 	return nil
 }
 
+// DAGPath is the path of a DAG in the REST API, without a slash at its end.
+func (s *Server) DAGPath(id string) string {
+	return s.release().APIPath() + "/dags/" + url.PathEscape(id)
+}
+
+// ReadDAG asks for a DAG; see Call for the token and the errors.
+func (s *Server) ReadDAG(ctx context.Context, token, id string) error {
+	return s.Call(ctx, token, http.MethodGet, s.DAGPath(id), nil, nil)
+}
+
+// TriggerDAG starts a run of a DAG.
+func (s *Server) TriggerDAG(ctx context.Context, token, id string) error {
+	body := map[string]any{"logical_date": nil}
+	if s.Airflow2() {
+		body = map[string]any{} // it takes no null, and the field may be left out
+	}
+	return s.Call(ctx, token, http.MethodPost, s.DAGPath(id)+"/dagRuns", body, nil)
+}
+
+// PauseDAG pauses a DAG or lets it go on.
+func (s *Server) PauseDAG(ctx context.Context, token, id string, paused bool) error {
+	return s.Call(ctx, token, http.MethodPatch, s.DAGPath(id), map[string]any{"is_paused": paused}, nil)
+}
+
+// Airflow2 says whether the server is an Airflow 2.
+func (s *Server) Airflow2() bool { return s.release().Airflow2() }
+
+// release is what the server runs, without the name of its lock.
+func (s *Server) release() Release {
+	return Release{Version: s.Version, FABProvider: s.FABProvider}
+}
+
 // healthy asks for the state of the server's parts.
 func (s *Server) healthy(ctx context.Context, scheduler bool) error {
 	type part struct {
 		Status string `json:"status"`
 	}
 	parts := map[string]part{}
-	if err := s.Call(ctx, "", http.MethodGet, "/api/v2/monitor/health", nil, &parts); err != nil {
+	if err := s.Call(ctx, "", http.MethodGet, s.release().healthPath(), nil, &parts); err != nil {
 		return err
 	}
-	wanted := []string{"metadatabase", "dag_processor"}
-	if scheduler {
-		wanted = append(wanted, "scheduler")
-	}
-	for _, name := range wanted {
+	for _, name := range s.release().parts(scheduler) {
 		if status := parts[name].Status; status != "healthy" {
 			return fmt.Errorf("the %s is %q", name, status)
 		}
@@ -159,8 +221,8 @@ func (s *Server) healthy(ctx context.Context, scheduler bool) error {
 	return nil
 }
 
-// Health returns nil when the server answers and its database and DAG processor
-// are healthy.
+// Health returns nil when the server answers, and its database and what parses
+// its DAG files are healthy.
 func (s *Server) Health(ctx context.Context) error { return s.healthy(ctx, false) }
 
 // WaitForDAGs waits until Airflow lists all DAGs of these ids, which is some
@@ -176,7 +238,7 @@ func (s *Server) WaitForDAGs(ctx context.Context, ids ...string) error {
 	missing := slices.Clone(ids)
 	for {
 		missing = slices.DeleteFunc(missing, func(id string) bool {
-			return s.Call(ctx, token, http.MethodGet, "/api/v2/dags/"+url.PathEscape(id), nil, nil) == nil
+			return s.Call(ctx, token, http.MethodGet, s.DAGPath(id), nil, nil) == nil
 		})
 		if len(missing) == 0 {
 			return nil

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/hack/airflow/dags"
-	"github.com/airflow-oam/airflow-oam/hack/airflow/locks"
 )
 
 // startLimit bounds the time from the first process to a healthy server.
@@ -29,16 +28,18 @@ type Options struct {
 	Port int
 	// CacheTTL is how long Airflow may use permissions it has read before
 	// ([fab] cache_ttl), in whole seconds; 0 turns that cache off. Airflow's own
-	// default is 30 s.
+	// default is 30 s. Before FAB provider 3.2.0 there is no such cache, and this
+	// has no effect.
 	CacheTTL time.Duration
-	// Lock names the environment; empty means locks.Default.
-	Lock string
+	// Version is Airflow's, one of Releases; empty means that of locks.Default.
+	Version string
 	// DAGs is the folder of DAG files; empty means a copy of the samples, in
 	// Home/dags.
 	DAGs string
 	// NoScheduler leaves the scheduler out: DAGs are listed, but no task runs.
+	// Airflow 2 cannot do without, because its scheduler parses DAG files.
 	NoScheduler bool
-	// AuthManager is FAB where it is empty.
+	// AuthManager is FAB where it is empty; Airflow 2 knows no other.
 	AuthManager AuthManager
 	// Workers is the number of API processes, each with a permission cache of
 	// its own; 0 means 1.
@@ -62,9 +63,10 @@ type Server struct {
 	Home string `json:"home"`
 	// DAGs is the folder of its DAG files, an absolute path.
 	DAGs string `json:"dags"`
-	// Lock is the environment it runs in.
-	Lock string `json:"lock"`
-	// CacheTTLSeconds is for how long permissions are cached.
+	// Version and FABProvider are those of Airflow and of its FAB provider.
+	Version     string `json:"version"`
+	FABProvider string `json:"fabProvider"`
+	// CacheTTLSeconds is for how long permissions are cached; 0 where they are not.
 	CacheTTLSeconds int `json:"cacheTTLSeconds"`
 
 	Processes []*process `json:"processes"`
@@ -92,12 +94,18 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if earlier, err := Open(o.Home); err == nil && earlier.Running() {
 		return nil, fmt.Errorf("%w: %s", ErrRunning, o.Home)
 	}
-	in, err := Install(ctx, o.Lock, o.Log)
+	in, err := Install(ctx, o.Version, o.Log)
 	if err != nil {
 		return nil, err
 	}
 	p := progress{o.Log}
-	s := &Server{AdminUsername: adminUsername, AdminPassword: secret(), Home: o.Home, DAGs: o.DAGs, Lock: in.Lock, CacheTTLSeconds: int(o.CacheTTL / time.Second)}
+	s := &Server{
+		AdminUsername: adminUsername, AdminPassword: secret(), Home: o.Home, DAGs: o.DAGs,
+		Version: in.Release.Version, FABProvider: in.Release.FABProvider,
+	}
+	if in.Release.CachesPermissions() {
+		s.CacheTTLSeconds = int(o.CacheTTL / time.Second)
+	}
 	if err := in.prepareDatabase(ctx, o, s.AdminPassword, p); err != nil {
 		return nil, err
 	}
@@ -121,17 +129,21 @@ func (o Options) complete() (Options, error) {
 	if o.CacheTTL < 0 || o.CacheTTL%time.Second != 0 {
 		return o, fmt.Errorf("the permission cache is set in whole seconds, not %s", o.CacheTTL)
 	}
-	if o.Lock == "" {
-		o.Lock = locks.Default
+	release, err := ReleaseOf(o.Version)
+	if err != nil {
+		return o, err
 	}
+	o.Version = release.Version
 	if o.AuthManager == "" {
 		o.AuthManager = FAB
 	}
 	if o.AuthManager != FAB && o.AuthManager != Simple {
 		return o, fmt.Errorf("no auth manager named %q, there are: %s, %s", o.AuthManager, FAB, Simple)
 	}
+	if o.AuthManager == Simple && release.Airflow2() {
+		return o, fmt.Errorf("there is no simple auth manager in Airflow %s", o.Version)
+	}
 	o.Workers = max(1, o.Workers)
-	var err error
 	if o.Home, err = filepath.Abs(o.Home); err != nil {
 		return o, err
 	}
@@ -167,17 +179,12 @@ func (s *Server) launch(ctx context.Context, in *Installation, o Options, p prog
 			return err
 		}
 	}
-	if err := settingsOf(o, port).write(o.Home); err != nil {
+	if err := settingsOf(o, in.Release, port).write(o.Home); err != nil {
 		return err
 	}
 	s.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
 	s.Processes = nil
-	// The scheduler's own log server would listen on a fixed port of all addresses.
-	programs := [][]string{{"api-server"}, {"dag-processor"}, {"scheduler", "--skip-serve-logs"}}
-	if o.NoScheduler {
-		programs = programs[:2]
-	}
-	for _, program := range programs {
+	for _, program := range in.Release.programs(!o.NoScheduler) {
 		if err := os.RemoveAll(logPath(o.Home, program[0])); err != nil {
 			return errors.Join(err, s.Stop())
 		}
@@ -206,8 +213,8 @@ func (s *Server) launch(ctx context.Context, in *Installation, o Options, p prog
 	return nil
 }
 
-// waitHealthy waits until the API server answers, its parts are healthy, and
-// the operator's account gets a token.
+// waitHealthy waits until the server answers, its parts are healthy, and the
+// operator's account gets in.
 func (s *Server) waitHealthy(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,11 +35,19 @@ func TestMain(m *testing.M) {
 	select {}
 }
 
+// One release of each way to start a server; the tests in test/airflow start the
+// others.
 func TestServer(t *testing.T) {
+	for _, version := range []string{"3.3.2", "2.11.2"} {
+		t.Run(version, func(t *testing.T) { testServer(t, version) })
+	}
+}
+
+func testServer(t *testing.T, version string) {
 	ctx := t.Context()
 	home := t.TempDir()
 	var log bytes.Buffer
-	s, err := server.Start(ctx, server.Options{Home: home, Log: &log})
+	s, err := server.Start(ctx, server.Options{Home: home, Version: version, Log: &log})
 	if err != nil {
 		t.Fatalf("start: %v\n%s", err, log.String())
 	}
@@ -54,6 +63,7 @@ func TestServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("all listed DAGs are known samples", func(t *testing.T) { checkListed(t, s) })
+	t.Run("it is the release that was asked for", func(t *testing.T) { checkVersion(t, s, version) })
 	t.Run("a triggered run succeeds", func(t *testing.T) { checkRun(waiting, t, s, "finance_daily") })
 	t.Run("an account without rights is refused", func(t *testing.T) { checkAccount(t, s) })
 	t.Run("secrets are in no process argument and in no log", func(t *testing.T) { checkSecrets(t, s, log.String()) })
@@ -81,12 +91,26 @@ func TestServer(t *testing.T) {
 	})
 }
 
+func checkVersion(t *testing.T, s *server.Server, wanted string) {
+	t.Helper()
+	var answer struct {
+		Version string `json:"version"`
+	}
+	path := strings.TrimSuffix(s.DAGPath(""), "/dags/") + "/version"
+	if err := s.Call(t.Context(), "", http.MethodGet, path, nil, &answer); err != nil {
+		t.Fatal(err)
+	}
+	if answer.Version != wanted || s.Version != wanted {
+		t.Errorf("Airflow says %s, its description %s, want %s", answer.Version, s.Version, wanted)
+	}
+}
+
 func checkListed(t *testing.T, s *server.Server) {
 	t.Helper()
 	var list struct {
 		Total int `json:"total_entries"`
 	}
-	if err := s.AsAdmin(t.Context(), http.MethodGet, "/api/v2/dags", nil, &list); err != nil {
+	if err := s.AsAdmin(t.Context(), http.MethodGet, strings.TrimSuffix(s.DAGPath(""), "/"), nil, &list); err != nil {
 		t.Fatal(err)
 	}
 	if list.Total != len(dags.IDs()) {
@@ -96,28 +120,33 @@ func checkListed(t *testing.T, s *server.Server) {
 
 func checkRun(ctx context.Context, t *testing.T, s *server.Server, id string) {
 	t.Helper()
-	var run struct {
-		ID    string `json:"dag_run_id"`
-		State string `json:"state"`
+	token, err := s.Token(ctx, s.AdminUsername, s.AdminPassword)
+	if err != nil {
+		t.Fatal(err)
 	}
-	path := "/api/v2/dags/" + id + "/dagRuns"
-	if err := s.AsAdmin(ctx, http.MethodPost, path, map[string]any{"logical_date": nil}, &run); err != nil {
+	if err := s.TriggerDAG(ctx, token, id); err != nil {
 		t.Fatal(err)
 	}
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	for run.State != "success" && run.State != "failed" {
+	for state := ""; state != "success"; {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("the run is still %s", run.State)
+			t.Fatalf("the run is still %s", state)
 		case <-tick.C:
 		}
-		if err := s.AsAdmin(ctx, http.MethodGet, path+"/"+run.ID, nil, &run); err != nil {
+		var list struct {
+			Runs []struct {
+				State string `json:"state"`
+			} `json:"dag_runs"`
+		}
+		if err := s.Call(ctx, token, http.MethodGet, s.DAGPath(id)+"/dagRuns", nil, &list); err != nil {
 			t.Fatal(err)
 		}
-	}
-	if run.State != "success" {
-		t.Errorf("the run ended as %s", run.State)
+		if len(list.Runs) != 1 || list.Runs[0].State == "failed" {
+			t.Fatalf("got the runs %+v, want one that does not fail", list.Runs)
+		}
+		state = list.Runs[0].State
 	}
 }
 
@@ -131,7 +160,10 @@ func checkAccount(t *testing.T, s *server.Server) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.Call(t.Context(), token, http.MethodPost, "/api/v2/dags/finance_daily/dagRuns", map[string]any{"logical_date": nil}, nil)
+	if _, err := s.Token(t.Context(), user.Username, "wrong"); err == nil {
+		t.Error("a wrong password is accepted")
+	}
+	err = s.TriggerDAG(t.Context(), token, "finance_daily")
 	var status *server.StatusError
 	if !errors.As(err, &status) || status.Code != http.StatusForbidden {
 		t.Errorf("got %v, want a refusal with 403", err)
@@ -214,7 +246,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		"no home":                      {},
 		"a cache for part of a second": {Home: t.TempDir(), CacheTTL: 1500 * time.Millisecond},
 		"an unknown auth manager":      {Home: t.TempDir(), AuthManager: "none"},
-		"an unknown lock":              {Home: t.TempDir(), Lock: "airflow-0.0.0"},
+		"an unknown version":           {Home: t.TempDir(), Version: "0.0.0"},
+		"Airflow 2 without its roles":  {Home: t.TempDir(), Version: "2.11.2", AuthManager: server.Simple},
 	} {
 		t.Run(what, func(t *testing.T) {
 			if s, err := server.Start(t.Context(), o); err == nil {
@@ -224,5 +257,19 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 	if _, err := server.Open(t.TempDir()); !errors.Is(err, server.ErrNoServer) {
 		t.Errorf("open an empty folder: got %v, want ErrNoServer", err)
+	}
+}
+
+func TestReleases(t *testing.T) {
+	var versions []string
+	for _, r := range server.Releases() {
+		versions = append(versions, r.Version+"+"+r.FABProvider)
+	}
+	want := []string{"3.3.2+3.10.2", "3.2.2+3.6.4", "3.1.7+3.2.0", "2.11.2+1.5.4"}
+	if !slices.Equal(versions, want) {
+		t.Errorf("got %q, want %q", versions, want)
+	}
+	if r, err := server.ReleaseOf(""); err != nil || r != server.Releases()[0] {
+		t.Errorf("the default is %v, %v, want the newest", r, err)
 	}
 }

@@ -1,6 +1,9 @@
 """Two DAGs in one file: the source of one is the source of the other."""
 
-from airflow.sdk import dag, task
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
 
 
 @dag(

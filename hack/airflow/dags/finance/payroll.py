@@ -1,6 +1,9 @@
 """The DAG that a policy for the rest of finance leaves out."""
 
-from airflow.sdk import dag, task
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
 
 
 @dag(
