@@ -7,7 +7,7 @@ import (
 
 // AccountPermissions are the permissions that the operator's own account
 // needs, sorted: to manage roles, to read and write users, to read DAGs, and to
-// know the provider's version.
+// know the provider's version. They are the same on every generation.
 func AccountPermissions() []Permission {
 	return SortPermissions([]Permission{
 		{"can_read", "Roles"}, {"can_create", "Roles"}, {"can_edit", "Roles"}, {"can_delete", "Roles"},
@@ -19,15 +19,24 @@ func AccountPermissions() []Permission {
 
 // CheckAccount says whether the account may do what is needed. Where it may
 // not, the error is [IsForbidden] and [MissingPermissions] names what it lacks.
-// It only reads: the rights to write are found in the roles of the account.
+// It only reads: the rights to write are found in the roles of the account. On a
+// server that cannot read users (see [Capabilities.Users]) rights to write are
+// not looked at. Wrong credentials are [IsUnauthorized] on every generation.
 func (c *Client) CheckAccount(ctx context.Context) error {
 	var lacking []Permission
+	server := c.server.Load()
+	noUsers := server != nil && server.Capabilities.Users == Fails
 	for _, probe := range []struct {
 		permission Permission
 		read       func() error
 	}{
 		{Permission{"can_read", "Roles"}, func() error { return probePage(ctx, c, listRoles) }},
-		{Permission{"can_read", "Users"}, func() error { return probePage(ctx, c, listUsers) }},
+		{Permission{"can_read", "Users"}, func() error {
+			if noUsers {
+				return nil
+			}
+			return probePage(ctx, c, listUsers)
+		}},
 		{Permission{"can_read", "DAGs"}, func() error { return probePage(ctx, c, listDags) }},
 		{Permission{"can_read", "Providers"}, func() error { return probePage(ctx, c, listProviders) }},
 	} {
@@ -38,7 +47,7 @@ func (c *Client) CheckAccount(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(lacking) == 0 {
+	if len(lacking) == 0 && !noUsers {
 		held, err := c.accountPermissions(ctx)
 		if err != nil {
 			return err

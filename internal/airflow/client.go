@@ -21,6 +21,12 @@ type Client struct {
 	config Config // without credentials
 	http   *http.Client
 	tokens *tokens
+
+	// spoken is the server's dialect; nil until it is known, and again where the
+	// server turns out to have no such endpoint. last is never forgotten.
+	spoken, last atomic.Pointer[dialect]
+	asking       chan struct{}
+	server       atomic.Pointer[Server]
 }
 
 // New makes a client; it calls nothing. Its errors have [CauseInvalid] and name
@@ -40,7 +46,7 @@ func New(config Config) (*Client, error) {
 	}
 	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAlive: 30 * time.Second, Control: control(config.AllowedAddresses)}
 	c := &Client{
-		base: base,
+		base: base, asking: make(chan struct{}, 1),
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  nil, // credentials go to the configured address only
@@ -59,7 +65,7 @@ func New(config Config) (*Client, error) {
 	credentials := config.Credentials
 	config.Credentials, config.CABundle = Credentials{}, nil
 	c.config = config
-	c.tokens = newTokens(config.Clock, c.fetchToken, credentials)
+	c.tokens = newTokens(config.Clock, c.login, credentials)
 	return c, nil
 }
 
@@ -87,8 +93,9 @@ type request struct {
 	query    url.Values
 	body     any  // sent as JSON where not nil
 	pairs    int  // how many permission pairs the call touches
-	public   bool // needs no token
-	token    string
+	public   bool // needs no authentication
+	auth     *token
+	cookies  *[]*http.Cookie // where to put those of the answer; optional
 	// check judges the decoded answer.
 	check func() error
 }
@@ -97,8 +104,8 @@ func (r request) writes() bool {
 	return r.method != http.MethodGet && r.endpoint != endpointToken
 }
 
-// call sends r under a valid token and decodes the answer into out. A token
-// that Airflow rejects is renewed once.
+// call sends r under a valid token or session and decodes the answer into out.
+// One that Airflow rejects is renewed once.
 func (c *Client) call(ctx context.Context, r request, out any) error {
 	if r.public {
 		return c.send(ctx, r, out)
@@ -107,18 +114,19 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 	if err != nil {
 		return err
 	}
-	r.token = t.value
+	r.auth = t
 	err = c.send(ctx, r, out)
-	if !errors.Is(err, errRejected) {
-		t.judge(err)
-		return err
+	if errors.Is(err, errRejected) {
+		if t, err = c.tokens.renew(ctx, t, err); err != nil {
+			return err
+		}
+		r.auth = t
+		err = c.send(ctx, r, out)
 	}
-	if t, err = c.tokens.renew(ctx, t, err); err != nil {
-		return err
+	c.tokens.judge(t, err)
+	if IsUnsupported(err) {
+		c.spoken.Store(nil) // it may have been upgraded
 	}
-	r.token = t.value
-	err = c.send(ctx, r, out)
-	t.judge(err)
 	return err
 }
 
@@ -155,6 +163,9 @@ func (c *Client) exchange(parent context.Context, r request, out any, x *Exchang
 	}
 	defer func() { _ = resp.Body.Close() }()
 	x.Status, x.Received = resp.StatusCode, c.config.Clock.Now()
+	if r.cookies != nil {
+		*r.cookies = resp.Cookies()
+	}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		x.ServerDate = date
 	}
@@ -196,8 +207,8 @@ func (c *Client) build(ctx context.Context, r request) (*http.Request, error) {
 	} else {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if r.token != "" {
-		req.Header.Set("Authorization", "Bearer "+r.token)
+	if r.auth != nil {
+		req.Header.Set(r.auth.header, r.auth.value)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", c.config.UserAgent)

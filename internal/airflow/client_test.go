@@ -149,16 +149,6 @@ func TestDiscover(t *testing.T) {
 		_, err = c.Roles(ctx)
 		want(t, airflow.CauseNotAirflow, err)
 	})
-	t.Run("Airflow 2 is told and not supported", func(t *testing.T) {
-		s, c := setup(t, airflowtest.Options{}, nil)
-		s.Inject(airflowtest.Fault{Path: "/api/v2/version", Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{Status: 404, ContentType: "text/html", Body: "no"}})
-		s.Inject(airflowtest.Fault{Path: "/api/v1/version", Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{Status: 200, Body: `{"version":"2.11.2"}`}})
-		got, err := c.Discover(ctx)
-		want(t, airflow.CauseUnsupported, err)
-		if got.Version != "2.11.2" {
-			t.Errorf("got %+v", got)
-		}
-	})
 	t.Run("what was found is told with the error", func(t *testing.T) {
 		_, c := setup(t, airflowtest.Options{}, func(config *airflow.Config) { config.Credentials.Password = "wrong" })
 		got, err := c.Discover(ctx)
@@ -224,6 +214,7 @@ func TestObserverIsToldEveryRequestOnce(t *testing.T) {
 	want(t, airflow.CauseUnavailable, c.DeleteRole(ctx, "a b"))
 	date := noon.Add(90 * time.Second)
 	if diff := cmp.Diff([]airflow.Exchange{
+		{Method: "GET", Endpoint: "/api/v2/version", Status: 200, Start: noon, Received: noon, ServerDate: date},
 		{Method: "POST", Endpoint: endpointToken, Status: 201, Start: noon, Received: noon, ServerDate: date},
 		{Method: "GET", Endpoint: endpointRole, Status: 404, Cause: airflow.CauseNotFound, Start: noon, Received: noon, ServerDate: date},
 		{Method: "DELETE", Endpoint: endpointRole, Cause: airflow.CauseUnavailable, Start: noon},

@@ -1,8 +1,10 @@
 package airflow
 
-import "context"
-
-const endpointDags = "/api/v2/dags"
+import (
+	"context"
+	"net/url"
+	"strings"
+)
 
 type dagWire struct {
 	ID     string     `json:"dag_id"`
@@ -12,6 +14,21 @@ type dagWire struct {
 	Path   string     `json:"relative_fileloc"`
 	Paused bool       `json:"is_paused"`
 	Stale  bool       `json:"is_stale"`
+	Active *bool      `json:"is_active"` // Airflow 2, in the place of is_stale
+}
+
+func (w dagWire) dag() Dag {
+	var tags, owners []string
+	for _, t := range w.Tags {
+		tags = append(tags, t.Name)
+	}
+	for _, o := range w.Owners {
+		owners = append(owners, strings.TrimSpace(o)) // Airflow 2 splits "a, b" at the comma
+	}
+	return Dag{
+		ID: w.ID, Tags: sortedNames(tags), Owners: sortedNames(owners), Bundle: w.Bundle, Path: w.Path,
+		Paused: w.Paused, Stale: w.Stale || w.Active != nil && !*w.Active,
+	}
 }
 
 type dagsWire struct {
@@ -20,8 +37,8 @@ type dagsWire struct {
 }
 
 var listDags = listing[dagsWire, Dag]{
-	endpoint: endpointDags, orderBy: "dag_id",
-	query: map[string][]string{"exclude_stale": {"false"}},
+	endpoint: func(d *dialect) string { return d.dags }, orderBy: "dag_id",
+	query: func(d *dialect) url.Values { return d.allDags },
 	page: func(w dagsWire) ([]Dag, *int, error) {
 		if w.Dags == nil {
 			return nil, nil, errNoList
@@ -31,14 +48,7 @@ var listDags = listing[dagsWire, Dag]{
 			if d.ID == "" {
 				return nil, nil, errNoName
 			}
-			tags := make([]string, 0, len(d.Tags))
-			for _, t := range d.Tags {
-				tags = append(tags, t.Name)
-			}
-			out = append(out, Dag{
-				ID: d.ID, Tags: sortedNames(tags), Owners: sortedNames(d.Owners),
-				Bundle: d.Bundle, Path: d.Path, Paused: d.Paused, Stale: d.Stale,
-			})
+			out = append(out, d.dag())
 		}
 		return out, w.Total, nil
 	},

@@ -2,25 +2,18 @@ package airflow
 
 import (
 	"context"
-	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 )
 
 const (
-	endpointVersion   = "/api/v2/version"
-	endpointVersion1  = "/api/v1/version"
-	endpointOpenAPI   = "/auth/openapi.json"
-	endpointProviders = "/api/v2/providers"
+	endpointOpenAPI = "/auth/openapi.json"
 
 	titleFAB    = "FAB auth manager API"
 	titleSimple = "Simple auth manager"
 	fabProvider = "apache-airflow-providers-fab"
 )
-
-type versionWire struct {
-	Version string `json:"version"`
-}
 
 type providerWire struct {
 	Package string `json:"package_name"`
@@ -33,7 +26,7 @@ type providersWire struct {
 }
 
 var listProviders = listing[providersWire, providerWire]{
-	endpoint: endpointProviders, orderBy: "package_name",
+	endpoint: func(d *dialect) string { return d.providers }, orderBy: "package_name",
 	page: func(w providersWire) ([]providerWire, *int, error) {
 		if w.Providers == nil {
 			return nil, nil, errNoList
@@ -50,50 +43,42 @@ var listProviders = listing[providersWire, providerWire]{
 
 // Discover finds out what answers at the address. Version and auth manager need
 // no credentials; the FAB provider's version does, and is left empty without.
-// Where it fails, the Server still holds what was found before. An Airflow 2
-// fails with [IsUnsupported]; an auth manager other than FAB does not fail: look
-// at [Server.AuthManager].
+// Where it fails, the Server still holds what was found before. An auth manager
+// other than FAB does not fail: look at [Server.AuthManager], and at
+// [Server.Capabilities].
+//
+// Every other call finds out by itself which generation it speaks to, once. To
+// see an upgrade, call Discover again from time to time.
 func (c *Client) Discover(ctx context.Context) (Server, error) {
 	server := Server{AuthManager: AuthManagerUnknown}
-	version, err := c.version(ctx, endpointVersion)
-	if IsNotAirflow(err) || IsUnsupported(err) || IsNotFound(err) {
-		if old, oldErr := c.version(ctx, endpointVersion1); oldErr == nil {
-			server.Version = old
-			return server, &Error{Cause: CauseUnsupported, Detail: "this is Airflow " + clean(old, 32) + "; Airflow 3 is needed"}
-		}
-	}
+	d, version, err := c.detect(ctx)
 	if err != nil {
 		return server, err
 	}
 	server.Version = version
-	if server.AuthManager, err = c.authManager(ctx); err != nil || server.AuthManager != AuthManagerFAB || !c.tokens.known() {
+	if server.AuthManager, err = c.authManager(ctx, d); err != nil || server.AuthManager != AuthManagerFAB || !c.tokens.known() {
 		return server, err
 	}
 	providers, err := listProviders.read(ctx, c)
+	if err != nil {
+		return server, err
+	}
 	for _, p := range providers.Items {
 		if p.Package == fabProvider {
 			server.FABProvider = p.Version
-			server.Capabilities = CapabilitiesOf(server)
 		}
 	}
-	return server, err
+	if server.FABProvider != "" || d == airflow2 { // where it was part of Airflow at first
+		server.Capabilities = CapabilitiesOf(server)
+	}
+	c.server.Store(&server)
+	return server, nil
 }
 
-func (c *Client) version(ctx context.Context, endpoint string) (string, error) {
-	var answer versionWire
-	err := c.call(ctx, request{
-		method: http.MethodGet, endpoint: endpoint, path: endpoint, public: true,
-		check: func() error {
-			if answer.Version == "" || len(answer.Version) > 64 {
-				return errors.New("the answer holds no version")
-			}
-			return nil
-		},
-	}, &answer)
-	return answer.Version, err
-}
-
-func (c *Client) authManager(ctx context.Context) (AuthManager, error) {
+func (c *Client) authManager(ctx context.Context, d *dialect) (AuthManager, error) {
+	if d == airflow2 {
+		return c.oldAuthManager(ctx)
+	}
 	var answer struct {
 		Info struct {
 			Title string `json:"title"`
@@ -111,4 +96,17 @@ func (c *Client) authManager(ctx context.Context) (AuthManager, error) {
 		return AuthManagerSimple, nil
 	}
 	return AuthManagerUnknown, nil
+}
+
+// oldAuthManager asks an Airflow 2 for its roles, without credentials: it refuses
+// them, or says that its auth manager has none.
+func (c *Client) oldAuthManager(ctx context.Context) (AuthManager, error) {
+	err := c.call(ctx, request{method: http.MethodGet, endpoint: airflow2.roles, path: airflow2.roles, query: url.Values{"limit": {"1"}}, public: true}, nil)
+	switch {
+	case err == nil, refused(err):
+		return AuthManagerFAB, nil
+	case IsInvalid(err), IsNotAirflow(err), IsUnsupported(err), IsNotFound(err):
+		return AuthManagerUnknown, nil
+	}
+	return AuthManagerUnknown, err
 }

@@ -54,7 +54,7 @@ func TestTransportIgnoresProxiesAndOldTLS(t *testing.T) {
 }
 
 func TestSecretsAreTakenOutOfDetails(t *testing.T) {
-	r := request{token: "eyJ.abc.def", body: loginBody{Username: "u", Password: "pass word"}}
+	r := request{auth: &token{secrets: []string{"eyJ.abc.def"}}, body: loginBody{Username: "u", Password: "pass word"}}
 	if got, want := hide("no eyJ.abc.def for pass word", r), "no [hidden] for [hidden]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -26,9 +26,9 @@ const (
 
 // listing is how to read one of Airflow's lists. W is the answer of one page.
 type listing[W, T any] struct {
-	endpoint string
-	orderBy  string     // a key that changes as little as may be
-	query    url.Values // further parameters
+	endpoint func(*dialect) string
+	orderBy  string                    // a key that changes as little as may be
+	query    func(*dialect) url.Values // further parameters; optional
 	// page takes an answer apart. It fails where the answer is not of Airflow's.
 	page func(W) (items []T, total *int, err error)
 	key  func(T) string
@@ -84,7 +84,7 @@ func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error)
 }
 
 func (l listing[W, T]) tooMany() error {
-	return &Error{Cause: CauseNotAirflow, Method: http.MethodGet, Endpoint: l.endpoint, Detail: "the list has too many pages"}
+	return &Error{Cause: CauseNotAirflow, Detail: "the list has too many pages"}
 }
 
 // onePage is what one answer holds.
@@ -138,15 +138,21 @@ func (l listing[W, T]) readAhead(ctx context.Context, c *Client, size, total int
 
 // readPage reads one page. A server may give fewer items than asked for.
 func (l listing[W, T]) readPage(ctx context.Context, c *Client, limit, offset int) ([]T, int, error) {
+	d, err := c.speak(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
 	query := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}, "order_by": {l.orderBy}}
-	maps.Copy(query, l.query)
+	if l.query != nil {
+		maps.Copy(query, l.query(d))
+	}
 	var (
 		answer W
 		items  []T
 		count  int
 	)
-	err := c.call(ctx, request{
-		method: http.MethodGet, endpoint: l.endpoint, path: l.endpoint, query: query,
+	err = c.call(ctx, request{
+		method: http.MethodGet, endpoint: l.endpoint(d), path: l.endpoint(d), query: query,
 		check: func() error {
 			var total *int
 			var err error

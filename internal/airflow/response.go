@@ -23,6 +23,7 @@ var errRejected = errors.New("token rejected")
 const (
 	detailInvalidToken = "Invalid JWT token"
 	detailNoRoute      = "Not Found"
+	detailNoRoute2     = "The requested URL was not found on the server" // Airflow 2
 )
 
 const (
@@ -101,17 +102,25 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
 		e.Detail = "a redirect, which is never followed; use the final address"
 	case resp.StatusCode == http.StatusNotFound && r.endpoint == endpointToken:
-		e.Cause, e.Detail = CauseUnsupported, "Airflow 3 with the FAB auth manager is needed"
+		e.Cause, e.Detail = CauseUnsupported, "this Airflow gives no tokens; the FAB auth manager is needed"
 	case resp.StatusCode == http.StatusNotFound && e.Cause == CauseUnsupported:
-		e.Detail = "this Airflow has no such endpoint; Airflow 3 with the FAB auth manager is needed"
+		e.Detail = "this Airflow has no such endpoint; the FAB auth manager is needed"
 	case !isJSON && e.Cause == CauseNotAirflow:
 		e.Detail = "the answer is not JSON"
-	case e.Cause == CauseUnauthorized && r.endpoint != endpointToken:
+	case r.rejects(e.Cause):
 		e.err = errRejected
 	case e.Cause == CauseInvalid:
 		e.err = parseInvalid(detail)
 	}
 	return e
+}
+
+// rejects says whether a refusal may be about how the account made itself known.
+func (r request) rejects(cause Cause) bool {
+	if r.auth == nil {
+		return false
+	}
+	return cause == CauseUnauthorized || cause == CauseForbidden && r.auth.session
 }
 
 func statusCause(status int, isJSON bool, detail string) Cause {
@@ -130,7 +139,7 @@ func statusCause(status int, isJSON bool, detail string) Cause {
 		return CauseUnsupported
 	case !isJSON:
 		return CauseNotAirflow
-	case status == http.StatusNotFound && (detail == "" || detail == detailNoRoute):
+	case status == http.StatusNotFound && noRoute(detail):
 		return CauseUnsupported
 	case status == http.StatusNotFound:
 		return CauseNotFound
@@ -140,6 +149,11 @@ func statusCause(status int, isJSON bool, detail string) Cause {
 		return CauseInvalid
 	}
 	return CauseNotAirflow
+}
+
+// noRoute tells a path that Airflow does not have from a thing it does not have.
+func noRoute(detail string) bool {
+	return detail == "" || detail == detailNoRoute || strings.HasPrefix(detail, detailNoRoute2)
 }
 
 // readDetail gives what Airflow says in an error: a text, or the places and
@@ -262,7 +276,10 @@ func unmarshal(body []byte, out any) *Error {
 
 // hide takes secrets of the request out of a text, should a server repeat them.
 func hide(detail string, r request) string {
-	secrets := []string{r.token}
+	var secrets []string
+	if r.auth != nil {
+		secrets = append(secrets, r.auth.secrets...)
+	}
 	if login, ok := r.body.(loginBody); ok {
 		secrets = append(secrets, login.Password)
 	}

@@ -7,12 +7,6 @@ import (
 	"strings"
 )
 
-const (
-	endpointRoles       = "/auth/fab/v1/roles"
-	endpointRole        = "/auth/fab/v1/roles/{name}"
-	endpointPermissions = "/auth/fab/v1/permissions"
-)
-
 type nameWire struct {
 	Name string `json:"name"`
 }
@@ -79,7 +73,7 @@ func toWire(role Role) (roleWire, error) {
 }
 
 var listRoles = listing[rolesWire, Role]{
-	endpoint: endpointRoles, orderBy: "role_id",
+	endpoint: func(d *dialect) string { return d.roles }, orderBy: "role_id",
 	page: func(w rolesWire) ([]Role, *int, error) {
 		if w.Roles == nil {
 			return nil, nil, errNoList
@@ -98,7 +92,7 @@ var listRoles = listing[rolesWire, Role]{
 }
 
 var listPermissions = listing[permissionsWire, Permission]{
-	endpoint: endpointPermissions, orderBy: "id",
+	endpoint: func(d *dialect) string { return d.permissions }, orderBy: "id",
 	page: func(w permissionsWire) ([]Permission, *int, error) {
 		if w.Actions == nil {
 			return nil, nil, errNoList
@@ -114,8 +108,18 @@ func (c *Client) Roles(ctx context.Context) (List[Role], error) { return listRol
 
 // Permissions reads every pair that Airflow has stored, DAG:<id> included. A
 // resource that none of them names is unknown to Airflow; a pair of a known
-// action and a known resource is made where a role needs it.
+// action and a known resource is made where a role needs it. A server that does
+// not list pairs is not asked: it fails with [IsUnsupported]. Which those are
+// says [Capabilities.PermissionList] of the last [Client.Discover].
 func (c *Client) Permissions(ctx context.Context) (List[Permission], error) {
+	d, err := c.speak(ctx)
+	if err != nil {
+		return List[Permission]{}, err
+	}
+	server := c.server.Load()
+	if d == airflow2 || server != nil && server.Capabilities.PermissionList == PermissionListNone {
+		return List[Permission]{}, &Error{Cause: CauseUnsupported, Detail: "this Airflow does not list pairs of permissions"}
+	}
 	return listPermissions.read(ctx, c)
 }
 
@@ -125,37 +129,55 @@ func (c *Client) Role(ctx context.Context, name string) (Role, error) {
 	if err := checkName("role", name); err != nil {
 		return Role{}, err
 	}
-	role, err := c.roleCall(ctx, request{method: http.MethodGet, endpoint: endpointRole, path: endpointRoles + "/" + escapeName(name)}, name)
+	d, err := c.speak(ctx)
+	if err != nil {
+		return Role{}, err
+	}
+	role, err := c.roleCall(ctx, request{method: http.MethodGet, endpoint: d.role(), path: d.rolePath(name)}, name)
 	if errors.Is(err, errOtherCase) {
-		return Role{}, &Error{Cause: CauseNotFound, Method: http.MethodGet, Endpoint: endpointRole, Detail: "there is one that differs in case"}
+		return Role{}, &Error{Cause: CauseNotFound, Method: http.MethodGet, Endpoint: d.role(), Detail: "there is one that differs in case"}
 	}
 	return role, err
 }
 
-// CreateRole makes a role and gives it back as Airflow shows it in its answer.
-// It fails with [IsConflict] where the name is taken, and with [UnknownResource]
+// CreateRole makes a role and gives it back as Airflow shows it in its answer;
+// of an Airflow 2, whose answer is empty, the name alone. It fails with [IsConflict] where the name is taken, and with [UnknownResource]
 // where Airflow does not know a resource; then nothing was made.
 func (c *Client) CreateRole(ctx context.Context, role Role) (Role, error) {
 	body, err := toWire(role)
 	if err != nil {
 		return Role{}, err
 	}
-	return c.roleCall(ctx, request{
-		method: http.MethodPost, endpoint: endpointRoles, path: endpointRoles, body: body, pairs: len(*body.Actions),
-	}, role.Name)
+	d, err := c.speak(ctx)
+	if err != nil {
+		return Role{}, err
+	}
+	r := request{method: http.MethodPost, endpoint: d.roles, path: d.roles, body: body, pairs: len(*body.Actions)}
+	if d.silentCreate {
+		if err := c.call(ctx, r, nil); err != nil {
+			return Role{}, err
+		}
+		return Role{Name: role.Name}, nil
+	}
+	return c.roleCall(ctx, r, role.Name)
 }
 
-// UpdateRole replaces the permissions of a role. before is how many the role
-// had when it was last read: removing costs time, too. The answer echoes the
-// request and proves nothing; read the role again. An unknown resource changes
+// UpdateRole replaces the permissions of a role, or adds to them, or is refused:
+// see [Capabilities.RoleUpdate]. before is how many the role had when it was last
+// read: removing costs time, too. The answer may echo the request and proves
+// nothing; read the role again. An unknown resource changes
 // nothing and fails with [UnknownResource].
 func (c *Client) UpdateRole(ctx context.Context, role Role, before int) (Role, error) {
 	body, err := toWire(role)
 	if err != nil {
 		return Role{}, err
 	}
+	d, err := c.speak(ctx)
+	if err != nil {
+		return Role{}, err
+	}
 	return c.roleCall(ctx, request{
-		method: http.MethodPatch, endpoint: endpointRole, path: endpointRoles + "/" + escapeName(role.Name),
+		method: http.MethodPatch, endpoint: d.role(), path: d.rolePath(role.Name),
 		query: map[string][]string{"update_mask": {"actions"}}, body: body, pairs: len(*body.Actions) + max(0, before),
 	}, role.Name)
 }
@@ -165,7 +187,11 @@ func (c *Client) DeleteRole(ctx context.Context, name string) error {
 	if err := checkName("role", name); err != nil {
 		return err
 	}
-	return c.call(ctx, request{method: http.MethodDelete, endpoint: endpointRole, path: endpointRoles + "/" + escapeName(name)}, nil)
+	d, err := c.speak(ctx)
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, request{method: http.MethodDelete, endpoint: d.role(), path: d.rolePath(name)}, nil)
 }
 
 func (c *Client) roleCall(ctx context.Context, r request, name string) (Role, error) {

@@ -32,9 +32,14 @@ type loginBody struct {
 	Password string `json:"password"`
 }
 
-// token is a token and what is known about it.
+// token is how the account makes itself known: a header with a bearer token, a
+// session's cookie or a password, and what is known about it.
 type token struct {
-	value    string
+	header, value string
+	secrets       []string // in value, to be kept out of texts
+	// session: an Airflow 2 gave it, which says 403 both where it rejects the
+	// session and where a permission is missing.
+	session  bool
 	made     time.Time
 	lifetime time.Duration
 	// accepted: Airflow took it at least once. replaces: it was made in place of
@@ -44,13 +49,38 @@ type token struct {
 }
 
 // judge takes the outcome of a call made with t for what it says about t.
-func (t *token) judge(outcome error) {
+func (s *tokens) judge(t *token, outcome error) {
 	switch CauseOf(outcome) {
-	case "", CauseNotFound, CauseConflict, CauseForbidden, CauseInvalid:
+	case "", CauseNotFound, CauseConflict, CauseInvalid:
 		t.accepted.Store(true)
-	case CauseUnauthorized, CauseThrottled, CauseUnavailable, CauseNotAirflow, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
+	case CauseForbidden:
+		if !t.session {
+			t.accepted.Store(true)
+		}
+	case CauseUnavailable:
+		// So an Airflow 2 answers a session whose user was deleted.
+		if e, ok := errors.AsType[*Error](outcome); ok && t.session && e.Status == http.StatusInternalServerError {
+			s.drop(t)
+		}
+	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
 		// Airflow need not have looked at it.
 	}
+}
+
+// drop makes the next call log in anew, unless t is younger than renewPause.
+func (s *tokens) drop(t *token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == t && s.clock.Since(t.made) >= renewPause {
+		s.current = nil
+	}
+}
+
+// forget gives up what the server gave out.
+func (s *tokens) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current, s.flight, s.replacing = nil, nil, false
 }
 
 // fresh says whether t can be used at now. A clock that was set back makes it
@@ -172,10 +202,22 @@ func (s *tokens) fly(ctx context.Context, f *flight, credentials Credentials) {
 	close(f.done)
 }
 
-func (c *Client) fetchToken(ctx context.Context, credentials Credentials) (*token, error) {
+// login makes the account known in the way of the server's generation.
+func (c *Client) login(ctx context.Context, credentials Credentials) (*token, error) {
 	if credentials.Username == "" {
 		return nil, &Error{Cause: CauseUnauthorized, Detail: "no credentials are configured"}
 	}
+	d, err := c.speak(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case d.session:
+		return c.openSession(ctx, credentials)
+	}
+	return c.fetchToken(ctx, credentials)
+}
+
+func (c *Client) fetchToken(ctx context.Context, credentials Credentials) (*token, error) {
 	made := c.config.Clock.Now()
 	var answer struct {
 		AccessToken string `json:"access_token"`
@@ -193,7 +235,10 @@ func (c *Client) fetchToken(ctx context.Context, credentials Credentials) (*toke
 	if err != nil {
 		return nil, err
 	}
-	return &token{value: answer.AccessToken, made: made, lifetime: lifetime(answer.AccessToken)}, nil
+	return &token{
+		header: "Authorization", value: "Bearer " + answer.AccessToken, secrets: []string{answer.AccessToken},
+		made: made, lifetime: lifetime(answer.AccessToken),
+	}, nil
 }
 
 func tokenText(t string) bool {

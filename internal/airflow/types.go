@@ -69,10 +69,11 @@ type Dag struct {
 	// Tags and Owners are sorted and without duplicates.
 	Tags   []string
 	Owners []string
-	// Bundle is the name of the DAG bundle.
+	// Bundle is the name of the DAG bundle; empty on Airflow 2, which has none.
 	Bundle string
 	// Path is the DAG file's path relative to its bundle; empty where Airflow
-	// does not know it.
+	// does not know it, and on Airflow 2: its API tells the file's absolute path
+	// on the server, and not where the folder of DAGs begins.
 	Path string
 	// Paused says that the DAG is not scheduled.
 	Paused bool
@@ -102,8 +103,8 @@ type Server struct {
 	// FABProvider is the version of the FAB provider, for example "3.10.2";
 	// empty where it is not installed or could not be read.
 	FABProvider string
-	// Capabilities say what it can do; empty where the provider's version is not
-	// known.
+	// Capabilities say what it can do; empty where nobody could ask for the
+	// provider's version. See [Server.Misleads].
 	Capabilities Capabilities
 }
 

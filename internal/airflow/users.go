@@ -1,15 +1,11 @@
 package airflow
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
 	"strings"
-)
-
-const (
-	endpointUsers = "/auth/fab/v1/users"
-	endpointUser  = "/auth/fab/v1/users/{username}"
 )
 
 type userWire struct {
@@ -33,6 +29,20 @@ type userRolesBody struct {
 	Roles []nameWire `json:"roles"`
 }
 
+// wholeUserBody is what an Airflow 2 wants to see, although only the roles are
+// to be changed.
+type wholeUserBody struct {
+	Username  string     `json:"username"`
+	Email     string     `json:"email"`
+	FirstName string     `json:"first_name"`
+	LastName  string     `json:"last_name"`
+	Roles     []nameWire `json:"roles"`
+}
+
+// noEmail stands for an address that is empty, which an Airflow 2 refuses. The
+// mask keeps it from being stored.
+const noEmail = "-"
+
 func (w userWire) user() (User, error) {
 	if w.Username == "" {
 		return User{}, errNoName
@@ -52,7 +62,7 @@ func (w userWire) user() (User, error) {
 }
 
 var listUsers = listing[usersWire, User]{
-	endpoint: endpointUsers, orderBy: "id",
+	endpoint: func(d *dialect) string { return d.users }, orderBy: "id",
 	page: func(w usersWire) ([]User, *int, error) {
 		if w.Users == nil {
 			return nil, nil, errNoList
@@ -79,7 +89,11 @@ func (c *Client) User(ctx context.Context, username string) (User, error) {
 	if err := checkName("user", username); err != nil {
 		return User{}, err
 	}
-	return c.userCall(ctx, request{method: http.MethodGet, endpoint: endpointUser, path: endpointUsers + "/" + escapeName(username)}, username)
+	d, err := c.speak(ctx)
+	if err != nil {
+		return User{}, err
+	}
+	return c.userCall(ctx, request{method: http.MethodGet, endpoint: d.user(), path: d.userPath(username)}, username)
 }
 
 // SetUserRoles replaces all roles of a user as it was read; an empty list takes
@@ -91,15 +105,23 @@ func (c *Client) SetUserRoles(ctx context.Context, user User, roles []string) (U
 	if err := checkName("user", user.Username); err != nil {
 		return User{}, err
 	}
-	body := userRolesBody{Roles: []nameWire{}}
+	d, err := c.speak(ctx)
+	if err != nil {
+		return User{}, err
+	}
+	names := []nameWire{}
 	for _, name := range sortedNames(roles) {
 		if name == "" {
 			return User{}, invalid("a role's name is empty")
 		}
-		body.Roles = append(body.Roles, nameWire{name})
+		names = append(names, nameWire{name})
+	}
+	var body any = userRolesBody{names}
+	if d.wholeUser {
+		body = wholeUserBody{user.Username, cmp.Or(user.Email, noEmail), user.FirstName, user.LastName, names}
 	}
 	return c.userCall(ctx, request{
-		method: http.MethodPatch, endpoint: endpointUser, path: endpointUsers + "/" + escapeName(user.Username),
+		method: http.MethodPatch, endpoint: d.user(), path: d.userPath(user.Username),
 		query: map[string][]string{"update_mask": {"roles"}}, body: body,
 	}, user.Username)
 }
