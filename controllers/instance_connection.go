@@ -233,6 +233,9 @@ func cacheTTL(afi *v1alpha1.AirflowInstance) (time.Duration, bool) {
 	if ttl := afi.Spec.PermissionCacheTTL; ttl != nil {
 		return ttl.Duration, false
 	}
+	if c := afi.Status.Capabilities; c != nil && c.PermissionCache == v1alpha1.PermissionCacheNone {
+		return 0, false
+	}
 	return assumedCacheTTL, true
 }
 

@@ -122,9 +122,15 @@ func compatible(server airflow.Server) *trouble {
 	case server.AuthManager != airflow.AuthManagerFAB:
 		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedAuthManager, stalled: true,
 			message: "this Airflow does not use the FAB auth manager: set [core] auth_manager to it"}
-	case server.Capabilities.RoleUpdate != airflow.RoleUpdateReplace:
+	case server.FABProvider == "":
 		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, stalled: true,
-			message: fmt.Sprintf("the fab provider %s cannot take permissions away from a role over REST: upgrade apache-airflow-providers-fab to 3.8.1 or newer", server.FABProvider)}
+			message: "this Airflow does not list the provider apache-airflow-providers-fab, so that it is not known what it can do: install it as a package"}
+	case server.Capabilities == (airflow.Capabilities{}):
+		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, stalled: true,
+			message: fmt.Sprintf("Airflow %s with the fab provider %s cannot be governed: upgrade to a version that docs/airflow.md lists", server.Version, server.FABProvider)}
+	case server.Capabilities.Users == airflow.Fails:
+		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, stalled: true,
+			message: fmt.Sprintf("the fab provider %s answers every call on users with an error, although it writes: nothing can be proved; upgrade apache-airflow-providers-fab to 3.8.1 or newer", server.FABProvider)}
 	}
 	return nil
 }

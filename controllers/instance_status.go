@@ -134,6 +134,11 @@ func (s *instanceScope) health() []metav1.Condition {
 		{Type: v1alpha1.ConditionAuthenticated, Reason: v1alpha1.ReasonAuthenticated, Message: "the account may do what it must"},
 		{Type: v1alpha1.ConditionCompatible, Reason: v1alpha1.ReasonCompatible, Message: "this Airflow can be governed"},
 	}
+	if s.conn != nil {
+		if limited := limits(capabilities(s.conn.server)); limited != "" {
+			good[2].Reason, good[2].Message = v1alpha1.ReasonLimited, "this Airflow can be governed, but "+limited+": docs/airflow.md says what that means"
+		}
+	}
 	var out []metav1.Condition
 	for _, condition := range good {
 		switch old := status.Find(s.afi.Status.Conditions, condition.Type); {

@@ -1,6 +1,8 @@
 package controllers
 
 import (
+	"strings"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -8,9 +10,32 @@ import (
 // capabilities are what a server can do, as status shows it and the planner reads it.
 func capabilities(server airflow.Server) v1alpha1.Capabilities {
 	c := server.Capabilities
+	if c == (airflow.Capabilities{}) {
+		return v1alpha1.Capabilities{}
+	}
+	cache := v1alpha1.PermissionCacheNone
+	if c.Caches {
+		cache = v1alpha1.PermissionCachePerWorker
+	}
 	return v1alpha1.Capabilities{
 		Authentication: v1alpha1.Authentication(c.Authentication), RoleUpdate: v1alpha1.RoleUpdate(c.RoleUpdate),
 		RoleDelete: v1alpha1.RoleDelete(c.RoleDelete), PermissionList: v1alpha1.PermissionList(c.PermissionList),
-		PermissionModel: v1alpha1.PermissionModel(c.PermissionModel),
+		PermissionModel: v1alpha1.PermissionModel(c.PermissionModel), PermissionCache: cache,
 	}
+}
+
+// limits says in words what a server cannot do and how the operator does without; empty where it can do everything.
+func limits(c v1alpha1.Capabilities) string {
+	var parts []string
+	switch c.RoleUpdate {
+	case v1alpha1.RoleUpdateAdd:
+		parts = append(parts, "its role updates only add, so permissions are taken away by moving people to a new role")
+	case v1alpha1.RoleUpdateRefused:
+		parts = append(parts, "it refuses role updates, so every change of a role moves people to a new role")
+	case v1alpha1.RoleUpdateReplace:
+	}
+	if c.RoleDelete == v1alpha1.RoleDeleteFails {
+		parts = append(parts, "it cannot delete roles, so those that are not needed stay behind without members")
+	}
+	return strings.Join(parts, "; ")
 }

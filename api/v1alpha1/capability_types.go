@@ -62,6 +62,18 @@ const (
 	PermissionModelAirflow2 PermissionModel = "Airflow2"
 )
 
+// PermissionCache is whether Airflow's workers remember what people may do.
+type PermissionCache string
+
+// The kinds of permission cache.
+const (
+	// PermissionCachePerWorker is remembered for [fab] cache_ttl (fab 3.2.0 and
+	// later).
+	PermissionCachePerWorker PermissionCache = "PerWorker"
+	// PermissionCacheNone is none: a change works with the next request.
+	PermissionCacheNone PermissionCache = "None"
+)
+
 // Capabilities say how a server behaves where releases differ. An empty field
 // means the newest behaviour.
 type Capabilities struct {
@@ -85,4 +97,8 @@ type Capabilities struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=32
 	PermissionModel PermissionModel `json:"permissionModel,omitempty"`
+	// permissionCache is PerWorker or None.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	PermissionCache PermissionCache `json:"permissionCache,omitempty"`
 }

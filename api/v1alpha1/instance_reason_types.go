@@ -42,6 +42,8 @@ const (
 	ReasonSecretURLMismatch = "SecretURLMismatch"
 	// ReasonCompatible: this Airflow can be governed.
 	ReasonCompatible = "Compatible"
+	// ReasonLimited: this Airflow can be governed, with limits that the message names.
+	ReasonLimited = "Limited"
 	// ReasonNotAirflow: the answers are not those of Airflow's API.
 	ReasonNotAirflow = "NotAirflow"
 	// ReasonUnsupportedAuthManager: the auth manager has no roles that can be governed.

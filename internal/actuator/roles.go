@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -184,16 +185,19 @@ func dagOf(resource string) (string, bool) {
 }
 
 // learnUnknown notes a DAG that Airflow lists and does not know as a resource. From the second on, all are found out
-// by one reading of the permission list.
+// by one reading of the permission list, where the server has one that tells; else one by one.
 func (p *pass) learnUnknown(ctx context.Context, dag string) error {
 	first := len(p.unknown) == 0
 	p.unknown[dag] = true
-	if first {
+	if list := p.declared.Capabilities.PermissionList; first || list != "" && list != v1alpha1.PermissionListPairs {
 		return nil
 	}
 	list, err := p.airflow.Permissions(ctx)
-	if err != nil || !list.Complete {
+	switch {
+	case fatal(err):
 		return err
+	case err != nil || !list.Complete:
+		return nil
 	}
 	known := map[string]bool{}
 	for _, pair := range list.Items {

@@ -87,7 +87,7 @@ var _ = Describe("the health of an instance", Serial, func() {
 			secret:    func(d map[string]string) { d["username"], d["password"] = "half", "half-password" },
 			condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonMissingPermissions, message: "can_edit on Users",
 		}),
-		Entry("a fab provider that cannot take permissions away", trouble{
+		Entry("a fab provider whose calls on users fail", trouble{
 			options:   airflowtest.Options{Generation: older()},
 			condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, message: "3.8.1",
 		}),
@@ -298,6 +298,6 @@ var _ = Describe("modes, drift and guards", Serial, func() {
 // older is an Airflow whose fab provider only adds permissions.
 func older() *airflowtest.Generation {
 	generation := airflowtest.Airflow33
-	generation.FABProvider = "3.6.4"
+	generation.FABProvider = "3.2.0"
 	return &generation
 }

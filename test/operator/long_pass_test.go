@@ -13,7 +13,7 @@ import (
 
 var _ = Describe("a long pass", Serial, func() {
 	It("takes away what ends in its middle before it goes on giving", func() {
-		const people = 300 // each costs at least 100 ms, eight at once: longer than the grant
+		const people = 500 // each costs 100 ms, eight at once: longer than the grant
 		s := newScene(airflowtest.Options{Latency: airflowtest.Latency(100 * time.Millisecond)})
 		members := []v1alpha1.Subject{{Username: "alice"}}
 		for i := range people {
