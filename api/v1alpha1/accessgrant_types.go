@@ -160,7 +160,8 @@ type AccessGrantStatus struct {
 	// moment at which it can have worked.
 	// +optional
 	RevokedAt *metav1.Time `json:"revokedAt,omitempty"`
-	// conditions: Ready, Reconciling, Stalled, Admitted, Active, InSync.
+	// conditions: Ready, Reconciling, Stalled, Admitted, Active, InSync,
+	// LeastPrivilege, LevelsSupported.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

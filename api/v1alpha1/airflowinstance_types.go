@@ -30,6 +30,18 @@ const (
 	DriftReport DriftMode = "Report"
 )
 
+// LeastPrivilege says what happens when roles combine to more than any of them
+// gives.
+// +kubebuilder:validation:Enum=Warn;Enforce
+type LeastPrivilege string
+
+const (
+	// LeastPrivilegeWarn only says so.
+	LeastPrivilegeWarn LeastPrivilege = "Warn"
+	// LeastPrivilegeEnforce withholds the newest cause.
+	LeastPrivilegeEnforce LeastPrivilege = "Enforce"
+)
+
 // InstanceDeletion says what happens to access when the AirflowInstance goes.
 // +kubebuilder:validation:Enum=Revoke;Abandon
 type InstanceDeletion string
@@ -126,6 +138,14 @@ type AirflowInstanceSpec struct {
 	// +optional
 	// +kubebuilder:default=Repair
 	Drift DriftMode `json:"drift,omitempty"`
+
+	// leastPrivilege says what happens when somebody's roles together let them do
+	// what none of the roles gives: Warn says so in the condition LeastPrivilege of
+	// the policies and grants that combine; Enforce also withholds the newest of
+	// them from that person, in mode Enforce.
+	// +optional
+	// +kubebuilder:default=Warn
+	LeastPrivilege LeastPrivilege `json:"leastPrivilege,omitempty"`
 
 	// massRevocationLimit guards against a broken DAG list: when more than this
 	// share of a policy's DAGs (and more than five) would be lost because DAGs

@@ -326,7 +326,7 @@ type DagAccessPolicyStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// conditions: Ready, Reconciling, Stalled, Admitted, InSync, DagsPending,
-	// LevelsSupported.
+	// LevelsSupported, LeastPrivilege, MembersResolved.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

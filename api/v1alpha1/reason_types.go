@@ -18,6 +18,9 @@ const (
 	ConditionDagsPending = "DagsPending"
 	// ConditionLevelsSupported says whether that Airflow has everything that the policy's access levels stand for.
 	ConditionLevelsSupported = "LevelsSupported"
+	// ConditionLeastPrivilege says whether nobody can do more than was given to
+	// them, by all roles that they have. It is left out while that is not known.
+	ConditionLeastPrivilege = "LeastPrivilege"
 	// ConditionMembersResolved says whether every standing member was found among Airflow's users.
 	ConditionMembersResolved = "MembersResolved"
 )
@@ -80,6 +83,15 @@ const (
 	ReasonUserNotFound = "UserNotFound"
 	// ReasonDagPending: it names DAGs that Airflow does not know yet.
 	ReasonDagPending = "DagPending"
+
+	// ReasonAsGranted: nobody can do more than was given to them.
+	ReasonAsGranted = "AsGranted"
+	// ReasonExcessAccess: roles combine to more than any of them gives; the message
+	// names levels, DAGs and roles.
+	ReasonExcessAccess = "ExcessAccess"
+	// ReasonWithheld: nothing is given, because roles would combine to more than any
+	// of them gives, and the instance enforces least privilege.
+	ReasonWithheld = "Withheld"
 )
 
 // Reasons of policies, besides those above.

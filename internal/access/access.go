@@ -110,6 +110,10 @@ type PolicyDesire struct {
 	Members []string
 	// Unresolved standing members.
 	Unresolved []Problem
+	// Withheld are standing members who get nothing, because the role would combine with others of theirs; they are not
+	// in Members. Withholding says why, and names none of them.
+	Withheld    []string
+	Withholding *Problem
 	// Refused is set when the policy gives nothing: RoleNameTaken, RoleExists, PermissionNotAllowed, InvalidSelector...
 	Refused *Problem
 	// Notes are conditions that do not refuse: AdoptionReported, MassRevocationHeld, LevelNotSupported...
@@ -201,6 +205,9 @@ type GrantProof struct {
 	// Absent: nothing that this grant gave is stored for the user without another cause.
 	Absent  bool
 	Problem *Problem
+	// LeastPrivilege of a live grant: AsGranted, ExcessAccess or Withheld. Empty while the grant gives nothing for
+	// another reason.
+	LeastPrivilege Problem
 }
 
 // PolicyProof is what an observation proves about a policy.
@@ -209,4 +216,6 @@ type PolicyProof struct {
 	InSync bool
 	// Differences are what is not yet so, as short sentences, bounded to 8.
 	Differences []string
+	// LeastPrivilege is AsGranted, ExcessAccess or Withheld. Empty while the policy gives nothing.
+	LeastPrivilege Problem
 }

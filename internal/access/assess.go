@@ -27,16 +27,18 @@ func Assess(in Input, d Desired) (map[types.UID]GrantProof, map[types.Namespaced
 		a.entries[entry.Name] = entry
 	}
 	grants := make(map[types.UID]GrantProof, len(in.Grants))
+	found := findExcess(&in, &d)
 	for _, g := range in.Grants {
-		grants[g.UID] = a.grant(g)
+		proof := a.grant(g)
+		proof.LeastPrivilege = found.grants[g.UID]
+		grants[g.UID] = proof
 	}
 	policies := make(map[types.NamespacedName]PolicyProof, len(in.Policies))
 	differences := a.differences()
 	for _, p := range in.Policies {
 		name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
-		found := differences[name.String()]
-		found = append(a.unsettled(name), found...)
-		policies[name] = PolicyProof{InSync: len(found) == 0, Differences: bounded(found)}
+		unlike := append(a.unsettled(name), differences[name.String()]...)
+		policies[name] = PolicyProof{InSync: len(unlike) == 0, Differences: bounded(unlike), LeastPrivilege: found.policies[name]}
 	}
 	return grants, policies, a.gone()
 }

@@ -23,6 +23,7 @@ func Desire(in Input) Desired {
 	}
 	w.decideGrants()
 	w.finishInventory()
+	w.enforceLeastPrivilege()
 	w.finishMembers()
 	d := w.out
 	known := map[string]bool{}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -20,31 +21,69 @@ var methods = [4]string{canRead, canCreate, canEdit, canDelete}
 const (
 	methodRead = 0
 	methodEdit = 2
-
-	entityCount        = 12
-	entityNone         = 0
-	entityRun          = 1
-	entityTask         = 2
-	entityTaskInstance = 3
 )
 
-// entities are the parts of a DAG and the resources that guard each of them.
-var entities = [entityCount][]string{
-	nil, {"DAG Runs"}, {"Task Instances"}, {"DAG Runs", "Task Instances"}, {"Task Logs"}, {"XComs"}, {"DAG Code"},
-	{"DAG Versions"}, {"DAG Dependencies"}, {"DAG Warnings"}, {"Audit Logs"}, {"HITL Detail"},
+// Entity is a part of a DAG to which Airflow gives access by itself.
+type Entity int
+
+// The entities. EntityDag is the DAG itself.
+const (
+	EntityDag Entity = iota
+	EntityRun
+	EntityTask
+	EntityTaskInstance
+	EntityTaskLogs
+	EntityXCom
+	EntityCode
+	EntityVersion
+	EntityDependencies
+	EntityWarning
+	EntityAuditLog
+	EntityHITLDetail
+
+	entityCount
+)
+
+// guardian are the global resources that guard entities, in the order of their bits in guards.
+var guardian = [...]string{
+	"DAGs", "DAG Runs", "Task Instances", "Task Logs", "XComs", "DAG Code", "DAG Versions", "DAG Dependencies",
+	"DAG Warnings", "Audit Logs", "HITL Detail",
+}
+
+// guarding are the guardians of each entity, all of which are needed.
+var guarding = [entityCount][]int{
+	EntityRun: {1}, EntityTask: {2}, EntityTaskInstance: {1, 2}, EntityTaskLogs: {3}, EntityXCom: {4}, EntityCode: {5},
+	EntityVersion: {6}, EntityDependencies: {7}, EntityWarning: {8}, EntityAuditLog: {9}, EntityHITLDetail: {10},
+}
+
+// guards is a set of global pairs of a method and a guardian: bit method*len(guardian)+guardian.
+type guards uint64
+
+func guard(method, at int) guards { return 1 << (method*len(guardian) + at) }
+
+// needed are the global pairs of which a method on an entity needs all.
+func needed(method int, entity Entity) guards {
+	var all guards
+	for _, at := range guarding[entity] {
+		all |= guard(method, at)
+	}
+	return all
 }
 
 // rights is a flat permission set: global pairs, and per DAG one bit for every method on the DAG (0 to 3) and on its
 // runs (4 to 7).
 type rights struct {
 	global map[Permission]bool
+	guards guards // those of the global pairs that guard something
 	dags   map[string]uint8
 	// some has the bits of methods on a DAG that hold for at least one DAG by name.
 	some uint8
 }
 
+func newRights() *rights { return &rights{global: map[Permission]bool{}, dags: map[string]uint8{}} }
+
 func rightsOf(ps []Permission) *rights {
-	r := &rights{global: map[Permission]bool{}, dags: map[string]uint8{}}
+	r := newRights()
 	for _, p := range ps {
 		r.add(p)
 	}
@@ -52,10 +91,8 @@ func rightsOf(ps []Permission) *rights {
 }
 
 func (r *rights) add(p Permission) {
-	for method, action := range methods {
-		if p.Action != action {
-			continue
-		}
+	method := slices.Index(methods[:], p.Action)
+	if method >= 0 {
 		if id, ok := strings.CutPrefix(p.Resource, dagPrefix); ok {
 			r.dags[id] |= 1 << method
 			r.some |= 1 << method
@@ -64,6 +101,9 @@ func (r *rights) add(p Permission) {
 		if id, ok := strings.CutPrefix(p.Resource, runPrefix); ok {
 			r.dags[id] |= 1 << (4 + method)
 			return
+		}
+		if at := slices.Index(guardian[:], p.Resource); at >= 0 {
+			r.guards |= guard(method, at)
 		}
 	}
 	r.global[p] = true
@@ -74,6 +114,7 @@ func (r *rights) join(other *rights, on map[string]bool) {
 	for p := range other.global {
 		r.global[p] = true
 	}
+	r.guards |= other.guards
 	if len(on) < len(other.dags) {
 		for id := range on {
 			r.dags[id] |= other.dags[id]
@@ -94,22 +135,21 @@ type effect struct {
 	noDag  verbs
 }
 
-// rules are the guards of everything that a permission set allows, evaluated for the global pairs of the set once.
+// rules evaluate the rights on single DAGs under one set of global pairs.
 type rules struct {
 	model   v1alpha1.PermissionModel
+	guards  guards
 	guarded [4][entityCount]bool // by method and entity: the global pairs that guard it are there
 	allDags [4]bool              // by method: the right on all DAGs is there
+	known   map[uint8]verbs
 }
 
-func rulesOf(model v1alpha1.PermissionModel, global map[Permission]bool) *rules {
-	g := &rules{model: model}
-	for method, action := range methods {
-		g.allDags[method] = global[Permission{action, "DAGs"}]
-		for entity, resources := range entities {
-			g.guarded[method][entity] = true
-			for _, resource := range resources {
-				g.guarded[method][entity] = g.guarded[method][entity] && global[Permission{action, resource}]
-			}
+func rulesOf(model v1alpha1.PermissionModel, have guards) *rules {
+	g := &rules{model: model, guards: have, known: map[uint8]verbs{}}
+	for method := range methods {
+		g.allDags[method] = have&guard(method, 0) != 0
+		for entity := range entityCount {
+			g.guarded[method][entity] = needed(method, entity)&^have == 0
 		}
 	}
 	return g
@@ -119,9 +159,9 @@ func rulesOf(model v1alpha1.PermissionModel, global map[Permission]bool) *rules 
 // stands for all DAGs that no right names.
 func effectOf(model v1alpha1.PermissionModel, r *rights, on map[string]bool) effect {
 	e := effect{global: r.global, dags: make(map[string]verbs, len(on)+1)}
-	g := rulesOf(model, r.global)
+	g := rulesOf(model, r.guards)
 	for method := range methods {
-		for entity := range entities {
+		for entity := range entityCount {
 			if g.withoutDag(method, entity, r) {
 				e.noDag |= verb(method, entity)
 			}
@@ -135,16 +175,16 @@ func effectOf(model v1alpha1.PermissionModel, r *rights, on map[string]bool) eff
 }
 
 // verb is the bit of a method and an entity.
-func verb(method, entity int) verbs { return 1 << (method*entityCount + entity) }
+func verb(method int, entity Entity) verbs { return 1 << (method*int(entityCount) + int(entity)) }
 
 // withoutDag says whether something is allowed that names no DAG, such as a list over all DAGs.
-func (g *rules) withoutDag(method, entity int, r *rights) bool {
+func (g *rules) withoutDag(method int, entity Entity, r *rights) bool {
 	airflow2 := g.model == v1alpha1.PermissionModelAirflow2
 	somewhere := g.allDags[method] || r.some&(1<<method) != 0
 	switch {
-	case entity == entityNone && (method == methodRead || method == methodEdit && airflow2):
+	case entity == EntityDag && (method == methodRead || method == methodEdit && airflow2):
 		return somewhere
-	case entity == entityNone:
+	case entity == EntityDag:
 		return g.allDags[method]
 	case method == methodRead && !airflow2:
 		return g.guarded[method][entity] && somewhere
@@ -154,11 +194,20 @@ func (g *rules) withoutDag(method, entity int, r *rights) bool {
 
 // on is what the bits of one DAG allow together with the global pairs.
 func (g *rules) on(bits uint8) verbs {
+	v, known := g.known[bits]
+	if !known {
+		v = g.evaluate(bits)
+		g.known[bits] = v
+	}
+	return v
+}
+
+func (g *rules) evaluate(bits uint8) verbs {
 	var v verbs
 	onDag := func(method int) bool { return g.allDags[method] || bits&(1<<method) != 0 }
 	for method := range methods {
 		if onDag(method) {
-			v |= verb(method, entityNone)
+			v |= verb(method, EntityDag)
 		}
 		gate := methodEdit
 		if method == methodRead {
@@ -168,7 +217,7 @@ func (g *rules) on(bits uint8) verbs {
 			continue
 		}
 		onRun := bits&(1<<(4+method)) != 0
-		for entity := 1; entity < entityCount; entity++ {
+		for entity := EntityDag + 1; entity < entityCount; entity++ {
 			if g.guarded[method][entity] || onRun && g.byRun(method, entity) {
 				v |= verb(method, entity)
 			}
@@ -178,9 +227,9 @@ func (g *rules) on(bits uint8) verbs {
 }
 
 // byRun says whether DAG Run:<id> stands for DAG Runs: on runs always, on task instances in Airflow 2 only.
-func (g *rules) byRun(method, entity int) bool {
-	return entity == entityRun ||
-		entity == entityTaskInstance && g.model == v1alpha1.PermissionModelAirflow2 && g.guarded[method][entityTask]
+func (g *rules) byRun(method int, entity Entity) bool {
+	return entity == EntityRun ||
+		entity == EntityTaskInstance && g.model == v1alpha1.PermissionModelAirflow2 && g.guarded[method][EntityTask]
 }
 
 // within says whether everything that e allows is allowed by a or by b.

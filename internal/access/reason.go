@@ -32,6 +32,12 @@ const (
 	ReasonPolicyRefused = "PolicyRefused"
 	// ReasonPolicySuspended: the grant's policy is suspended and gives nothing new.
 	ReasonPolicySuspended = "PolicySuspended"
+	// ReasonAsGranted: nobody can do more than was given to them.
+	ReasonAsGranted = "AsGranted"
+	// ReasonExcessAccess: roles combine to more than any of them gives.
+	ReasonExcessAccess = "ExcessAccess"
+	// ReasonWithheld: nothing is given, because roles would combine to more than any of them gives.
+	ReasonWithheld = "Withheld"
 	// ReasonInstanceObserving: the instance only observes and gives nothing new.
 	ReasonInstanceObserving = "InstanceObserving"
 	// ReasonInstanceSuspended: the instance is suspended and gives nothing new.

@@ -216,7 +216,7 @@ func (r *route) newTrial(u *userAim) *trial {
 
 // at is what the user can do with these roles in these states.
 func (t *trial) at(roles []string, state func(role string) int) effect {
-	flat := &rights{global: map[Permission]bool{}, dags: map[string]uint8{}}
+	flat := newRights()
 	for _, role := range t.u.foreign {
 		part := t.r.rightsIn(role, asObserved)
 		flat.join(part, t.on)

@@ -1,0 +1,124 @@
+package access
+
+import (
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// cause is one reason for which a user has a managed role.
+type cause struct {
+	role            string
+	since           time.Time // of the policy's creation, or of the grant's activation
+	namespace, name string
+	policy          types.NamespacedName
+	grant           types.UID // empty for standing members
+}
+
+// withholds says whether excess is prevented and not only told.
+func withholds(i *v1alpha1.AirflowInstance) bool {
+	mode := i.Spec.Mode
+	return i.Spec.LeastPrivilege == v1alpha1.LeastPrivilegeEnforce && (mode == "" || mode == v1alpha1.ModeEnforce)
+}
+
+// enforceLeastPrivilege takes the newest causes of every user away that would let the user do what neither an older cause
+// nor the foreign roles give. Causes are taken in the order of their age and names, so that the decision does not rest
+// on what is in Airflow of them by now.
+func (w *work) enforceLeastPrivilege() {
+	if !withholds(w.in.Instance) {
+		return
+	}
+	h := newHoldings(w.in, &w.out)
+	j := newJudge(w.in.Capabilities.PermissionModel, h.rights)
+	causes := w.causes()
+	tallies := map[types.NamespacedName]*tally{}
+	for at := range w.in.Observed.Users {
+		user := &w.in.Observed.Users[at]
+		if len(causes[user.Username]) > 0 {
+			w.withhold(h, j, user, causes[user.Username], tallies)
+		}
+	}
+	for name, t := range tallies {
+		desire := w.out.Policies[name]
+		desire.Withheld = sortedSet(desire.Withheld)
+		desire.Members = without(desire.Members, desire.Withheld)
+		desire.Withholding = &Problem{ReasonWithheld, t.withheldMembers(w.in.release(), &w.out, name, comesAlong(w.in.release(), w.byName[name].policy.Spec.Access))}
+		w.out.Policies[name] = desire
+	}
+}
+
+// causes are all causes by user name.
+func (w *work) causes() map[string][]cause {
+	out := map[string][]cause{}
+	for _, c := range w.cases {
+		for _, username := range c.desire.Members {
+			if w.members[username][c.role] {
+				out[username] = append(out[username], cause{
+					role: c.role, since: c.policy.CreationTimestamp.Time, namespace: c.name.Namespace, name: c.name.Name, policy: c.name,
+				})
+			}
+		}
+	}
+	for _, g := range w.in.Grants {
+		desire := w.out.Grants[g.UID]
+		if desire.Live && desire.Problem == nil && w.members[desire.Username][desire.Role] {
+			out[desire.Username] = append(out[desire.Username], cause{
+				role: desire.Role, since: g.Status.Activation.At.Time, namespace: g.Namespace, name: g.Name, policy: policyOf(g), grant: g.UID,
+			})
+		}
+	}
+	return out
+}
+
+// withhold takes roles from one user. A cause that an older one stands against is looked at again when others have been
+// added, because what they give by themselves is no excess any more.
+func (w *work) withhold(h *holdings, j *judge, user *User, causes []cause, tallies map[types.NamespacedName]*tally) {
+	slices.SortFunc(causes, byAge)
+	causes = slices.DeleteFunc(causes, func(c cause) bool { return !h.gives(user, c.role) })
+	foreign := h.foreign(user)
+	given := []string{}
+	for added := true; added; {
+		added = false
+		for _, c := range causes {
+			with := sortedSet(append(slices.Clone(given), c.role))
+			if len(with) > len(given) && j.judge(foreign, with) == nil {
+				given, added = with, true
+			}
+		}
+	}
+	for _, c := range causes {
+		if slices.Contains(given, c.role) {
+			continue
+		}
+		delete(w.members[user.Username], c.role)
+		over := j.judge(foreign, sortedSet(append(slices.Clone(given), c.role)))
+		w.sayWithheld(c, user.Username, over, tallies)
+	}
+	if len(w.members[user.Username]) == 0 {
+		delete(w.members, user.Username)
+	}
+}
+
+// sayWithheld tells the grant that is the cause, or keeps for the policy what stands against it.
+func (w *work) sayWithheld(c cause, username string, over *excess, tallies map[types.NamespacedName]*tally) {
+	if c.grant != "" {
+		t := newTally()
+		t.add(over.by(c.role), 1)
+		desire := w.out.Grants[c.grant]
+		desire.Problem = &Problem{ReasonWithheld, t.withheldGrant(w.in.release(), &w.out, c.policy)}
+		w.out.Grants[c.grant] = desire
+		return
+	}
+	t := tallies[c.policy]
+	if t == nil {
+		t = newTally()
+		tallies[c.policy] = t
+	}
+	t.add(over.by(c.role), 1)
+	desire := w.out.Policies[c.policy]
+	desire.Withheld = append(desire.Withheld, username)
+	w.out.Policies[c.policy] = desire
+}

@@ -1,0 +1,269 @@
+package access
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// bounds are how much of everything a message names; width is that of a name, in bytes.
+type bounds struct{ groups, dags, roles, levels, width int }
+
+// compose writes a message of at most 1 KiB: it names as much as there is room for.
+func compose(write func(bounds) string) string {
+	const room = 1024
+	text := ""
+	for _, b := range []bounds{{4, 8, 6, 8, 128}, {3, 4, 3, 5, 64}, {2, 2, 2, 3, 40}, {1, 1, 1, 2, 24}} {
+		if text = write(b); len(text) <= room {
+			return text
+		}
+	}
+	return shortened(text, room)
+}
+
+// shortened is text without control characters in at most limit bytes; what is left out is shown by "...".
+func shortened(text string, limit int) string {
+	text = plain(text)
+	if len(text) <= limit {
+		return text
+	}
+	at := limit - len("...")
+	for at > 0 && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	return text[:at] + "..."
+}
+
+// tally is the excess of several people.
+type tally struct {
+	people int
+	dags   map[string]verbs
+	roles  map[string]bool
+}
+
+func newTally() *tally { return &tally{dags: map[string]verbs{}, roles: map[string]bool{}} }
+
+// add counts people who have the same excess.
+func (t *tally) add(e excess, people int) {
+	t.people += people
+	for _, o := range e {
+		t.dags[o.dag] |= o.verbs
+		for _, role := range o.roles {
+			t.roles[role] = true
+		}
+	}
+}
+
+const (
+	adviseExcess   = "Take people out of one of these roles, narrow one, or use levels that hold no right on all DAGs."
+	adviseWithheld = "End or narrow one of the others, or set leastPrivilege: Warn in the AirflowInstance."
+)
+
+// excessOfMembers says what people of a policy can do besides; more is told behind it.
+func (t *tally) excessOfMembers(r release, d *Desired, policy types.NamespacedName, more string) string {
+	who := fmt.Sprintf("%d people with this policy's access also have ", t.people)
+	if t.people == 1 {
+		who = "1 person with this policy's access also has "
+	}
+	return compose(func(b bounds) string { return who + t.text(b, r, d, policy) + ". " + adviseExcess + more })
+}
+
+func (t *tally) excessOfGrant(r release, d *Desired, policy types.NamespacedName) string {
+	return compose(func(b bounds) string { return "its subject also has " + t.text(b, r, d, policy) + ". " + adviseExcess })
+}
+
+// withheldMembers says why members of a policy get nothing; more is told behind it.
+func (t *tally) withheldMembers(r release, d *Desired, policy types.NamespacedName, more string) string {
+	who := fmt.Sprintf("%d standing members get nothing, because they", t.people)
+	if t.people == 1 {
+		who = "1 standing member gets nothing, because it"
+	}
+	return compose(func(b bounds) string {
+		return who + " would also have " + t.text(b, r, d, policy) + ". " + adviseWithheld + more
+	})
+}
+
+func (t *tally) withheldGrant(r release, d *Desired, policy types.NamespacedName) string {
+	return compose(func(b bounds) string {
+		return "it gives nothing, because its subject would also have " + t.text(b, r, d, policy) + ". " + adviseWithheld
+	})
+}
+
+// text says what the excess is, where, and which roles combine to it.
+func (t *tally) text(b bounds, r release, d *Desired, policy types.NamespacedName) string {
+	var own, others, foreign []string
+	for role := range t.roles {
+		desired, managed := d.Roles[role]
+		name := shortened(role, b.width)
+		switch {
+		case !managed:
+			foreign = append(foreign, name)
+		case desired.Policy == policy:
+			own = append(own, name)
+		default:
+			others = append(others, name)
+		}
+	}
+	with := b.counted("managed role", others)
+	if len(foreign) > 0 {
+		if with != "" {
+			with += " and "
+		}
+		with += b.counted("foreign role", foreign)
+	}
+	combine := " combines with "
+	if len(own) > 1 {
+		combine = " combine with "
+	}
+	if with == "" {
+		combine = " combine"
+	}
+	return t.where(b, r) + ", which no role gives by itself: " + b.counted("role", own) + combine + with
+}
+
+// counted names some of several things of a kind.
+func (b bounds) counted(kind string, names []string) string {
+	slices.Sort(names)
+	switch len(names) {
+	case 0:
+		return ""
+	case 1:
+		return "the " + kind + " " + names[0]
+	}
+	return "the " + kind + "s " + list(names, b.roles)
+}
+
+// where names the levels and the DAGs, those with the same levels together.
+func (t *tally) where(b bounds, r release) string {
+	groups := map[string][]string{}
+	for _, dag := range slices.Sorted(maps.Keys(t.dags)) {
+		label := b.levelsOf(r, t.dags[dag])
+		groups[label] = append(groups[label], dag)
+	}
+	var parts []string
+	for _, label := range slices.Sorted(maps.Keys(groups)) {
+		if len(parts) == b.groups {
+			parts = append(parts, fmt.Sprintf("and more on %d other sets of DAGs", len(groups)-b.groups))
+			break
+		}
+		parts = append(parts, label+" on "+b.dagsText(groups[label]))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// dagsText names DAGs; the first may be "", which is all DAGs that no role names.
+func (b bounds) dagsText(dags []string) string {
+	everywhere := len(dags) > 0 && dags[0] == ""
+	if everywhere {
+		dags = dags[1:]
+	}
+	var shown []string
+	for _, dag := range dags {
+		shown = append(shown, shortened(dag, b.width))
+	}
+	text := list(shown, b.dags)
+	if len(shown) > b.dags {
+		text += " DAGs"
+	}
+	switch {
+	case everywhere && text == "":
+		return "all DAGs that no role names"
+	case everywhere:
+		return text + " and all DAGs that no role names"
+	}
+	return text
+}
+
+// levelVerbs are the verbs by which a level is known.
+var levelVerbs = []struct {
+	level v1alpha1.AccessLevel
+	verbs verbs
+}{
+	{v1alpha1.AccessView, verb(0, EntityDag) | verb(0, EntityRun) | verb(0, EntityTask) | verb(0, EntityTaskInstance) |
+		verb(0, EntityVersion) | verb(0, EntityDependencies) | verb(0, EntityWarning) | verb(0, EntityHITLDetail)},
+	{v1alpha1.AccessViewLogs, verb(0, EntityTaskLogs)},
+	{v1alpha1.AccessViewCode, verb(0, EntityCode)},
+	{v1alpha1.AccessViewXComs, verb(0, EntityXCom)},
+	{v1alpha1.AccessViewAudit, verb(0, EntityAuditLog)},
+	{v1alpha1.AccessPause, verb(2, EntityDag)},
+	{v1alpha1.AccessTrigger, verb(1, EntityRun)},
+	{v1alpha1.AccessEditRuns, verb(2, EntityRun)},
+	{v1alpha1.AccessDeleteRuns, verb(3, EntityRun)},
+	{v1alpha1.AccessEditTasks, verb(2, EntityTaskInstance)},
+	{v1alpha1.AccessEditXComs, verb(1, EntityXCom) | verb(2, EntityXCom) | verb(3, EntityXCom)},
+	{v1alpha1.AccessRespondHITL, verb(2, EntityHITLDetail)},
+	{v1alpha1.AccessDeleteDag, verb(3, EntityDag)},
+}
+
+// levelsOf names verbs by levels, and what no level of the release is, by action and resource.
+func (b bounds) levelsOf(r release, v verbs) string {
+	var names []string
+	for _, known := range levelVerbs {
+		if _, exists := r.table()[known.level]; exists && v&known.verbs != 0 {
+			names = append(names, string(known.level))
+			v &^= known.verbs
+		}
+	}
+	for method, action := range methods {
+		for entity := range entityCount {
+			if v&verb(method, entity) == 0 {
+				continue
+			}
+			resource := guardian[0]
+			if need := guarding[entity]; len(need) > 0 {
+				resource = guardian[need[len(need)-1]]
+			}
+			names = append(names, Permission{action, resource}.String())
+		}
+	}
+	return list(names, b.levels)
+}
+
+// along is what comes with levels because Airflow has no smaller right.
+var along = []struct {
+	what string
+	// level is set where that is what another level gives.
+	level v1alpha1.AccessLevel
+	with  []v1alpha1.AccessLevel
+	// airflow3 is true for what Airflow 2 does not have.
+	airflow3 bool
+}{
+	{what: "Pause", level: v1alpha1.AccessPause, with: []v1alpha1.AccessLevel{
+		v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns, v1alpha1.AccessDeleteRuns, v1alpha1.AccessEditTasks, v1alpha1.AccessEditXComs, v1alpha1.AccessRespondHITL,
+	}},
+	{what: "EditRuns", level: v1alpha1.AccessEditRuns, with: []v1alpha1.AccessLevel{v1alpha1.AccessEditTasks}},
+	{what: "any conf", with: []v1alpha1.AccessLevel{v1alpha1.AccessTrigger}},
+	{what: "backfills of any size", with: []v1alpha1.AccessLevel{v1alpha1.AccessTrigger}, airflow3: true},
+	{what: "cancelling backfills", with: []v1alpha1.AccessLevel{v1alpha1.AccessEditRuns, v1alpha1.AccessEditTasks}, airflow3: true},
+	{what: "assets of all DAGs", with: []v1alpha1.AccessLevel{v1alpha1.AccessViewAssets}, airflow3: true},
+	{what: "log rows without a DAG", with: []v1alpha1.AccessLevel{v1alpha1.AccessViewAudit}, airflow3: true},
+}
+
+// comesAlong is a sentence about what the levels bring that they do not name; empty where that is nothing.
+func comesAlong(r release, levels []v1alpha1.AccessLevel) string {
+	var parts []string
+	for _, item := range along {
+		if item.level != "" && slices.Contains(levels, item.level) || item.airflow3 && r.airflow2() {
+			continue
+		}
+		var with []string
+		for _, level := range item.with {
+			if slices.Contains(levels, level) && r.lacks(level) == "" {
+				with = append(with, string(level))
+			}
+		}
+		if len(with) > 0 {
+			parts = append(parts, item.what+" with "+strings.Join(with, ", "))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " What comes along: " + strings.Join(parts, "; ")
+}
