@@ -74,6 +74,32 @@ func (s *Server) CreateUser(ctx context.Context, user User) (User, error) {
 	return user, s.AsAdmin(ctx, http.MethodPost, "/auth/fab/v1/users", body, nil)
 }
 
+// SetRoles overwrites the roles of an account, as an identity provider does at a
+// login.
+func (s *Server) SetRoles(ctx context.Context, username string, roles ...string) error {
+	path := "/auth/fab/v1/users/" + url.PathEscape(username)
+	var body struct { // what Airflow 2 wants to see, whatever is to change
+		Username  string              `json:"username"`
+		Email     string              `json:"email"`
+		FirstName string              `json:"first_name"`
+		LastName  string              `json:"last_name"`
+		Roles     []map[string]string `json:"roles"`
+	}
+	if err := s.AsAdmin(ctx, http.MethodGet, path, nil, &body); err != nil {
+		return err
+	}
+	body.Roles = []map[string]string{}
+	for _, role := range roles {
+		body.Roles = append(body.Roles, map[string]string{"name": role})
+	}
+	return s.AsAdmin(ctx, http.MethodPatch, path+"?update_mask=roles", body, nil)
+}
+
+// DeleteUser deletes an account.
+func (s *Server) DeleteUser(ctx context.Context, username string) error {
+	return s.AsAdmin(ctx, http.MethodDelete, "/auth/fab/v1/users/"+url.PathEscape(username), nil, nil)
+}
+
 // Token proves an account to Call: a bearer token, valid for an hour, or the
 // cookie of a session where there are no tokens (Airflow 2). Wrong credentials
 // are a *StatusError with the code 401, in Airflow 2 with 403.

@@ -1,0 +1,312 @@
+package operator_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
+	"github.com/airflow-oam/airflow-oam/hack/stage"
+)
+
+const (
+	namespace = "e2e"
+	// patience is for what takes a pass, or Airflow's parsing of a file.
+	patience = 60 * time.Second
+	rolesAPI = "/auth/fab/v1/roles"
+)
+
+// generation is an Airflow that behaves in its own way.
+type generation struct {
+	version string
+	// cacheTTL is [fab] cache_ttl; without it answers show every instant.
+	cacheTTL time.Duration
+	// everyParse: access_control in DAG code is applied at each parsing of its file, and not only when it changes.
+	everyParse bool
+}
+
+var generations = []generation{
+	{version: "3.3.2", cacheTTL: 2 * time.Second, everyParse: true},
+	{version: "3.2.2", everyParse: true},
+	{version: "2.11.2"},
+}
+
+const instance = `
+apiVersion: access.airflow-oam.dev/v1alpha1
+kind: AirflowInstance
+metadata: {name: prod, namespace: e2e}
+spec:
+  url: ${URL}
+  credentials: {secretRef: {name: airflow}}
+  permissionCacheTTL: ${TTL}
+  dagInterval: 10s
+`
+
+const policy = `
+apiVersion: access.airflow-oam.dev/v1alpha1
+kind: DagAccessPolicy
+metadata: {name: finance, namespace: e2e}
+spec:
+  instanceRef: {name: prod}
+  dags: [{${DAGS}}]
+  access: [${ACCESS}]
+  members: [{username: alice}]
+  grants: {maxDuration: 1h}
+`
+
+const grant = `
+apiVersion: access.airflow-oam.dev/v1alpha1
+kind: AccessGrant
+metadata: {name: ${NAME}, namespace: e2e}
+spec:
+  policyRef: {name: finance}
+  subject: {username: ${NAME}}
+  expiresAt: ${END}
+  ${MORE}
+`
+
+// world is the stage, and what people log in with.
+type world struct {
+	*stage.Stage
+	generation
+	tokens, passwords map[string]string // by the account's name
+}
+
+// put puts up a world of a generation; it is taken down at the end of the test.
+func put(t *testing.T, of generation, o stage.Options) *world {
+	t.Helper()
+	o.Home, o.Version, o.CacheTTL, o.NoScheduler, o.Progress = t.TempDir(), of.version, of.cacheTTL, true, os.Stderr
+	s, err := stage.Start(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &world{Stage: s, generation: of, tokens: map[string]string{}, passwords: map[string]string{}}
+}
+
+// declare creates the namespace, the Secret, the instance and the policy.
+func (w *world) declare(t *testing.T) {
+	t.Helper()
+	g, ctx := NewWithT(t), t.Context()
+	g.Expect(w.CreateInstanceNamespace(ctx, namespace)).To(Succeed())
+	g.Expect(w.CreateSecret(ctx, namespace, "airflow")).To(Succeed())
+	g.Expect(w.Apply(ctx, instance, map[string]string{"URL": w.Airflow.URL, "TTL": w.cacheTTL.String()})).To(Succeed())
+	w.declarePolicy(t, "View, Trigger", "finance_payroll")
+}
+
+// declarePolicy gives the DAGs of finance but the excluded ones. Airflow 2 does not tell the path of a file.
+func (w *world) declarePolicy(t *testing.T, access string, exclude ...string) {
+	t.Helper()
+	dags := `paths: ["finance/**"]`
+	if w.Airflow.Airflow2() {
+		dags = `ids: ["finance_*"]`
+	}
+	values := map[string]string{"DAGS": dags + ", exclude: [" + strings.Join(exclude, ", ") + "]", "ACCESS": access}
+	NewWithT(t).Expect(w.Apply(t.Context(), policy, values)).To(Succeed())
+}
+
+// person creates an account and logs it in.
+func (w *world) person(t *testing.T, name string, roles ...string) {
+	t.Helper()
+	g, ctx := NewWithT(t), t.Context()
+	user, err := w.Airflow.CreateUser(ctx, server.User{Username: name, Roles: roles})
+	g.Expect(err).NotTo(HaveOccurred())
+	w.passwords[name] = user.Password
+	w.tokens[name], err = w.Airflow.Token(ctx, name, user.Password)
+	g.Expect(err).NotTo(HaveOccurred())
+}
+
+// login logs an account in again, which moves its last_login.
+func (w *world) login(t *testing.T, name string) {
+	t.Helper()
+	_, err := w.Airflow.Token(t.Context(), name, w.passwords[name])
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+}
+
+// status gives the status of an answer; 0 where there was none.
+func status(err error) int {
+	var answer *server.StatusError
+	switch {
+	case err == nil:
+		return http.StatusOK
+	case errors.As(err, &answer):
+		return answer.Code
+	}
+	return 0
+}
+
+func (w *world) read(ctx context.Context, person, dag string) int {
+	return status(w.Airflow.ReadDAG(ctx, w.tokens[person], dag))
+}
+
+func (w *world) trigger(ctx context.Context, person, dag string) int {
+	return status(w.Airflow.TriggerDAG(ctx, w.tokens[person], dag))
+}
+
+// unpause needs the same as pausing, and changes nothing.
+func (w *world) unpause(ctx context.Context, person, dag string) int {
+	return status(w.Airflow.PauseDAG(ctx, w.tokens[person], dag, false))
+}
+
+// page asks for the UI's list of DAGs.
+func (w *world) page(ctx context.Context, person string) int {
+	path := "/ui/dags?limit=5"
+	if w.Airflow.Airflow2() {
+		path = "/home"
+	}
+	return status(w.Airflow.Call(ctx, w.tokens[person], http.MethodGet, path, nil, nil))
+}
+
+// watch asks ten times a second until it is ended, and then tells the answers that were not 200.
+func watch(ctx context.Context, asks map[string]func(context.Context) int) (end func() []string) {
+	ctx, cancel := context.WithCancel(ctx)
+	began, found, done := time.Now(), []string{}, make(chan struct{})
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			for what, ask := range asks {
+				if answer := ask(ctx); answer != http.StatusOK && ctx.Err() == nil {
+					found = append(found, fmt.Sprintf("%s: %d after %s", what, answer, time.Since(began)))
+				}
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	return func() []string {
+		cancel()
+		<-done
+		return found
+	}
+}
+
+// give applies a grant that ends after some time, and says when.
+func (w *world) give(t *testing.T, name string, length time.Duration, more string) time.Time {
+	t.Helper()
+	end := time.Now().Add(length).Truncate(time.Second).UTC()
+	values := map[string]string{"NAME": name, "END": end.Format(time.RFC3339), "MORE": more}
+	NewWithT(t).Expect(w.Apply(t.Context(), grant, values)).To(Succeed())
+	return end
+}
+
+// field reads a field of an object, such as "accessgrant/bob", as text.
+func (w *world) field(t *testing.T, object, path string) func() string {
+	t.Helper()
+	return func() string {
+		out, err := w.Kubectl(t.Context(), nil, "get", object, "-n", namespace, "-o", "jsonpath={"+path+"}")
+		if err != nil {
+			return err.Error()
+		}
+		return out
+	}
+}
+
+func condition(name, field string) string {
+	return `.status.conditions[?(@.type=="` + name + `")].` + field
+}
+
+// waitReady waits until the objects are as declared.
+func (w *world) waitReady(t *testing.T) {
+	t.Helper()
+	_, err := w.Kubectl(t.Context(), nil, "wait", "-n", namespace, "airflowinstance/prod", "dagaccesspolicy/finance", "--for=condition=Ready", "--timeout=90s")
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, w.field(t, "airflowinstance/prod", ".status.conditions")(), w.field(t, "dagaccesspolicy/finance", ".status.conditions")())
+	}
+}
+
+// compare asks for a full comparison.
+func (w *world) compare(t *testing.T) {
+	t.Helper()
+	_, err := w.Kubectl(t.Context(), nil, "annotate", "airflowinstance/prod", "-n", namespace, "--overwrite",
+		"access.airflow-oam.dev/reconcile-at="+strconv.FormatInt(time.Now().UnixNano(), 10))
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+}
+
+// drift expects that the instance tells a change by others with this cause.
+func (w *world) drift(t *testing.T, cause string) {
+	t.Helper()
+	NewWithT(t).Eventually(w.field(t, "airflowinstance/prod", ".status.drift[*].cause"), patience).Should(ContainSubstring(cause))
+}
+
+// role is the policy's role of this moment.
+func (w *world) role(t *testing.T) string {
+	t.Helper()
+	return w.field(t, "dagaccesspolicy/finance", ".status.instances[0].role")()
+}
+
+// ours are the names of the managed roles in Airflow, others all other names.
+func (w *world) roles(t *testing.T) (ours, others []string) {
+	t.Helper()
+	var list struct {
+		Roles []struct {
+			Name string `json:"name"`
+		} `json:"roles"`
+	}
+	NewWithT(t).Expect(w.Airflow.AsAdmin(t.Context(), http.MethodGet, rolesAPI+"?limit=100", nil, &list)).To(Succeed())
+	for _, role := range list.Roles {
+		if strings.HasPrefix(role.Name, "oam.") {
+			ours = append(ours, role.Name)
+		} else {
+			others = append(others, role.Name)
+		}
+	}
+	return ours, others
+}
+
+type pair struct {
+	Action   map[string]string `json:"action"`
+	Resource map[string]string `json:"resource"`
+}
+
+func pairOf(action, resource string) pair {
+	return pair{Action: map[string]string{"name": action}, Resource: map[string]string{"name": resource}}
+}
+
+// edit adds a pair to a role, as a person would.
+func (w *world) edit(t *testing.T, role string, added pair) {
+	t.Helper()
+	g, path := NewWithT(t), rolesAPI+"/"+url.PathEscape(role)
+	var stored struct {
+		Name    string `json:"name"`
+		Actions []pair `json:"actions"`
+	}
+	g.Expect(w.Airflow.AsAdmin(t.Context(), http.MethodGet, path, nil, &stored)).To(Succeed())
+	stored.Actions = append(stored.Actions, added)
+	g.Expect(w.Airflow.AsAdmin(t.Context(), http.MethodPatch, path, stored, nil)).To(Succeed())
+}
+
+// rolesOf are the names of a person's roles, sorted.
+func (w *world) rolesOf(t *testing.T, person string) []string {
+	t.Helper()
+	var user struct {
+		Roles []struct {
+			Name string `json:"name"`
+		} `json:"roles"`
+	}
+	NewWithT(t).Expect(w.Airflow.AsAdmin(t.Context(), http.MethodGet, "/auth/fab/v1/users/"+person, nil, &user)).To(Succeed())
+	var names []string
+	for _, role := range user.Roles {
+		names = append(names, role.Name)
+	}
+	slices.Sort(names)
+	return names
+}
