@@ -139,10 +139,10 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:default=Repair
 	Drift DriftMode `json:"drift,omitempty"`
 
-	// leastPrivilege says what happens when somebody's roles together let them do
-	// what none of the roles gives: Warn says so in the condition LeastPrivilege of
-	// the policies and grants that combine; Enforce also withholds the newest of
-	// them from that person, in mode Enforce.
+	// leastPrivilege says what happens when somebody's roles together let them
+	// do what none of the roles gives: Warn says so in the condition
+	// LeastPrivilege of the policies and grants that combine; Enforce also
+	// withholds the newest of them from that person, in mode Enforce.
 	// +optional
 	// +kubebuilder:default=Warn
 	LeastPrivilege LeastPrivilege `json:"leastPrivilege,omitempty"`

@@ -29,12 +29,20 @@ func NewPlan(in Input, d Desired) Plan {
 	return plan
 }
 
-// ObservePlan gives the plan that an instance would have if its mode were Enforce.
+// ObservePlan gives the plan that an instance would have if its mode were Enforce. Roles that would be taken over are
+// in it as if their first pass, which only reports, were over.
 func ObservePlan(in Input) Plan {
 	enforced := *in.Instance
 	enforced.Spec.Mode = v1alpha1.ModeEnforce
 	in.Instance = &enforced
-	return NewPlan(in, Desire(in))
+	desired := Desire(in)
+	for _, entry := range desired.Inventory {
+		if entry.Adopted {
+			enforced.Status.ManagedRoles = desired.Inventory
+			return NewPlan(in, Desire(in))
+		}
+	}
+	return NewPlan(in, desired)
 }
 
 // builder writes a route down as steps.

@@ -41,15 +41,11 @@ func (e Effect) Allows(action string, entity Entity, dag string) bool {
 // usable are the verbs that some call of Airflow asks for. Nothing can be written to the other entities.
 var usable = func() verbs {
 	var v verbs
+	written := []Entity{EntityDag, EntityRun, EntityTaskInstance, EntityXCom, EntityHITLDetail}
 	for method := range methods {
 		for entity := range entityCount {
-			switch entity {
-			case EntityDag, EntityRun, EntityTaskInstance, EntityXCom, EntityHITLDetail:
+			if method == methodRead || slices.Contains(written, entity) {
 				v |= verb(method, entity)
-			default:
-				if method == methodRead {
-					v |= verb(method, entity)
-				}
 			}
 		}
 	}

@@ -133,6 +133,31 @@ func (d *draft) observe(bounded bool) {
 	}
 	d.announce(s)
 	d.conclude(s, a)
+	d.addSeen(s, seen)
+}
+
+// addSeen adds what a pass says of a live grant besides; what is stored stays until a pass says something.
+func (d *draft) addSeen(s state, seen *GrantSight) {
+	if seen == nil {
+		for _, kept := range []string{v1alpha1.ConditionLeastPrivilege, v1alpha1.ConditionLevelsSupported} {
+			if c := d.stored(kept); c != nil {
+				d.add(c.Type, c.Status, c.Reason, c.Message)
+			}
+		}
+		return
+	}
+	if least, told := leastPrivilege(seen.Proof.LeastPrivilege); told {
+		before := d.stored(v1alpha1.ConditionLeastPrivilege)
+		if least.Status != metav1.ConditionTrue && least.Reason != s.word && (before == nil || before.Reason != least.Reason) {
+			d.tell(least.Reason, least.Message, true)
+		}
+		d.Conditions = append(d.Conditions, least)
+	}
+	for _, note := range seen.Desire.Notes {
+		if note.Reason == v1alpha1.ReasonLevelNotSupported {
+			d.add(v1alpha1.ConditionLevelsSupported, metav1.ConditionFalse, note.Reason, note.Message)
+		}
+	}
 }
 
 // sightState gives the state of a live grant.

@@ -208,6 +208,9 @@ func (d *policyDraft) seen() {
 		inSync.Status, inSync.Reason, inSync.Message = metav1.ConditionFalse, problem.Reason, problem.Message
 		s = state{word: problem.Reason, message: problem.Message, ready: metav1.ConditionFalse}
 	}
+	if least := d.View.Proof.LeastPrivilege; least.Reason == v1alpha1.ReasonWithheld && s.ready == metav1.ConditionTrue {
+		s = state{word: least.Reason, message: least.Message, ready: metav1.ConditionFalse, warning: true}
+	}
 	if quietMode := d.quiet(); quietMode != nil {
 		s = state{word: quietMode.Reason, message: quietMode.Message, ready: metav1.ConditionTrue}
 	}
@@ -218,6 +221,10 @@ func (d *policyDraft) seen() {
 	}
 	if note := d.note(v1alpha1.ReasonLevelNotSupported); note != nil {
 		conditions[2].Status, conditions[2].Reason, conditions[2].Message = metav1.ConditionFalse, note.Reason, note.Message
+	}
+	if least, told := leastPrivilege(d.View.Proof.LeastPrivilege); told {
+		conditions = append(conditions, least)
+		d.tellExcess(s, least)
 	}
 	if pending := d.View.Desire.Pending; len(pending) > 0 {
 		conditions = append(conditions, metav1.Condition{
@@ -235,6 +242,30 @@ func (d *policyDraft) seen() {
 		})
 	}
 	d.conclude(s, conditions...)
+}
+
+// tellExcess tells of people who can do more than was given to them, when that is new.
+func (d *policyDraft) tellExcess(s state, least metav1.Condition) {
+	if least.Status == metav1.ConditionTrue || least.Reason == s.word {
+		return
+	}
+	for _, c := range d.Policy.Status.Conditions {
+		if c.Type == v1alpha1.ConditionLeastPrivilege && c.Reason == least.Reason {
+			return
+		}
+	}
+	d.Entries = append(d.Entries, Entry{Event: least.Reason, Message: least.Message, Warning: true})
+}
+
+// leastPrivilege is the condition of a finding, and whether there is one.
+func leastPrivilege(finding access.Problem) (metav1.Condition, bool) {
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionLeastPrivilege, Status: metav1.ConditionFalse, Reason: finding.Reason, Message: finding.Message,
+	}
+	if finding.Reason == v1alpha1.ReasonAsGranted {
+		c.Status = metav1.ConditionTrue
+	}
+	return c, finding.Reason != ""
 }
 
 // difference says why Airflow does not store exactly what is declared; nil where it does.

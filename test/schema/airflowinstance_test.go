@@ -65,6 +65,9 @@ var _ = DescribeTable("AirflowInstance", judge(instance),
 	Entry("refuses another mode", `spec: {mode: Off}`, "spec.mode", `supported values: "Enforce", "Observe", "Suspended"`),
 	Entry("takes drift Report", `spec: {drift: Report}`, "", ""),
 	Entry("refuses another drift", `spec: {drift: Ignore}`, "spec.drift", `supported values: "Repair", "Report"`),
+	Entry("takes leastPrivilege Enforce", `spec: {leastPrivilege: Enforce}`, "", ""),
+	Entry("takes leastPrivilege Warn", `spec: {leastPrivilege: Warn}`, "", ""),
+	Entry("refuses another leastPrivilege", `spec: {leastPrivilege: Ignore}`, "spec.leastPrivilege", `supported values: "Warn", "Enforce"`),
 	Entry("takes deletion Abandon", `spec: {deletion: Abandon}`, "", ""),
 	Entry("refuses another deletion", `spec: {deletion: Orphan}`, "spec.deletion", `supported values: "Revoke", "Abandon"`),
 
@@ -158,7 +161,7 @@ var _ = Describe("AirflowInstance", func() {
 			"credentials": map[string]any{"secretRef": map[string]any{"name": "airflow-oam"}},
 			"tls":         map[string]any{"caSecretRef": map[string]any{"name": "ca", "key": "ca.crt"}},
 			"mode":        "Enforce", "interval": "10m", "dagInterval": "1m", "drift": "Repair",
-			"massRevocationLimit": "25%", "deletion": "Revoke",
+			"leastPrivilege": "Warn", "massRevocationLimit": "25%", "deletion": "Revoke",
 		}))
 		Expect(stored.Object["status"]).To(Equal(map[string]any{"observedGeneration": int64(-1)}))
 	})

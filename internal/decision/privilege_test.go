@@ -1,0 +1,113 @@
+package decision_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/status"
+)
+
+func finding(reason string) access.Problem {
+	return access.Problem{Reason: reason, Message: "about " + reason}
+}
+
+// words are the events of entries.
+func words(entries []decision.Entry) []string {
+	var out []string
+	for _, entry := range entries {
+		out = append(out, entry.Event)
+	}
+	return out
+}
+
+func TestAGrantSaysWhetherItsSubjectHasMore(t *testing.T) {
+	withheld := finding(access.ReasonWithheld)
+	for name, c := range map[string]struct {
+		least   access.Problem
+		problem *access.Problem
+		want    string
+		ready   string
+		told    []string
+	}{
+		"as granted":                     {finding(access.ReasonAsGranted), nil, "True/AsGranted", "True/Active", nil},
+		"more than granted":              {finding(access.ReasonExcessAccess), nil, "False/ExcessAccess", "True/Active", []string{"ExcessAccess"}},
+		"withheld":                       {withheld, &withheld, "False/Withheld", "False/Withheld", []string{"Withheld"}},
+		"it gives nothing for a trouble": {access.Problem{}, &access.Problem{Reason: access.ReasonPolicyRefused, Message: "refused"}, "-", "False/PolicyRefused", []string{"PolicyRefused"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := live(t)
+			seen(f, 5*time.Second, c.problem == nil)
+			f.Sight.Grant.Desire.Live, f.Sight.Grant.Desire.Problem, f.Sight.Grant.Proof.Problem = true, c.problem, c.problem
+			f.Sight.Grant.Proof.LeastPrivilege = c.least
+			v := settle(t, f)
+			if got := said(f.Grant, v1alpha1.ConditionLeastPrivilege); got != c.want {
+				t.Errorf("it says %q, want %q", got, c.want)
+			}
+			if got := said(f.Grant, v1alpha1.ConditionReady); got != c.ready {
+				t.Errorf("ready is %q, want %q", got, c.ready)
+			}
+			if diff := cmp.Diff(c.told, words(v.Entries)); diff != "" {
+				t.Errorf("it tells: %s", diff)
+			}
+			f.Sight = nil
+			settle(t, f)
+			if got := said(f.Grant, v1alpha1.ConditionLeastPrivilege); got != c.want {
+				t.Errorf("without a pass it says %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAGrantSaysWhichLevelsCannotBeGiven(t *testing.T) {
+	f := live(t)
+	seen(f, 5*time.Second, true)
+	f.Sight.Grant.Desire.Notes = []access.Problem{finding(access.ReasonLevelNotSupported)}
+	settle(t, f)
+	if got := said(f.Grant, v1alpha1.ConditionLevelsSupported); got != "False/LevelNotSupported" {
+		t.Errorf("it says %q", got)
+	}
+	if got := said(f.Grant, v1alpha1.ConditionReady); got != "True/Active" {
+		t.Errorf("ready is %q", got)
+	}
+}
+
+func TestAPolicySaysWhetherItsPeopleHaveMore(t *testing.T) {
+	for name, c := range map[string]struct {
+		least access.Problem
+		want  map[string]string
+		told  []string
+	}{
+		"as granted":        {finding(access.ReasonAsGranted), map[string]string{"Ready": "True/Ready", "LeastPrivilege": "True/AsGranted"}, []string{"Ready"}},
+		"more than granted": {finding(access.ReasonExcessAccess), map[string]string{"Ready": "True/Ready", "LeastPrivilege": "False/ExcessAccess"}, []string{"ExcessAccess", "Ready"}},
+		"withheld":          {finding(access.ReasonWithheld), map[string]string{"Ready": "False/Withheld", "Reconciling": "True/Withheld", "LeastPrivilege": "False/Withheld"}, []string{"Withheld"}},
+		"not known":         {access.Problem{}, map[string]string{"Ready": "True/Ready"}, []string{"Ready"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := policyWorld()
+			f.View.Proof.LeastPrivilege = c.least
+			v := settlePolicy(t, f)
+			got := map[string]string{}
+			for _, condition := range v.Conditions {
+				switch condition.Type {
+				case "Ready", "Reconciling", "Stalled", "LeastPrivilege":
+					got[condition.Type] = string(condition.Status) + "/" + condition.Reason
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("conditions: %s", diff)
+			}
+			if diff := cmp.Diff(c.told, words(v.Entries)); diff != "" {
+				t.Errorf("it tells: %s", diff)
+			}
+			if inSync := status.Find(v.Conditions, v1alpha1.ConditionInSync); inSync.Status != metav1.ConditionTrue {
+				t.Errorf("in sync: %+v", inSync)
+			}
+		})
+	}
+}
