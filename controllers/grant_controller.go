@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -99,12 +100,17 @@ func (s *grantScope) decide(context.Context) error {
 	return nil
 }
 
-// hold adds the finalizer, before anything is given.
+// hold adds the finalizer and the mark that tells a copy from the grant, before anything is given.
 func (s *grantScope) hold(ctx context.Context) error {
 	s.grant = s.stored.DeepCopy()
-	if !s.verdict.Hold || s.stored.DeletionTimestamp != nil || !controllerutil.AddFinalizer(s.grant, v1alpha1.Finalizer) {
+	if !s.verdict.Hold || s.stored.DeletionTimestamp != nil {
 		return nil
 	}
+	marked := s.grant.Annotations[v1alpha1.GivenAsAnnotation] == string(s.grant.UID)
+	if !controllerutil.AddFinalizer(s.grant, v1alpha1.Finalizer) && marked {
+		return nil
+	}
+	metav1.SetMetaDataAnnotation(&s.grant.ObjectMeta, v1alpha1.GivenAsAnnotation, string(s.grant.UID))
 	patch := client.MergeFromWithOptions(s.stored, client.MergeFromWithOptimisticLock{})
 	if err := s.Patch(ctx, s.grant, patch); err != nil {
 		return err

@@ -33,4 +33,7 @@ const (
 	Finalizer = "access.airflow-oam.dev/revoke"
 	// ReconcileAtAnnotation asks for a pass now: every change of its value on an AirflowInstance makes a full comparison.
 	ReconcileAtAnnotation = "access.airflow-oam.dev/reconcile-at"
+	// GivenAsAnnotation holds the UID of the grant as which it was given. Backups keep annotations but no status: a grant
+	// that holds the UID of another object is a copy of one that was given, and is not given again.
+	GivenAsAnnotation = "access.airflow-oam.dev/given-as"
 )

@@ -53,6 +53,8 @@ const (
 	// ReasonExtensionTooLate: its end was changed after it had ended.
 	ReasonExtensionTooLate = "ExtensionTooLate"
 
+	// ReasonAlreadyGiven: it is a copy of a grant that was given, as a restored backup makes them.
+	ReasonAlreadyGiven = "AlreadyGiven"
 	// ReasonPolicyNotFound: its policy does not exist, or is being deleted.
 	ReasonPolicyNotFound = "PolicyNotFound"
 	// ReasonPolicyNotReady: its policy is refused, or was not yet looked at.

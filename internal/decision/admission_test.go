@@ -83,6 +83,10 @@ func TestAGrantThatMayNotHaveWhatItAsksForIsRefusedUntilSomethingChanges(t *test
 	}{
 		"its policy does not exist": {
 			change: func(f *decision.Facts) { f.Policy = nil }, reason: v1alpha1.ReasonPolicyNotFound, ready: v1alpha1.ConditionReconciling},
+		"it is a copy of a grant that was given": {
+			change: func(f *decision.Facts) {
+				f.Grant.Annotations = map[string]string{v1alpha1.GivenAsAnnotation: "the-first-uid"}
+			}, reason: v1alpha1.ReasonAlreadyGiven},
 		"its policy is being deleted": {
 			change: func(f *decision.Facts) { f.Policy.DeletionTimestamp = new(at(0)) }, reason: v1alpha1.ReasonPolicyNotFound, ready: v1alpha1.ConditionReconciling},
 		"its policy has no terms for grants": {

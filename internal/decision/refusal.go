@@ -13,6 +13,10 @@ import (
 
 // refusal says why the grant may not have what it asks for; nil where it may.
 func (d *draft) refusal() *access.Problem {
+	if as, marked := d.Grant.Annotations[v1alpha1.GivenAsAnnotation]; marked && as != string(d.Grant.UID) {
+		return refuse(v1alpha1.ReasonAlreadyGiven, "this is a copy of a grant that was given before, from a backup or made by hand: make a new grant, or remove the annotation %s to let this one begin",
+			v1alpha1.GivenAsAnnotation)
+	}
 	if d.Policy == nil || d.Policy.DeletionTimestamp != nil {
 		ref := d.Grant.Spec.PolicyRef
 		if ref.Namespace == "" {
