@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -36,11 +37,15 @@ func ObservePlan(in Input) Plan {
 	enforced.Spec.Mode = v1alpha1.ModeEnforce
 	in.Instance = &enforced
 	desired := Desire(in)
+	stored := len(enforced.Status.ManagedRoles)
 	for _, entry := range desired.Inventory {
-		if entry.Adopted {
-			enforced.Status.ManagedRoles = desired.Inventory
-			return NewPlan(in, Desire(in))
+		known := slices.ContainsFunc(enforced.Status.ManagedRoles, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name })
+		if entry.Adopted && !known {
+			enforced.Status.ManagedRoles = append(slices.Clip(enforced.Status.ManagedRoles), entry)
 		}
+	}
+	if len(enforced.Status.ManagedRoles) > stored {
+		desired = Desire(in)
 	}
 	return NewPlan(in, desired)
 }
@@ -86,17 +91,31 @@ func (b *builder) creations() []Step {
 			continue
 		}
 		step := Step{Kind: StepCreateRole, Role: name, Permissions: role.want, Why: b.purpose(name)}
-		if b.aim.lost.roles[name] {
-			step.Repair, step.Why = RoleKey(name), "the role is gone"
+		if follows := b.d.Roles[name].Follows; follows != "" {
+			step.Why = whySuccessor(b.in, follows, role.want)
+		}
+		if key := RoleKey(name); b.aim.lost.roles[name] {
+			step.Repair, step.Why = key, "the role is gone"
+		} else if b.drifted(key) {
+			step.Repair = key
 		}
 		steps = append(steps, step)
 	}
 	for _, bridge := range b.bridges {
-		if _, exists := b.in.Observed.Roles[bridge.role]; !exists {
-			steps = append(steps, Step{
-				Kind: StepCreateRole, Role: bridge.role, Permissions: bridge.permissions, Why: "holds access while roles change",
-			})
+		stored, exists := b.in.Observed.Roles[bridge.role]
+		step := Step{Kind: StepCreateRole, Role: bridge.role, Permissions: bridge.permissions, Why: "holds access while roles change"}
+		if exists {
+			have := b.in.canonical(stored)
+			switch {
+			case slices.Equal(have, bridge.permissions):
+				continue
+			case contains(bridge.permissions, have):
+				step.Kind = StepWidenRole
+			default:
+				step.Kind = StepReplaceRole
+			}
 		}
+		steps = append(steps, step)
 	}
 	return steps
 }
@@ -169,11 +188,24 @@ func (b *builder) deletions() []Step {
 		}
 	}
 	for _, bridge := range b.bridges {
-		names = append(names, bridge.role)
+		if b.in.deletes() {
+			names = append(names, bridge.role)
+		}
+	}
+	heirs := map[string]string{}
+	for name := range b.d.Roles {
+		line, _, ok := succession(name)
+		if before, known := heirs[line]; ok && (!known || newer(name, before) < 0) {
+			heirs[line] = name
+		}
 	}
 	var steps []Step
 	for _, name := range sortedSet(names) {
-		steps = append(steps, Step{Kind: StepDeleteRole, Role: name, Why: "nothing needs the role any more"})
+		step := Step{Kind: StepDeleteRole, Role: name, Why: "nothing needs the role any more"}
+		if heir, ok := heirs[lineOf(name)]; ok {
+			step.Why = plain(heir) + " has taken its place"
+		}
+		steps = append(steps, step)
 	}
 	return steps
 }
@@ -252,7 +284,8 @@ func (b *builder) markRepaired(plan *Plan) {
 
 // leftOut says whether a drift took something away that the plan does not give back.
 func (b *builder) leftOut(drift Drift) bool {
-	taken := drift.Username == "" && (b.aim.lost.roles[drift.Role] || len(b.aim.lost.pairs[drift.Role]) > 0)
+	heir := cmp.Or(drift.Successor, drift.Role)
+	taken := drift.Username == "" && (b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0)
 	return (taken || b.aim.lost.members[drift.Key]) && b.aim.withheld(drift.Key)
 }
 
