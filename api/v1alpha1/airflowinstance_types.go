@@ -331,7 +331,9 @@ type InstanceCounts struct {
 	ManagedMemberships int32 `json:"managedMemberships"`
 }
 
-// ManagedRole is one Airflow role that is ours.
+// ManagedRole is one Airflow role that is ours. A name that ends in ~g and a number
+// is that of a successor: it took the place of a role that had to lose permissions
+// in an Airflow that only adds them.
 type ManagedRole struct {
 	// name of the role in Airflow.
 	// +required
@@ -356,6 +358,11 @@ type ManagedRole struct {
 	// orphaned is true for a role that was let go of (deletion: Orphan).
 	// +optional
 	Orphaned bool `json:"orphaned,omitempty"`
+	// retired is true for a role that is not used any more and stays in Airflow
+	// without members: Airflow cannot delete roles, or it was there before us and a
+	// successor took its place.
+	// +optional
+	Retired bool `json:"retired,omitempty"`
 }
 
 // ManagedRoleKind says what a managed role is for.

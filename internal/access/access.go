@@ -85,7 +85,8 @@ type Desired struct {
 	Grants map[types.UID]GrantDesire
 	// Held are losses that wait for a release.
 	Held []v1alpha1.HeldRevocation
-	// Doomed are inventoried roles that are to be emptied and deleted.
+	// Doomed are inventoried roles that are to be emptied, and deleted unless they were there before us or the server
+	// cannot delete roles.
 	Doomed []string
 }
 
@@ -95,6 +96,9 @@ type Role struct {
 	Kind        v1alpha1.ManagedRoleKind
 	Policy      types.NamespacedName
 	Permissions []Permission
+	// Follows is the role whose place this one takes, as long as that one is in use: the server cannot take permissions
+	// away.
+	Follows string
 	// Frozen roles are not created, widened, narrowed or given to anybody in this pass: mode, state, a refused policy,
 	// or adoption in its first pass. Members without a cause are still removed.
 	Frozen bool
@@ -102,6 +106,7 @@ type Role struct {
 
 // PolicyDesire is what a policy comes to.
 type PolicyDesire struct {
+	// Role is the Airflow role that carries the policy: the one of that name or its successor.
 	Role string
 	// Dags are covered, Pending are selected by exact id or listed but unknown to Airflow.
 	Dags, Pending []string
@@ -124,7 +129,7 @@ type PolicyDesire struct {
 type GrantDesire struct {
 	// Live is true when the grant is a cause of access at Input.Now.
 	Live bool
-	// Username and Role that it should give while it is live.
+	// Username and Role that it should give while it is live; the role is the one in Airflow, as in PolicyDesire.
 	Username, Role string
 	// Pending are DAGs of a narrowed grant that its policy does not cover now, sorted.
 	Pending []string
@@ -191,9 +196,11 @@ type Plan struct {
 
 // Drift is a change by somebody else.
 type Drift struct {
-	// Key identifies what is contested: the role, or the user and role.
+	// Key identifies what is contested: the role, or the user and role. A role and its successors have one key.
 	Key                         string
 	Role, Username, What, Cause string
+	// Successor is the role that takes the place of Role in this plan.
+	Successor string
 	// Repaired is true when the plan undoes it.
 	Repaired bool
 }

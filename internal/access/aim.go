@@ -13,10 +13,13 @@ type aim struct {
 	in      *Input
 	d       *Desired
 	managed map[string]bool // roles whose members are exact
-	roles   map[string]*roleAim
-	users   []userAim // those who have or should have managed roles, by name
-	drift   []Drift
-	lost    lost
+	retired map[string]bool // roles that were empty and out of use before
+	// succeeds is true when some managed role has or is a successor.
+	succeeds bool
+	roles    map[string]*roleAim
+	users    []userAim // those who have or should have managed roles, by name
+	drift    []Drift
+	lost     lost
 }
 
 // roleAim is where one managed role is and should come to.
@@ -73,7 +76,17 @@ func newAim(in *Input, d *Desired) *aim {
 			a.managed[name] = true
 		}
 	}
-	a.drift, a.lost = findDrift(in, d, a.managed)
+	for name := range a.managed {
+		_, _, ok := succession(name)
+		a.succeeds = a.succeeds || ok
+	}
+	a.retired = map[string]bool{}
+	for _, entry := range in.Instance.Status.ManagedRoles {
+		if entry.Retired {
+			a.retired[entry.Name] = true
+		}
+	}
+	a.drift, a.lost = findDrift(in, d, a.managed, a.retired)
 	a.aimRoles()
 	a.aimUsers()
 	return a
@@ -95,12 +108,20 @@ func (a *aim) aimRoles() {
 		switch {
 		case role.Frozen:
 			r.want = r.have
-		case !exists:
+		case !exists && role.Follows == "":
 			r.create = !a.in.Contested[key] && (!a.lost.roles[name] || !a.withheld(key))
 		case a.in.Contested[key]:
-			r.want = intersect(r.want, r.have)
-		case a.withheld(key):
-			r.want = minus(r.want, a.lost.pairs[name])
+			r.create, r.want = !exists, intersect(r.want, union(r.have, a.followed(name)))
+		default:
+			r.create = !exists
+			if a.withheld(key) {
+				r.want = minus(r.want, a.lost.pairs[name])
+			}
+		}
+		if exists && a.in.refuses() {
+			r.want = r.have
+		} else if exists && a.in.adds() {
+			r.want = union(r.have, r.want)
 		}
 		a.roles[name] = r
 	}
@@ -112,9 +133,19 @@ func (a *aim) aimRoles() {
 		stored, exists := a.in.Observed.Roles[name]
 		if a.managed[name] && exists && a.roles[name] == nil {
 			have := a.in.canonical(stored)
-			a.roles[name] = &roleAim{name: name, exists: true, have: have, want: have, drop: !adopted[name]}
+			a.roles[name] = &roleAim{name: name, exists: true, have: have, want: have, drop: !adopted[name] && a.in.deletes()}
 		}
 	}
+}
+
+// followed is what the role holds whose place a role takes that was not there at the end of the previous pass.
+func (a *aim) followed(name string) []Permission {
+	if a.in.Previous != nil {
+		if _, before := a.in.Previous.Roles[name]; before {
+			return nil
+		}
+	}
+	return a.in.canonical(a.in.Observed.Roles[a.d.Roles[name].Follows])
 }
 
 // aimUsers decides for every user which managed roles go first, stay, and come. The operator's account is left out.
@@ -129,9 +160,11 @@ func (a *aim) aimUsers() {
 		u := userAim{name: user.Username}
 		for _, role := range user.Roles {
 			switch {
-			case !a.managed[role] && !pinned[MemberKey(user.Username, role)]:
+			case !a.managed[role] && (len(pinned) == 0 || !pinned[MemberKey(user.Username, role)]):
 				u.foreign = append(u.foreign, role)
 			case a.managed[role] && (slices.Contains(wanted, role) || isBridge(role) && a.crossing(user.Username, role)):
+				u.have = append(u.have, role)
+			case a.succeeds && a.passesOn(role, user.Roles, wanted):
 				u.have = append(u.have, role)
 			default:
 				u.gone = append(u.gone, role)
@@ -158,7 +191,7 @@ func (a *aim) aimUsers() {
 // proves that nothing that the user should have has ended since it was made.
 func (a *aim) crossing(username, role string) bool {
 	bridge, wanted := a.roles[role], a.d.Members[username]
-	return bridge != nil && role == bridgeName(string(a.in.Instance.UID), wanted, bridge.have) &&
+	return bridge != nil && lineOf(role) == bridgeName(string(a.in.Instance.UID), wanted, bridge.have) &&
 		slices.ContainsFunc(wanted, func(name string) bool { return a.canHave(username, name, nil) })
 }
 
@@ -170,32 +203,52 @@ func (a *aim) canHave(username, role string, have []string) bool {
 		return false
 	case slices.Contains(have, role):
 		return true
+	case a.d.Roles[role].Frozen:
+		return false
+	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return lineOf(held) == lineOf(role) }):
+		return true
 	}
 	key := MemberKey(username, role)
-	return !a.d.Roles[role].Frozen && !a.in.Contested[key] && (!a.lost.members[key] || !a.withheld(key))
+	return !a.in.Contested[key] && (!a.lost.members[key] || !a.withheld(key))
 }
 
-// pinnedElsewhere are memberships that ended grants pinned in roles that are not managed any more: the grant itself
-// proves that they were ours. Roles that were let go of are nobody's business.
+// passesOn says whether a user is in a role whose place another one takes, which the user should have and has not yet.
+func (a *aim) passesOn(role string, has, wanted []string) bool {
+	return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(wanted, func(name string) bool {
+		return lineOf(name) == lineOf(role) && !slices.Contains(has, name) && a.canHave("", name, []string{role})
+	})
+}
+
+// pinnedElsewhere are memberships (MemberKey) that ended grants pinned in roles that are not managed any more, or in
+// their successors: the grant itself proves that they were ours. Roles that were let go of are nobody's business.
 func (a *aim) pinnedElsewhere() map[string]bool {
 	out := map[string]bool{}
-	var letGo map[string]bool
+	var known map[string]bool
 	for _, g := range a.in.Grants {
 		pinned := pinnedIn(g, a.in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !manageable(pinned.Role) || a.d.Grants[g.UID].Live {
+		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !manageable(lineOf(pinned.Role)) || a.d.Grants[g.UID].Live {
 			continue
 		}
-		if letGo == nil {
-			letGo = map[string]bool{}
-			for _, entry := range a.d.Inventory {
-				letGo[entry.Name] = entry.Orphaned
-			}
+		if known == nil {
+			known = knownLines(a.d)
 		}
-		if !letGo[pinned.Role] {
+		if !known[lineOf(pinned.Role)] {
 			out[MemberKey(pinned.Username, pinned.Role)] = true
 		}
 	}
 	return out
+}
+
+// knownLines are the lines that the inventory knows: a role of such a line that is not inventoried is somebody else's.
+func knownLines(d *Desired) map[string]bool {
+	known := make(map[string]bool, len(d.Inventory))
+	doomed := setOf(d.Doomed)
+	for _, entry := range d.Inventory {
+		if _, desired := d.Roles[entry.Name]; desired || doomed[entry.Name] || entry.Orphaned {
+			known[lineOf(entry.Name)] = true
+		}
+	}
+	return known
 }
 
 // findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its
@@ -219,9 +272,13 @@ func (a *aim) findMovers() {
 		if len(u.gone) == 0 || policy == nil || slices.Contains(u.have, desire.Role) || !slices.Contains(u.want, desire.Role) {
 			continue
 		}
-		for _, role := range carriers(policy, a.in.Instance, g.Status.Activation, pinnedIn(g, a.in.Instance)) {
-			if i := slices.Index(u.gone, role); i >= 0 && a.roles[role] != nil {
-				u.gone = slices.Delete(u.gone, i, i+1)
+		bases := carriers(policy, a.in.Instance, g.Status.Activation, pinnedIn(g, a.in.Instance))
+		carried := func(role string) bool {
+			return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
+		}
+		for _, role := range slices.Clone(u.gone) {
+			if carried(role) {
+				u.gone = slices.DeleteFunc(u.gone, func(name string) bool { return name == role })
 				u.have = append(u.have, role)
 			}
 		}

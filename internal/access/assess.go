@@ -26,6 +26,10 @@ func Assess(in Input, d Desired) (map[types.UID]GrantProof, map[types.Namespaced
 	for _, entry := range d.Inventory {
 		a.entries[entry.Name] = entry
 	}
+	a.known = knownLines(&d)
+	for name := range d.Roles {
+		a.carried[lineOf(name)] = true
+	}
 	grants := make(map[types.UID]GrantProof, len(in.Grants))
 	found := findExcess(&in, &d)
 	for _, g := range in.Grants {
@@ -66,10 +70,13 @@ type assessor struct {
 	entries map[string]v1alpha1.ManagedRole
 	enough  map[string]bool // role -> it stores at least what it should
 	causes  map[string]int  // MemberKey -> live grants that give it
+	known   map[string]bool // lines of the inventory
+	carried map[string]bool // lines that a desired role carries
 }
 
 func (a *assessor) readUsers() {
 	a.members, a.enough, a.causes = map[string][]string{}, map[string]bool{}, map[string]int{}
+	a.carried = map[string]bool{}
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user
@@ -100,22 +107,34 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 				proof.Absent = false
 			}
 		}
-		if desire.Live && username == desire.Username && slices.Contains(user.Roles, desire.Role) &&
-			slices.Contains(a.d.Members[username], desire.Role) && a.storesEnough(desire.Role) {
+		if desire.Live && username == desire.Username && slices.Contains(a.d.Members[username], desire.Role) &&
+			slices.ContainsFunc(user.Roles, func(role string) bool { return a.gives(role, desire.Role) }) {
 			proof.Present = true
 		}
 	}
 	return proof
 }
 
-// leftover says whether a stored role may have come from the grant: the one it pinned, every role of its policy that is
-// not the policy's own, that one, and bridges.
+// gives says whether a stored role gives at least what the desired one should: that one, or the one whose place it takes.
+func (a *assessor) gives(role, desired string) bool {
+	if role == desired {
+		return a.storesEnough(role)
+	}
+	_, inventoried := a.entries[role]
+	return inventoried && lineOf(role) == lineOf(desired) &&
+		contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
+}
+
+// leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
+// its policy, also the policy's own, and bridges.
 func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, role string) bool {
 	entry, inventoried := a.entries[role]
 	if !manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
 		return false
 	}
-	return role == pinned.Role || isBridge(role) || inventoried && entry.Policy == policyOf(g).String()
+	line := lineOf(pinned.Role)
+	return isBridge(role) || inventoried && entry.Policy == policyOf(g).String() ||
+		lineOf(role) == line && manageable(line) && (inventoried || !a.known[line])
 }
 
 // otherCause says whether something else than this grant gives the role to the user.
@@ -173,7 +192,7 @@ func (a *assessor) differences() map[string][]string {
 	}
 	for _, name := range a.d.Doomed {
 		entry := a.entries[name]
-		if !a.isGone(entry) {
+		if !a.isGone(entry) && !a.rests(entry) {
 			out[entry.Policy] = append(out[entry.Policy], "role "+plain(name)+" is not gone yet")
 		}
 	}
@@ -195,10 +214,24 @@ func bounded(lines []string) []string {
 	return append(slices.Clone(lines[:differencesShown-1]), fmt.Sprintf("and %d more differences", more))
 }
 
-// isGone says whether nothing of a role that goes is left: an adopted role stays, without members.
+// isGone says whether nothing of a role that goes is left: an adopted role stays, without members. Its entry is kept as
+// long as a successor has its place, and that of a role that cannot be deleted until the instance goes.
 func (a *assessor) isGone(entry v1alpha1.ManagedRole) bool {
 	_, exists := a.in.Observed.Roles[entry.Name]
-	return !exists || entry.Adopted && len(a.members[entry.Name]) == 0
+	switch {
+	case !exists:
+		return true
+	case len(a.members[entry.Name]) > 0:
+		return false
+	case entry.Adopted:
+		return !a.carried[lineOf(entry.Name)]
+	}
+	return !a.in.deletes() && a.in.Instance.DeletionTimestamp != nil
+}
+
+// rests says whether a role that nothing needs stays in Airflow without members.
+func (a *assessor) rests(entry v1alpha1.ManagedRole) bool {
+	return len(a.members[entry.Name]) == 0 && (entry.Adopted || !a.in.deletes())
 }
 
 // gone are the entries that may be dropped.

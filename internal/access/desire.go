@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -55,14 +56,23 @@ type work struct {
 	adopting map[string]v1alpha1.ManagedRole
 	observed map[string][]Permission // canonical permissions, filled when first asked for
 	files    fileIndex               // filled when first asked for
-	out      Desired
+	held     map[string]bool         // roles that somebody is in, filled when first asked for
+
+	successors map[string][]int                  // line -> numbers of its successors, the highest first
+	kin        map[string][]v1alpha1.ManagedRole // line with successors -> its inventoried roles, the newest first
+	carried    map[string]bool                   // lines that a desired role carries
+	carriers   map[string]string                 // first name of a grants' role -> the role that carries it
+	out        Desired
 }
 
 // policyCase is one policy and what is decided about it.
 type policyCase struct {
 	policy *v1alpha1.DagAccessPolicy
 	name   types.NamespacedName
-	role   string
+	// role is the name that the policy has, carrier the Airflow role that carries it: role or its successor.
+	role, carrier string
+	// stored are the roles that carry it in Airflow now: two while a successor takes the place of another.
+	stored []string
 	// holds is true when the policy has the role's name and the role is managed.
 	holds  bool
 	frozen *Problem // why its roles are frozen
@@ -78,7 +88,7 @@ func newWork(in Input) *work {
 		dags: newDagIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[string]bool{},
 		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
 		members: map[string]map[string]bool{}, adopting: map[string]v1alpha1.ManagedRole{},
-		observed: map[string][]Permission{},
+		observed: map[string][]Permission{}, successors: map[string][]int{}, carried: map[string]bool{}, carriers: map[string]string{},
 		out: Desired{
 			Roles: map[string]Role{}, Members: map[string][]string{}, Policies: map[types.NamespacedName]PolicyDesire{},
 			Grants: map[types.UID]GrantDesire{},
@@ -96,10 +106,11 @@ func newWork(in Input) *work {
 		if manageable(entry.Name) {
 			w.stored[entry.Name] = entry
 			if entry.Kind == v1alpha1.ManagedRolePolicy {
-				w.bases[entry.Name] = true
+				w.bases[lineOf(entry.Name)] = true
 			}
 		}
 	}
+	w.findSuccessors()
 	for _, p := range in.Policies {
 		c := &policyCase{policy: p, name: types.NamespacedName{Namespace: p.Namespace, Name: p.Name}, role: roleNameOf(p)}
 		w.cases = append(w.cases, c)
@@ -133,8 +144,7 @@ func (w *work) instanceEnds() bool {
 func (w *work) claimNames() {
 	holder := map[string]*policyCase{}
 	for _, c := range w.cases {
-		stored, inventoried := w.stored[c.role]
-		mine := inventoried && stored.PolicyUID == string(c.policy.UID)
+		mine := w.inventoriedFor(c)
 		if w.mayClaim(c, mine) && (holder[c.role] == nil || mine) {
 			holder[c.role] = c
 		}
@@ -148,6 +158,17 @@ func (w *work) claimNames() {
 				quoted(c.role) + " already: create another policy with another role.name"}
 		}
 	}
+}
+
+// inventoriedFor says whether the inventory gives the role name to this policy.
+func (w *work) inventoriedFor(c *policyCase) bool {
+	for _, entry := range w.kin[lineOf(c.role)] {
+		if !entry.Retired {
+			return entry.PolicyUID == string(c.policy.UID)
+		}
+	}
+	stored, inventoried := w.stored[c.role]
+	return inventoried && stored.PolicyUID == string(c.policy.UID)
 }
 
 // mayClaim says whether a policy can have its role name at all. One that is being deleted only keeps what it has.
@@ -180,6 +201,13 @@ func ownName(role string, bases map[string]bool) bool {
 	if strings.HasPrefix(role, ownPrefix) {
 		return true
 	}
+	line, _, succeeds := succession(role)
+	if succeeds {
+		if bases[line] {
+			return true
+		}
+		role = line
+	}
 	base, ok := grantBase(role)
 	if !ok {
 		return false
@@ -187,9 +215,13 @@ func ownName(role string, bases map[string]bool) bool {
 	if bases[base] {
 		return true
 	}
-	// The base of a grant role is cut by one character when the policy's name has full length.
+	// The base of a grant role is cut when the policy's name is long, and once more in the name of its successor.
+	limit := maxBase - 1
+	if succeeds {
+		limit = maxSuccessorBase - 1 - hashLength
+	}
 	for name := range bases {
-		if len(base) >= maxBase-1 && cut(name, maxBase-1) == base {
+		if len(base) >= limit && cut(name, utf8.RuneCountInString(base)) == base {
 			return true
 		}
 	}

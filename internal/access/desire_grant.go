@@ -57,8 +57,12 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 // place decides the role that carries a live grant, and makes its user a member unless there is a problem already.
 func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user User, desire *GrantDesire) {
 	terms := TermsOf(g.Status.Activation, c.policy)
-	desire.Role = w.carrier(c, terms)
+	base := w.baseFor(c, terms)
 	if desire.Problem != nil {
+		desire.Role = base
+		if name, ok := present(w.generations(c, base)); ok {
+			desire.Role = name
+		}
 		return
 	}
 	desire.Username = user.Username
@@ -67,13 +71,19 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 			desire.Pending = append(desire.Pending, id)
 		}
 	}
-	w.wantGrantRole(c, desire.Role, terms)
+	desire.Role = w.wantGrantRole(c, base, terms)
 	if note := w.grantNote(c, terms); note != nil {
 		desire.Notes = append(desire.Notes, *note)
 	}
 	_, managed := w.out.Roles[desire.Role]
 	if c.frozen != nil && (!managed || !slices.Contains(user.Roles, desire.Role)) {
-		role, ok := w.stays(c, g, pinned, user, w.out.Roles[desire.Role].Permissions)
+		gives := w.out.Roles[desire.Role].Permissions
+		role, ok := w.heldBy(c, base, user)
+		if ok && managed {
+			w.wantHeld(c, base, role)
+		} else {
+			role, ok = w.stays(c, g, pinned, user, gives)
+		}
 		if !ok {
 			desire.Problem = c.frozen
 		} else {
@@ -104,22 +114,29 @@ func (w *work) holder(pinned *v1alpha1.GrantInstance) (User, *Problem) {
 	return user, problem
 }
 
-// carrier is the role for terms under a policy.
-func (w *work) carrier(c *policyCase, terms Terms) string {
+// baseFor is the first name of the role for terms under a policy.
+func (w *work) baseFor(c *policyCase, terms Terms) string {
 	if terms.Whole {
 		return c.role
 	}
 	return GrantRoleName(c.role, string(w.in.Instance.UID), string(c.policy.UID), terms)
 }
 
-// wantGrantRole makes sure that the role of terms is desired.
-func (w *work) wantGrantRole(c *policyCase, name string, terms Terms) {
-	if _, done := w.out.Roles[name]; done || terms.Whole || w.adopting[c.role].Name != "" {
-		return
+// wantGrantRole makes sure that the role of terms is desired, and says which one carries it.
+func (w *work) wantGrantRole(c *policyCase, base string, terms Terms) string {
+	switch name, done := w.carriers[base]; {
+	case done:
+		return name
+	case terms.Whole:
+		return c.carrier
+	case w.adopting[c.role].Name != "":
+		return base
 	}
-	w.out.Roles[name] = Role{
-		Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: w.grantPermissions(c, terms), Frozen: c.frozen != nil,
-	}
+	permissions := w.grantPermissions(c, terms)
+	name := w.carry(c, base, permissions)
+	w.carriers[base] = name
+	w.wantRole(c, base, name, permissions)
+	return name
 }
 
 // grantPermissions are what pinned terms give today, never more than the policy's role should have.
@@ -152,22 +169,21 @@ func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
 // stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
 // present role will do unless it gives more than the grant.
 func (w *work) stays(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user User, gives []Permission) (string, bool) {
-	for _, role := range carriers(c.policy, w.in.Instance, g.Status.Activation, pinned) {
-		if !slices.Contains(user.Roles, role) || !w.ours(role) {
-			continue
-		}
-		if !contains(gives, w.content(role)) {
+	bases := carriers(c.policy, w.in.Instance, g.Status.Activation, pinned)
+	for _, role := range sortedSet(slices.Clone(user.Roles)) {
+		at := slices.IndexFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
+		if at < 0 || !w.ours(role) || w.stored[role].Retired || !contains(gives, w.content(role)) {
 			continue
 		}
 		if _, known := w.out.Roles[role]; !known {
-			w.out.Roles[role] = Role{Name: role, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: gives, Frozen: true}
+			w.wantRole(c, bases[at], role, gives)
 		}
 		return role, true
 	}
 	return "", false
 }
 
-// carriers are the roles that can have carried an activation at one time or another.
+// carriers are the roles that can have carried an activation at one time or another, themselves or by a successor.
 func carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alpha1.Activation, pinned *v1alpha1.GrantInstance) []string {
 	base, terms := roleNameOf(p), TermsOf(a, p)
 	roles := []string{pinned.Role, GrantRoleName(base, string(i.UID), string(p.UID), terms)}

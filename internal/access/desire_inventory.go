@@ -15,12 +15,12 @@ func (w *work) finishInventory() {
 		switch {
 		case desired:
 			entry.Policy, entry.PolicyUID, entry.Kind = role.Policy.String(), w.policyUID(role), role.Kind
-			entry.Orphaned = w.letsGo(role)
+			entry.Orphaned, entry.Retired = w.letsGo(role), false
 		case w.adopting[name].Name != "":
 			entry = w.adopting[name]
 		case w.orphaned(entry):
 		default:
-			entry.Orphaned = false
+			entry.Orphaned, entry.Retired = false, w.retires(entry)
 			w.out.Doomed = append(w.out.Doomed, name)
 		}
 		w.out.Inventory = append(w.out.Inventory, entry)
@@ -51,11 +51,13 @@ func (w *work) doomLost() {
 			continue
 		}
 		kind := v1alpha1.ManagedRolePolicy
-		if _, ok := grantBase(name); ok {
+		if _, ok := grantBase(lineOf(name)); ok {
 			kind = v1alpha1.ManagedRoleGrant
 		}
+		entry := v1alpha1.ManagedRole{Name: name, Kind: kind}
+		entry.Retired = w.retires(entry)
 		w.out.Doomed = append(w.out.Doomed, name)
-		w.out.Inventory = append(w.out.Inventory, v1alpha1.ManagedRole{Name: name, Kind: kind})
+		w.out.Inventory = append(w.out.Inventory, entry)
 	}
 }
 

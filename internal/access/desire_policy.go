@@ -27,23 +27,44 @@ func (w *work) decidePolicy(c *policyCase) {
 	} else if adopt {
 		defer w.reportAdoption(c)
 	}
-	c.desire.Role = c.role
+	c.stored = w.storedFor(c)
 	c.desire.Refused = w.checkSpec(c.policy)
 	c.frozen = w.freeze(c)
 	if c.desire.Refused == nil || c.desire.Refused.Reason != ReasonInvalidSelector {
 		w.decideContent(c)
 	} else {
-		c.permissions = w.content(c.role)
+		c.permissions = w.content(w.carry(c, c.role, nil))
 	}
+	c.carrier = w.carry(c, c.role, c.permissions)
+	c.desire.Role = c.carrier
+	w.wantRole(c, c.role, c.carrier, c.permissions)
 	w.decideStanding(c)
-	w.out.Roles[c.role] = Role{
-		Name: c.role, Kind: v1alpha1.ManagedRolePolicy, Policy: c.name, Permissions: c.permissions, Frozen: c.frozen != nil,
+}
+
+// wantRole desires the role that carries base.
+func (w *work) wantRole(c *policyCase, base, name string, permissions []Permission) {
+	role := Role{Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: permissions, Frozen: c.frozen != nil}
+	if lineOf(base) == lineOf(c.role) {
+		role.Kind = v1alpha1.ManagedRolePolicy
+	}
+	if !role.Frozen {
+		others := slices.DeleteFunc(w.generations(c, base), func(g generation) bool { return g.name == name })
+		role.Follows, _ = present(others)
+	}
+	w.out.Roles[name], w.carried[lineOf(name)] = role, true
+}
+
+// wantHeld desires a role of a line that is not the one that carries it, as it is, for somebody who cannot leave it now.
+func (w *work) wantHeld(c *policyCase, base, name string) {
+	if _, done := w.out.Roles[name]; !done {
+		w.wantRole(c, base, name, w.content(name))
 	}
 }
 
 // mayHave says whether the policy may have its role: a role that was there before us needs adoption.
 func (w *work) mayHave(c *policyCase) (refused *Problem, adopt bool) {
-	if !w.exists(c.role) || w.ours(c.role) || strings.HasPrefix(c.role, ownPrefix) {
+	used := func(g generation) bool { return !g.retired }
+	if !w.exists(c.role) || w.ours(c.role) || strings.HasPrefix(c.role, ownPrefix) || slices.ContainsFunc(w.generations(c, c.role), used) {
 		return nil, false
 	}
 	refuse := func(message string) *Problem {
@@ -138,7 +159,7 @@ func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) *Problem {
 func (w *work) decideContent(c *policyCase) {
 	selection := newSelection(c.policy.Spec.Dags)
 	matched, pending := selection.match(w.dags)
-	held := dagsIn(w.content(c.role))
+	held := dagsIn(w.contents(c.stored))
 	for _, id := range matched {
 		if w.in.UnknownDags[id] && !held[id] {
 			pending = append(pending, id)
@@ -154,18 +175,18 @@ func (w *work) decideContent(c *policyCase) {
 	}
 	c.permissions = w.permissions(c.policy.Spec.Access, c.covered, c.policy.Spec.AirflowPermissions)
 	if len(kept) > 0 {
-		c.permissions = w.onlyObserved(c.permissions, c.role, kept)
+		c.permissions = w.onlyObserved(c.permissions, c.stored, kept)
 	}
 	c.desire.Permissions = len(c.permissions)
 }
 
 // onlyObserved keeps of the pairs on kept DAGs those that the role has: nothing is added to what may be about to go.
-func (w *work) onlyObserved(ps []Permission, role string, kept []string) []Permission {
+func (w *work) onlyObserved(ps []Permission, stored, kept []string) []Permission {
 	isKept := make(map[string]bool, len(kept))
 	for _, id := range kept {
 		isKept[id] = true
 	}
-	missing := minus(ps, w.content(role))
+	missing := minus(ps, w.contents(stored))
 	return minus(ps, slices.DeleteFunc(missing, func(p Permission) bool {
 		id, perDag := dagOf(p)
 		return !perDag || !isKept[id]
@@ -181,7 +202,14 @@ func (w *work) decideStanding(c *policyCase) {
 			continue
 		}
 		c.desire.Members = append(c.desire.Members, user.Username)
-		w.addMember(user.Username, c.role)
+		role := c.carrier
+		if c.frozen != nil {
+			if name, ok := w.heldBy(c, c.role, user); ok {
+				role = name
+				w.wantHeld(c, c.role, name)
+			}
+		}
+		w.addMember(user.Username, role)
 	}
 	c.desire.Members = sortedSet(c.desire.Members)
 	slices.SortFunc(c.desire.Unresolved, func(a, b Problem) int { return strings.Compare(a.Message, b.Message) })
@@ -189,15 +217,16 @@ func (w *work) decideStanding(c *policyCase) {
 
 // decideOrphan leaves the role of a policy that is being deleted with its standing members, and nobody else.
 func (w *work) decideOrphan(c *policyCase) {
-	if c.policy.Spec.Deletion != v1alpha1.PolicyDeletionOrphan || !w.exists(c.role) {
+	role, ok := present(w.generations(c, c.role))
+	if c.policy.Spec.Deletion != v1alpha1.PolicyDeletionOrphan || !ok {
 		return
 	}
-	c.desire.Role = c.role
+	c.desire.Role, c.carrier = role, role
 	c.frozen = &Problem{ReasonPolicyRefused, "the policy is being deleted"}
-	c.permissions = w.content(c.role)
+	c.permissions = w.content(role)
 	c.desire.Permissions = len(c.permissions)
+	w.wantRole(c, c.role, role, c.permissions)
 	w.decideStanding(c)
-	w.out.Roles[c.role] = Role{Name: c.role, Kind: v1alpha1.ManagedRolePolicy, Policy: c.name, Permissions: c.permissions, Frozen: true}
 }
 
 // dagsIn are the DAGs on which permissions hold a right of the DAG itself.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,27 +10,28 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
-// RoleKey is the Drift.Key of a role.
-func RoleKey(role string) string { return "role/" + role }
+// RoleKey is the Drift.Key of a role. A successor has the key of the role whose place it took.
+func RoleKey(role string) string { return "role/" + lineOf(role) }
 
-// MemberKey is the Drift.Key of a user's membership in a role.
-func MemberKey(username, role string) string { return "member/" + username + "/" + role }
+// MemberKey is the Drift.Key of a user's membership in a role or its successors.
+func MemberKey(username, role string) string { return "member/" + username + "/" + lineOf(role) }
 
 // lost is what others took away and nobody but them has decided: a plan may have to leave its restoration out.
 type lost struct {
-	pairs   map[string][]Permission // role -> pairs, sorted
-	roles   map[string]bool         // roles that are gone
+	pairs   map[string][]Permission // desired role -> pairs, sorted
+	roles   map[string]bool         // desired roles that are gone
 	members map[string]bool         // MemberKey
 }
 
 // findDrift compares the end of the previous pass with what is observed now, on what the stored inventory holds.
 // What nobody wants any more is no drift when it is gone.
-func findDrift(in *Input, d *Desired, managed map[string]bool) ([]Drift, lost) {
-	f := driftFinder{in: in, d: d, managed: managed, lost: lost{
+func findDrift(in *Input, d *Desired, managed, retired map[string]bool) ([]Drift, lost) {
+	f := driftFinder{in: in, d: d, managed: managed, retired: retired, lost: lost{
 		pairs: map[string][]Permission{}, roles: map[string]bool{}, members: map[string]bool{},
 	}}
+	f.findHeirs()
 	for _, entry := range in.Instance.Status.ManagedRoles {
-		if managed[entry.Name] && !entry.Orphaned {
+		if managed[entry.Name] && !entry.Orphaned && !entry.Retired && f.stands(entry.Name) {
 			f.role(entry)
 		}
 	}
@@ -44,18 +46,68 @@ type driftFinder struct {
 	in      *Input
 	d       *Desired
 	managed map[string]bool
+	retired map[string]bool
+	kin     map[string][]v1alpha1.ManagedRole
+	heirs   map[string]string // line with successors -> the desired role that carries it
 	found   []Drift
 	lost    lost
 }
 
+// findHeirs finds the desired role of every line that has a successor; of several, the newest.
+func (f *driftFinder) findHeirs() {
+	f.kin = kinOf(f.d.Inventory)
+	if f.kin == nil {
+		return
+	}
+	f.heirs = map[string]string{}
+	for name := range f.d.Roles {
+		line := lineOf(name)
+		if _, ok := f.kin[line]; !ok {
+			continue
+		}
+		if before, ok := f.heirs[line]; !ok || newer(name, before) < 0 {
+			f.heirs[line] = name
+		}
+	}
+}
+
+// heir is the desired role that carries what a role carried.
+func (f *driftFinder) heir(role string) string {
+	if name, ok := f.heirs[lineOf(role)]; ok && !f.retired[role] {
+		return name
+	}
+	return role
+}
+
+// stands says whether a role is the one of its line that others can have changed since the previous pass.
+func (f *driftFinder) stands(role string) bool {
+	heir, ok := f.heirs[lineOf(role)]
+	if !ok {
+		return true
+	}
+	before, existed := f.in.reference(f.kin, heir)
+	if !existed {
+		before = heir
+	}
+	return role == before
+}
+
 func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
+	heir := f.heir(entry.Name)
 	drift := Drift{Key: RoleKey(entry.Name), Role: entry.Name}
-	desired, wanted := f.d.Roles[entry.Name]
+	if heir != entry.Name {
+		drift.Successor = heir
+	}
+	desired, wanted := f.d.Roles[heir]
 	stored, exists := f.in.Observed.Roles[entry.Name]
+	if successor, made := f.in.Observed.Roles[heir]; made && heir != entry.Name {
+		// What a successor lacks that is still being made was taken by nobody.
+		stored, exists = union(f.in.canonical(stored), f.in.canonical(successor)), true
+	}
 	if f.in.Previous == nil {
-		if !exists && wanted {
+		if !exists && wanted && desired.Follows == "" {
 			drift.What, drift.Cause = "the role is missing", CauseUnknown
-			f.lost.roles[entry.Name] = true
+			f.lost.roles[heir] = true
 			f.found = append(f.found, drift)
 		}
 		return
@@ -66,7 +118,7 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 		return
 	case existed && !exists:
 		drift.What, drift.Cause = "the role was deleted", CauseRoleDeleted
-		f.lost.roles[entry.Name] = true
+		f.lost.roles[heir] = true
 	case !existed && exists:
 		drift.What, drift.Cause = "the role was created by somebody else", CauseManual
 	case !existed || slices.Equal(before, stored):
@@ -77,7 +129,7 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 		if len(taken)+len(added) == 0 {
 			return
 		}
-		f.lost.pairs[entry.Name] = taken
+		f.lost.pairs[heir] = taken
 		drift.What, drift.Cause = describeEdit(taken, added), CauseRoleEdited
 		if byAccessControl(had, has, taken, added) {
 			drift.Cause = CauseDagAccessControl
@@ -162,21 +214,37 @@ func (f *driftFinder) member(before, now User) {
 		cause = CauseLoginRoleSync
 	}
 	for _, role := range had {
-		if slices.Contains(has, role) || f.lost.roles[role] || !slices.Contains(f.d.Members[now.Username], role) {
+		heir := f.heir(role)
+		if f.among(has, role) || f.lost.roles[heir] || !f.among(f.d.Members[now.Username], role) {
 			continue
 		}
 		key := MemberKey(now.Username, role)
 		f.lost.members[key] = true
-		f.found = append(f.found, Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user"})
+		drift := Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user"}
+		if heir != role {
+			drift.Successor = heir
+		}
+		f.found = append(f.found, drift)
 	}
 	for _, role := range has {
-		if !slices.Contains(had, role) {
+		if !f.among(had, role) {
 			f.found = append(f.found, Drift{
 				Key: MemberKey(now.Username, role), Role: role, Username: now.Username, Cause: CauseManual,
 				What: "the role was given to the user by somebody else",
 			})
 		}
 	}
+}
+
+// among says whether a list has a role, or another one of its line that is in use.
+func (f *driftFinder) among(roles []string, role string) bool {
+	if slices.Contains(roles, role) {
+		return true
+	}
+	line := lineOf(role)
+	return f.heirs != nil && !f.retired[role] && slices.ContainsFunc(roles, func(name string) bool {
+		return !f.retired[name] && lineOf(name) == line
+	})
 }
 
 func (f *driftFinder) ours(roles []string) []string {
@@ -196,13 +264,14 @@ func Remember(in Input, p Plan, after Observed) *Observed {
 	if in.Previous == nil {
 		return &next
 	}
-	users := map[string][]string{}
+	users := map[string][]Drift{}
 	rolesCloned := false
 	for _, drift := range p.Drift {
+		heir := cmp.Or(drift.Successor, drift.Role)
 		switch {
 		case drift.Repaired || drift.Role == "":
 		case drift.Username != "":
-			users[drift.Username] = append(users[drift.Username], drift.Role)
+			users[drift.Username] = append(users[drift.Username], drift)
 		default:
 			before, existed := in.Previous.Roles[drift.Role]
 			if !existed {
@@ -211,10 +280,14 @@ func Remember(in Input, p Plan, after Observed) *Observed {
 			if !rolesCloned {
 				next.Roles, rolesCloned = maps.Clone(after.Roles), true
 			}
-			if stored, ok := after.Roles[drift.Role]; ok {
-				before = union(in.canonical(stored), minus(in.canonical(before), in.canonical(in.Observed.Roles[drift.Role])))
+			if stored, ok := after.Roles[heir]; ok {
+				seen, exists := in.Observed.Roles[heir]
+				if !exists {
+					seen = in.Observed.Roles[drift.Role]
+				}
+				before = union(in.canonical(stored), minus(in.canonical(before), in.canonical(seen)))
 			}
-			next.Roles[drift.Role] = before
+			next.Roles[heir] = before
 		}
 	}
 	if len(users) > 0 {
@@ -223,13 +296,13 @@ func Remember(in Input, p Plan, after Observed) *Observed {
 	return &next
 }
 
-// rememberMembers gives users the drifted roles back that they had before.
-func rememberMembers(drifted map[string][]string, previous, after []User) []User {
+// rememberMembers gives users the drifted roles back that they had before, or their successors.
+func rememberMembers(drifted map[string][]Drift, previous, after []User) []User {
 	had := map[string][]string{}
 	for _, user := range previous {
-		for _, role := range drifted[user.Username] {
-			if slices.Contains(user.Roles, role) {
-				had[user.Username] = append(had[user.Username], role)
+		for _, drift := range drifted[user.Username] {
+			if slices.Contains(user.Roles, drift.Role) {
+				had[user.Username] = append(had[user.Username], cmp.Or(drift.Successor, drift.Role))
 			}
 		}
 	}

@@ -29,7 +29,7 @@ const (
 // keep gives the DAGs whose rights the policy's role keeps although nothing selects them now: while only one list was
 // read, and while a mass revocation is held.
 func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []string {
-	if !w.ours(c.role) || len(held) == 0 {
+	if len(c.stored) == 0 || !w.ours(c.stored[0]) || len(held) == 0 {
 		return nil
 	}
 	kept, lost := w.missing(c, selection, held)
@@ -42,10 +42,11 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 // missing are the DAGs that the role holds and nothing selects now: those that are kept because only one list was read,
 // and those that the list has lost. What an edit, somebody else or an adoption left there is neither.
 func (w *work) missing(c *policyCase, selection selection, held map[string]bool) (kept, lost []string) {
-	if w.stored[c.role].Adopted && adoptionUnfinished(c.policy) {
+	adopted := func(role string) bool { return w.stored[role].Adopted }
+	if slices.ContainsFunc(c.stored, adopted) && adoptionUnfinished(c.policy) {
 		return nil, nil
 	}
-	desired, before := setOf(c.desire.Dags), w.dagsBefore(c.role)
+	desired, before := setOf(c.desire.Dags), w.dagsBefore(c.stored)
 	accepted := c.policy.Status.ObservedGeneration == c.policy.Generation
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		_, listed := w.dags.byID[id]
@@ -107,17 +108,23 @@ func (w *work) limit() int {
 	return limit
 }
 
-// dagsBefore are the DAGs that a role held at the end of the previous pass; nil when nobody looked. What came in since
+// dagsBefore are the DAGs that roles held at the end of the previous pass; nil when nobody looked. What came in since
 // was declared by nobody.
-func (w *work) dagsBefore(role string) map[string]bool {
+func (w *work) dagsBefore(roles []string) map[string]bool {
 	if w.in.Previous == nil {
 		return nil
 	}
-	before, ok := w.in.Previous.Roles[role]
-	if !ok {
-		return nil
+	var dags map[string]bool
+	for _, role := range roles {
+		before, ok := w.in.Previous.Roles[role]
+		switch {
+		case ok && dags == nil:
+			dags = dagsIn(before)
+		case ok:
+			maps.Copy(dags, dagsIn(before))
+		}
 	}
-	return dagsIn(before)
+	return dags
 }
 
 // adoptionUnfinished says whether a role that was taken over still holds what was there before: that is not ours to

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -81,6 +82,49 @@ func TestTranscripts(t *testing.T) {
 			w.pass(t)
 			tasks.Spec.Access = levels(v1alpha1.AccessView, v1alpha1.AccessTrigger)
 			other.Spec.Access = levels(v1alpha1.AccessView, v1alpha1.AccessEditXComs)
+			return w
+		},
+		"policy-becomes-narrower-where-roles-only-grow": func(t *testing.T) *world {
+			t.Helper()
+			w := settledOn(t, addOnly)
+			w.viewOnly()
+			return w
+		},
+		"policy-becomes-wider-where-roles-cannot-change": func(t *testing.T) *world {
+			t.Helper()
+			w := settledOn(t, refusal)
+			w.changePolicy(func(spec *v1alpha1.DagAccessPolicySpec) { spec.Access = levels("View", "Trigger", "ViewLogs") })
+			return w
+		},
+		"others-added-permissions-where-roles-only-grow": func(t *testing.T) *world {
+			t.Helper()
+			w := settledOn(t, addOnly)
+			w.setRole(financeRole, sorted(append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canEdit, "Variables"})))
+			return w
+		},
+		"grant-loses-a-dag-where-roles-only-grow": func(t *testing.T) *world {
+			t.Helper()
+			w := settledOn(t, addOnly)
+			w.user("dave")
+			w.grant("dave-both", w.Policies[0], "dave", "finance_daily", "finance_weekly")
+			w.pass(t)
+			w.changePolicy(func(spec *v1alpha1.DagAccessPolicySpec) { spec.Dags[0].IDs = []string{"finance_daily"} })
+			return w
+		},
+		"roles-that-cannot-be-deleted-are-retired": func(t *testing.T) *world {
+			t.Helper()
+			w := settledOn(t, addStay)
+			w.viewOnly()
+			w.pass(t)
+			w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...)
+			return w
+		},
+		"retired-roles-go-when-they-can": func(t *testing.T) *world {
+			t.Helper()
+			w := settledOn(t, addStay)
+			w.viewOnly()
+			w.settle(t)
+			w.Capabilities.RoleDelete = v1alpha1.RoleDeleteWorks
 			return w
 		},
 		"policy-is-deleted": func(t *testing.T) *world {

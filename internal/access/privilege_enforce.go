@@ -55,9 +55,9 @@ func (w *work) causes() map[string][]cause {
 	out := map[string][]cause{}
 	for _, c := range w.cases {
 		for _, username := range c.desire.Members {
-			if w.members[username][c.role] {
+			if role := w.standingIn(c, username); role != "" {
 				out[username] = append(out[username], cause{
-					role: c.role, since: c.policy.CreationTimestamp.Time, namespace: c.name.Namespace, name: c.name.Name, policy: c.name,
+					role: role, since: c.policy.CreationTimestamp.Time, namespace: c.name.Namespace, name: c.name.Name, policy: c.name,
 				})
 			}
 		}

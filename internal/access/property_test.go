@@ -66,6 +66,8 @@ func drawTerms(t *rapid.T, p *v1alpha1.DagAccessPolicy) {
 func drawWorld(t *rapid.T) *world {
 	w := newWorld()
 	w.Capabilities.PermissionModel = rapid.SampledFrom([]v1alpha1.PermissionModel{"", v1alpha1.PermissionModelAirflow3, v1alpha1.PermissionModelAirflow2}).Draw(t, "model")
+	w.Capabilities.RoleUpdate = rapid.SampledFrom([]v1alpha1.RoleUpdate{"", v1alpha1.RoleUpdateAdd, v1alpha1.RoleUpdateRefused}).Draw(t, "update")
+	w.Capabilities.RoleDelete = rapid.SampledFrom([]v1alpha1.RoleDelete{"", v1alpha1.RoleDeleteFails}).Draw(t, "delete")
 	w.AllowPrivileged = true
 	w.Instance.Spec.AllowedPermissions = somePairs
 	w.Instance.Spec.AdoptableRoles = []string{"handmade"}
@@ -154,7 +156,7 @@ func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 			d := Desire(w.Input)
 			plan := NewPlan(w.Input, d)
 			seed := rapid.Uint64().Draw(rt, "seed")
-			walk(rt, w.Capabilities.PermissionModel, w.Observed, plan, rand.New(rand.NewPCG(seed, 1)))
+			walk(rt, w.Capabilities, w.Observed, plan, rand.New(rand.NewPCG(seed, 1)))
 			start := cloneObserved(w.Observed)
 			w.finish(t, d, plan)
 			checkReached(rt, w, d)
@@ -176,16 +178,16 @@ func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 }
 
 // walk applies a plan in a random order inside each phase and looks at everybody between the steps.
-func walk(t *rapid.T, model v1alpha1.PermissionModel, start Observed, plan Plan, order *rand.Rand) {
+func walk(t *rapid.T, server v1alpha1.Capabilities, start Observed, plan Plan, order *rand.Rand) {
 	end := cloneObserved(start)
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
-			if err := applyStep(&end, step); err != nil {
+			if err := applyStep(server, &end, step); err != nil {
 				t.Fatalf("%s: %v", describe(step), err)
 			}
 		}
 	}
-	now := cloneObserved(start)
+	now, model := cloneObserved(start), server.PermissionModel
 	before, after := everybody(model, &start), everybody(model, &end)
 	kept, removing := before, true
 	for _, steps := range plan.Phases {
@@ -193,7 +195,7 @@ func walk(t *rapid.T, model v1alpha1.PermissionModel, start Observed, plan Plan,
 			removing, kept = false, everybody(model, &now)
 		}
 		for _, i := range order.Perm(len(steps)) {
-			if err := applyStep(&now, steps[i]); err != nil {
+			if err := applyStep(server, &now, steps[i]); err != nil {
 				t.Fatalf("%s: %v", describe(steps[i]), err)
 			}
 			for username, have := range everybody(model, &now) {
@@ -242,13 +244,21 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 			}
 		}
 	}
+	deletes := w.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails
 	for _, name := range d.Doomed {
-		if _, exists := w.Observed.Roles[name]; exists {
+		if _, exists := w.Observed.Roles[name]; exists && deletes {
 			t.Fatalf("doomed role %s is still there", name)
+		}
+		for _, user := range w.Observed.Users {
+			if user.Username != account && slices.Contains(user.Roles, name) {
+				t.Fatalf("user %s is still in the doomed role %s", user.Username, name)
+			}
 		}
 	}
 	for name := range w.Observed.Roles {
-		if _, desired := d.Roles[name]; !desired && ownName(name, nil) && !slices.ContainsFunc(d.Inventory, func(e v1alpha1.ManagedRole) bool { return e.Name == name && e.Orphaned }) {
+		if _, desired := d.Roles[name]; !desired && ownName(name, nil) && !slices.ContainsFunc(d.Inventory, func(e v1alpha1.ManagedRole) bool {
+			return e.Name == name && (e.Orphaned || !deletes)
+		}) {
 			t.Fatalf("role %s is left", name)
 		}
 	}

@@ -20,7 +20,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 		disturb(rt, w)
 		order := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 4))
 		first := NewPlan(w.Input, Desire(w.Input))
-		end := applied(t, w.Observed, first)
+		end := applied(t, w.Capabilities, w.Observed, first)
 		before, after := everybody(w.Capabilities.PermissionModel, &w.Observed), everybody(w.Capabilities.PermissionModel, &end)
 		kept, removing, crossed := before, true, false
 		for taken := 0; ; taken++ {
@@ -39,7 +39,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 			w.Instance = w.Instance.DeepCopy()
 			w.Instance.Status.ManagedRoles = d.Inventory
 			w.Observed = cloneObserved(w.Observed)
-			if err := applyStep(&w.Observed, step); err != nil {
+			if err := applyStep(w.Capabilities, &w.Observed, step); err != nil {
 				rt.Fatalf("%s: %v", describe(step), err)
 			}
 			crossed = crossed || slices.ContainsFunc(step.Replaced, isBridge)
@@ -78,7 +78,7 @@ func TestABridgeIsLeftAtOnceWhenSomethingEnds(t *testing.T) {
 	d := Desire(w.Input)
 	plan := NewPlan(w.Input, d)
 	w.Instance.Status.ManagedRoles = d.Inventory
-	w.Observed = applied(t, w.Observed, Plan{Phases: plan.Phases[:2]})
+	w.Observed = applied(t, w.Capabilities, w.Observed, Plan{Phases: plan.Phases[:2]})
 	if roles := w.rolesOf("alice"); !slices.ContainsFunc(roles, isBridge) {
 		t.Fatalf("alice is on no bridge: %v", roles)
 	}

@@ -69,7 +69,7 @@ func newRoute(in Input, d Desired) *route {
 		r.slots[u.name] = step.when
 		if step.bridge {
 			ps := r.union(without(u.have, r.steady(u)))
-			name := bridgeName(string(in.Instance.UID), d.Members[u.name], ps)
+			name := r.bridgeFor(bridgeName(string(in.Instance.UID), d.Members[u.name], ps), ps)
 			bridges[name] = ps
 			r.bridged[u.name] = name
 		}
@@ -89,6 +89,15 @@ func bridgeName(instanceUID string, wanted []string, ps []Permission) string {
 		parts = append(parts, p.Action, p.Resource)
 	}
 	return bridgePrefix + digest(parts...)
+}
+
+// bridgeFor is a bridge that holds what it should, or can be made to: others may have written to one that is there.
+func (r *route) bridgeFor(base string, ps []Permission) string {
+	name := base
+	for n := 1; r.aim.in.adds() && !contains(ps, r.aim.in.canonical(r.aim.in.Observed.Roles[name])); n++ {
+		name = SuccessorName(base, n)
+	}
+	return name
 }
 
 // steady are the roles that a user has and keeps as they are; they are left in place beside a bridge, also because a

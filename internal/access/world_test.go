@@ -116,7 +116,7 @@ func (w *world) pass(tb testing.TB) (Desired, Plan) {
 
 func (w *world) finish(tb testing.TB, d Desired, plan Plan) {
 	tb.Helper()
-	w.Observed = applied(tb, w.Observed, plan)
+	w.Observed = applied(tb, w.Capabilities, w.Observed, plan)
 	_, _, gone := Assess(w.Input, d)
 	instance := w.Instance.DeepCopy()
 	instance.Status.ManagedRoles = slices.DeleteFunc(slices.Clone(d.Inventory), func(e v1alpha1.ManagedRole) bool {
@@ -170,12 +170,12 @@ func cloneObserved(o Observed) Observed {
 }
 
 // applied is what an Airflow stores after a plan.
-func applied(tb testing.TB, o Observed, plan Plan) Observed {
+func applied(tb testing.TB, server v1alpha1.Capabilities, o Observed, plan Plan) Observed {
 	tb.Helper()
 	o = cloneObserved(o)
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
-			if err := applyStep(&o, step); err != nil {
+			if err := applyStep(server, &o, step); err != nil {
 				tb.Fatalf("%s: %v", describe(step), err)
 			}
 		}
@@ -183,9 +183,10 @@ func applied(tb testing.TB, o Observed, plan Plan) Observed {
 	return o
 }
 
-// applyStep does what Airflow does, and refuses what Airflow refuses and what no plan should ask for.
-func applyStep(o *Observed, step Step) error {
-	_, exists := o.Roles[step.Role]
+// applyStep does what an Airflow with these capabilities does, and refuses what it refuses and what no plan should ask
+// for.
+func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
+	stored, exists := o.Roles[step.Role]
 	switch step.Kind {
 	case StepCreateRole:
 		if exists {
@@ -196,10 +197,25 @@ func applyStep(o *Observed, step Step) error {
 		if !exists {
 			return fmt.Errorf("role is missing")
 		}
-		o.Roles[step.Role] = step.Permissions
+		switch server.RoleUpdate {
+		case v1alpha1.RoleUpdateRefused:
+			return fmt.Errorf("role updates are refused")
+		case v1alpha1.RoleUpdateAdd:
+			if step.Kind != StepWidenRole || !contains(canonical(step.Permissions), canonical(stored)) {
+				return fmt.Errorf("roles lose nothing here")
+			}
+			o.Roles[step.Role] = sorted(slices.Concat(stored, step.Permissions))
+		case v1alpha1.RoleUpdateReplace:
+			fallthrough
+		default:
+			o.Roles[step.Role] = step.Permissions
+		}
 	case StepDeleteRole:
 		if !exists {
 			return fmt.Errorf("role is missing")
+		}
+		if server.RoleDelete == v1alpha1.RoleDeleteFails {
+			return fmt.Errorf("roles cannot be deleted")
 		}
 		delete(o.Roles, step.Role)
 		for i := range o.Users {
@@ -248,7 +264,8 @@ func transcript(d Desired, plan Plan) string {
 		fmt.Fprintf(&b, "drift %s: %s: %s%s\n", drift.Key, drift.Cause, drift.What, mark(drift.Repaired, " [repaired]"))
 	}
 	for _, entry := range d.Inventory {
-		fmt.Fprintf(&b, "inventory %s %s of %q%s%s\n", entry.Kind, entry.Name, entry.Policy, mark(entry.Adopted, " adopted"), mark(entry.Orphaned, " orphaned"))
+		fmt.Fprintf(&b, "inventory %s %s of %q%s%s%s\n", entry.Kind, entry.Name, entry.Policy,
+			mark(entry.Adopted, " adopted"), mark(entry.Orphaned, " orphaned"), mark(entry.Retired, " retired"))
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(d.Policies), func(a, b types.NamespacedName) int { return strings.Compare(a.String(), b.String()) }) {
 		p := d.Policies[name]

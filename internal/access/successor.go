@@ -1,0 +1,346 @@
+package access
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+)
+
+// Where the server only adds permissions to a role, or refuses to change one, a role that would have to lose some gets a
+// successor: another Airflow role, which has the right content from the start and takes its members over. A role that is
+// decided about is therefore known by its first name (base), and carried by one Airflow role at a time: the one with
+// that name, or <base>~g<n>. All of them together are the line of the role.
+
+const (
+	successorMark = "~g"
+	// maxSuccessorBase leaves room for the mark and six digits below Airflow's 64 characters for a role name.
+	maxSuccessorBase = 56
+	maxSuccessor     = 999_999
+)
+
+// SuccessorName is the n-th successor of a role: <base>~g<n>. The base is cut so that the name has at most 64 characters.
+func SuccessorName(base string, n int) string { return lineOf(base) + successorMark + strconv.Itoa(n) }
+
+// succession takes the number off the name of a successor.
+func succession(role string) (line string, n int, ok bool) {
+	at := strings.LastIndex(role, successorMark)
+	if at <= 0 {
+		return "", 0, false
+	}
+	digits := role[at+len(successorMark):]
+	if digits == "" || len(digits) > 6 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
+		return "", 0, false
+	}
+	if _, _, again := succession(role[:at]); again {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(digits)
+	return role[:at], n, err == nil
+}
+
+// lineOf is the same for a role and all its successors: the role's first name, cut where that is very long.
+func lineOf(role string) string {
+	if line, _, ok := succession(role); ok {
+		return line
+	}
+	if len(role) <= maxSuccessorBase || utf8.RuneCountInString(role) <= maxSuccessorBase {
+		return role
+	}
+	front, hash, ok := strings.Cut(role, "~")
+	if !ok || len(hash) != hashLength {
+		front, hash = role, digest(role)
+	}
+	return cut(front, maxSuccessorBase-1-hashLength) + "~" + hash
+}
+
+// adds says whether roles can get permissions and never lose any, or cannot be changed at all.
+func (in *Input) adds() bool {
+	return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateAdd || in.refuses()
+}
+
+// refuses says whether roles cannot be changed at all.
+func (in *Input) refuses() bool { return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateRefused }
+
+// deletes says whether roles can be deleted.
+func (in *Input) deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
+
+// kinOf gives the inventoried roles of every line that has a successor, the newest first.
+func kinOf(inventory []v1alpha1.ManagedRole) map[string][]v1alpha1.ManagedRole {
+	var kin map[string][]v1alpha1.ManagedRole
+	for _, entry := range inventory {
+		if line, _, ok := succession(entry.Name); ok && manageable(entry.Name) {
+			if kin == nil {
+				kin = map[string][]v1alpha1.ManagedRole{}
+			}
+			kin[line] = nil
+		}
+	}
+	if kin == nil {
+		return nil
+	}
+	for _, entry := range inventory {
+		line := lineOf(entry.Name)
+		if _, ok := kin[line]; ok && manageable(entry.Name) {
+			kin[line] = append(kin[line], entry)
+		}
+	}
+	for _, entries := range kin {
+		slices.SortFunc(entries, func(a, b v1alpha1.ManagedRole) int { return newer(a.Name, b.Name) })
+	}
+	return kin
+}
+
+// newer orders roles of one line, the newest first.
+func newer(a, b string) int {
+	_, x, _ := succession(a)
+	_, y, _ := succession(b)
+	return cmp.Or(y-x, strings.Compare(a, b))
+}
+
+// reference is the role that stood where role stands now, at the end of the previous pass: itself, or the role of its
+// line that it takes the place of.
+func (in *Input) reference(kin map[string][]v1alpha1.ManagedRole, role string) (string, bool) {
+	if in.Previous == nil {
+		return "", false
+	}
+	if _, existed := in.Previous.Roles[role]; existed {
+		return role, true
+	}
+	for _, entry := range kin[lineOf(role)] {
+		if _, existed := in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
+			return entry.Name, true
+		}
+	}
+	return "", false
+}
+
+// generation is one Airflow role of a line.
+type generation struct {
+	name            string
+	exists, retired bool
+}
+
+// generations are the roles of a line that may carry it, the newest first. A successor that no inventory knows counts
+// only when its name is one that nobody but us may give.
+func (w *work) generations(c *policyCase, base string) []generation {
+	var out []generation
+	add := func(name string) {
+		entry, inventoried := w.stored[name]
+		own := strings.HasPrefix(name, ownPrefix)
+		letGo := inventoried && w.orphaned(entry) && entry.PolicyUID != string(c.policy.UID)
+		if exists := w.exists(name); (inventoried && !letGo || own) && (inventoried || exists) {
+			out = append(out, generation{name: name, exists: exists, retired: entry.Retired})
+		}
+	}
+	for _, n := range w.successors[lineOf(base)] {
+		add(SuccessorName(base, n))
+	}
+	add(base)
+	return out
+}
+
+// present is the newest role of a line that is there and in use.
+func present(line []generation) (string, bool) {
+	for _, g := range line {
+		if g.exists && !g.retired {
+			return g.name, true
+		}
+	}
+	return "", false
+}
+
+// storedFor are the roles that carry a policy in Airflow now, the newest first. One that is not ours yet counts: it may
+// be taken over.
+func (w *work) storedFor(c *policyCase) []string {
+	line := w.generations(c, c.role)
+	if len(line) == 0 && w.exists(c.role) {
+		return []string{c.role}
+	}
+	var out []string
+	for _, g := range line {
+		if g.exists && !g.retired {
+			out = append(out, g.name)
+		}
+	}
+	return out
+}
+
+// contents is what Airflow stores in any of some roles.
+func (w *work) contents(roles []string) []Permission {
+	var out []Permission
+	for i, role := range roles {
+		if i == 0 {
+			out = w.content(role)
+		} else {
+			out = union(out, w.content(role))
+		}
+	}
+	return out
+}
+
+// carry chooses the role of a line that carries it from now on. The same is chosen again after every step on the way: a
+// role that will do stays one that will do. While nothing may be given it is the present one.
+func (w *work) carry(c *policyCase, base string, want []Permission) string {
+	line := w.generations(c, base)
+	if len(line) == 0 {
+		return base
+	}
+	if c.frozen != nil {
+		if name, ok := present(line); ok {
+			return name
+		}
+	}
+	for _, suits := range []func(g generation) bool{
+		func(g generation) bool { return g.exists && !g.retired && w.fits(base, g.name, want) },
+		func(g generation) bool { return !g.exists && !g.retired },
+		func(g generation) bool { return g.exists && g.retired && w.revives(base, g.name, want) },
+	} {
+		if at := slices.IndexFunc(line, suits); at >= 0 {
+			return line[at].name
+		}
+	}
+	return SuccessorName(base, w.nextNumber(base))
+}
+
+// fits says whether a role can come to hold exactly what it should.
+func (w *work) fits(base, role string, want []Permission) bool {
+	if !w.in.adds() {
+		return true
+	}
+	have := w.content(role)
+	if !contains(want, have) {
+		return false
+	}
+	if missing := minus(want, have); w.in.refuses() && len(missing) > 0 {
+		return contains(w.withheld(base, role, want), missing)
+	}
+	return true
+}
+
+// withheld are pairs that others took away and whose restoration is left out.
+func (w *work) withheld(base, role string, want []Permission) []Permission {
+	if w.in.Contested[RoleKey(base)] {
+		return want
+	}
+	before, ok := w.in.reference(w.kin, role)
+	if !ok || w.in.Instance.Spec.Drift != v1alpha1.DriftReport {
+		return nil
+	}
+	return w.in.canonical(w.in.Previous.Roles[before])
+}
+
+// revives says whether a retired role can be used again: nobody is in it, and it holds what it should, or can be made to.
+func (w *work) revives(base, role string, want []Permission) bool {
+	if w.holders()[role] {
+		return false
+	}
+	if !w.in.adds() {
+		return true
+	}
+	restores := w.in.Contested[RoleKey(base)] || w.in.Instance.Spec.Drift == v1alpha1.DriftReport
+	return !restores && slices.Equal(w.content(role), want)
+}
+
+// nextNumber is above those of all successors that are known.
+func (w *work) nextNumber(base string) int {
+	known, n := w.successors[lineOf(base)], 1
+	if len(known) > 0 && known[0] < maxSuccessor {
+		return known[0] + 1
+	}
+	for slices.Contains(known, n) {
+		n++
+	}
+	return n
+}
+
+// findSuccessors notes the numbers of all successors that are inventoried or stored, the highest first.
+func (w *work) findSuccessors() {
+	note := func(name string) {
+		if line, n, ok := succession(name); ok {
+			w.successors[line] = append(w.successors[line], n)
+		}
+	}
+	for name := range w.stored {
+		note(name)
+	}
+	for name := range w.in.Observed.Roles {
+		if _, stored := w.stored[name]; !stored {
+			note(name)
+		}
+	}
+	for _, numbers := range w.successors {
+		slices.SortFunc(numbers, func(a, b int) int { return b - a })
+	}
+	if len(w.successors) > 0 {
+		w.kin = kinOf(w.in.Instance.Status.ManagedRoles)
+	}
+}
+
+// holders are the roles that somebody but the operator's account is in.
+func (w *work) holders() map[string]bool {
+	if w.held == nil {
+		w.held = map[string]bool{}
+		for _, user := range w.in.Observed.Users {
+			if w.users.isAccount(user.Username) {
+				continue
+			}
+			for _, role := range user.Roles {
+				w.held[role] = true
+			}
+		}
+	}
+	return w.held
+}
+
+// heldBy is the role of a line that a user is in, when nothing may be given: whoever has not come to the successor yet
+// stays where they are.
+func (w *work) heldBy(c *policyCase, base string, user User) (string, bool) {
+	for _, g := range w.generations(c, base) {
+		if g.exists && !g.retired && slices.Contains(user.Roles, g.name) {
+			return g.name, true
+		}
+	}
+	return "", false
+}
+
+// standingIn is the role in which a standing member of a policy should be; empty when that is none.
+func (w *work) standingIn(c *policyCase, username string) string {
+	if w.members[username][c.carrier] {
+		return c.carrier
+	}
+	for role := range w.members[username] {
+		if lineOf(role) == lineOf(c.role) {
+			return role
+		}
+	}
+	return ""
+}
+
+// retires says whether a role that nothing needs stays in Airflow, and all who were in it have left. Whom somebody else
+// puts into it later leaves again; that does not bring it back into use.
+func (w *work) retires(entry v1alpha1.ManagedRole) bool {
+	stays := !w.in.deletes() || entry.Adopted && w.carried[lineOf(entry.Name)]
+	return stays && w.exists(entry.Name) && (entry.Retired || !w.holders()[entry.Name])
+}
+
+// whySuccessor says why a role takes the place of another.
+func whySuccessor(in *Input, follows string, want []Permission) string {
+	have := in.canonical(in.Observed.Roles[follows])
+	var wrong []string
+	if n := len(minus(have, want)); n > 0 {
+		wrong = append(wrong, fmt.Sprintf("has %d permissions too many", n))
+	}
+	why := "this Airflow only adds permissions to roles"
+	if in.refuses() {
+		why = "this Airflow does not change roles"
+		if n := len(minus(want, have)); n > 0 {
+			wrong = append(wrong, fmt.Sprintf("lacks %d permissions", n))
+		}
+	}
+	return fmt.Sprintf("takes the place of %s, which %s: %s", plain(follows), strings.Join(wrong, " and "), why)
+}
