@@ -35,9 +35,13 @@ func stepKey(s access.Step) string {
 
 // next gives steps of the first phase that has any to take. Steps inside a phase do not depend on each other.
 func (p *pass) next(plan access.Plan) []access.Step {
+	left := leaving(plan)
 	for _, phase := range plan.Phases {
 		var steps []access.Step
 		for _, step := range phase {
+			if step.Kind == access.StepDeleteRole && left[step.Role] {
+				continue
+			}
 			if p.tries[stepKey(step)] < maxTries && p.open(step) {
 				steps = append(steps, step)
 			}
@@ -47,6 +51,19 @@ func (p *pass) next(plan access.Plan) []access.Step {
 		}
 	}
 	return nil
+}
+
+// leaving are the roles that somebody still has to leave for another one: deleting such a role would take the access away.
+func leaving(plan access.Plan) map[string]bool {
+	left := map[string]bool{}
+	for _, phase := range plan.Phases {
+		for _, step := range phase {
+			for _, role := range step.Replaced {
+				left[role] = true
+			}
+		}
+	}
+	return left
 }
 
 // open says whether nothing that failed before stands in the way of a step.
@@ -109,15 +126,15 @@ func gives(steps []access.Step) bool {
 	return false
 }
 
-// found says whether the inventory has roles that are not stored yet, although no step makes them: those that are only
-// looked at before they are adopted, and those of a lost inventory.
+// found says whether the inventory has entries that are not stored yet, although no step makes their roles: those that
+// are only looked at before they are adopted, those of a lost inventory, and those that were let go of or retired.
 func (p *pass) found() bool {
 	known := p.inventory
 	if p.isSaved {
 		known = p.stored
 	}
 	return slices.ContainsFunc(p.desired.Inventory, func(entry v1alpha1.ManagedRole) bool {
-		return !slices.ContainsFunc(known, func(k v1alpha1.ManagedRole) bool { return k.Name == entry.Name })
+		return !slices.Contains(known, entry)
 	})
 }
 

@@ -67,7 +67,8 @@ func (p *pass) writeRole(ctx context.Context, s access.Step, target []access.Per
 
 // portion is what one write stores of a step: all of it, or so much that the call stays short.
 func (p *pass) portion(s access.Step) []access.Permission {
-	if s.Kind == access.StepNarrowRole || s.Kind == access.StepDeleteRole {
+	whole := p.declared.Capabilities.RoleUpdate == v1alpha1.RoleUpdateRefused // nothing can be added later
+	if whole || s.Kind == access.StepNarrowRole || s.Kind == access.StepDeleteRole {
 		return s.Permissions
 	}
 	has := make(map[access.Permission]bool, len(s.Permissions))

@@ -122,10 +122,11 @@ func (d *policyDraft) deleting() {
 	d.conclude(s)
 }
 
-// rolesRemain is true while the inventory holds a role of the policy that was not let go of.
+// rolesRemain is true while the inventory holds a role of the policy that was not let go of, and is no empty one that
+// Airflow cannot delete.
 func (d *policyDraft) rolesRemain() bool {
 	held := func(role v1alpha1.ManagedRole) bool {
-		return role.PolicyUID == string(d.Policy.UID) && !role.Orphaned
+		return role.PolicyUID == string(d.Policy.UID) && !role.Orphaned && !role.Retired
 	}
 	return slices.ContainsFunc(d.View.Inventory, held) || slices.ContainsFunc(d.Instance.Status.ManagedRoles, held)
 }
