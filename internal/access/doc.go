@@ -7,10 +7,10 @@
 // # What is ours
 //
 // A role is managed when the inventory holds it, or when it has a name that only we give: oam.…, or <inventoried policy
-// role>~<hash>. The members of a managed role are exact; nobody stays in one without a cause, whatever the mode. Roles
-// that are not managed never appear in a plan, and neither do Airflow's own roles and the operator's account, whatever
+// role>~<hash> or ~g<number>. The members of a managed role are exact; nobody stays in one without a cause, whatever the
+// mode. Roles that are not managed never appear in a plan, and neither do Airflow's own roles and the operator's account, whatever
 // the inventory, a policy or a grant says. One thing reaches further: a grant that ended and whose removal was not
-// proved takes its user off the role that it pinned even when the inventory lost that role.
+// proved takes its user off the role that it pinned, and its successors, even when the inventory lost them.
 //
 // # The order of steps
 //
@@ -53,6 +53,14 @@
 // together, and the end is the same. A user found on a bridge goes straight on to the final roles. The name of a bridge
 // is a hash over what it holds and over the roles that its users should have; when one of these has ended since, the
 // name does not fit any more, and the bridge is taken off first, like everything else that has no cause.
+//
+// # Where roles only grow
+//
+// On a server that only adds permissions to a role, or refuses to change one, making roles, moving users and deleting
+// roles do the work of narrowing: Desire lets another role, a successor, carry what the role carried, and dooms the old
+// one. Its members move in one write each, as between any two roles. Where roles cannot be deleted either, doomed roles
+// are emptied and stay in the inventory as retired. StepNarrowRole and StepReplaceRole are never planned there, nor is
+// StepWidenRole where roles cannot be changed. All rules are in successor.go.
 //
 // # What is left out
 //
