@@ -3,8 +3,11 @@
 package operator_test
 
 import (
+	"context"
 	"net/http"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,10 +45,18 @@ func testGeneration(t *testing.T, of generation) {
 		{"an instance that is deleted leaves nothing of ours and everything of others", (*world).leave},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { step.run(w, t) }) {
-			log, _ := os.ReadFile(w.OperatorLog)
-			t.Logf("the operator's log:\n%s", log)
+			w.explain(t)
 		}
 	}
+}
+
+// explain shows what the objects and the operator say.
+func (w *world) explain(t *testing.T) {
+	t.Helper()
+	objects, _ := w.Kubectl(context.Background(), nil, "get", "airflow-access", "-n", namespace, "-o", "yaml")
+	log, _ := os.ReadFile(w.OperatorLog)
+	lines := slices.DeleteFunc(strings.Split(string(log), "\n"), func(line string) bool { return strings.Contains(line, "Starting ") })
+	t.Logf("the objects:\n%s\nthe operator's log:\n%s", objects, strings.Join(lines, "\n"))
 }
 
 // people creates accounts, and a role made by hand that alice holds.
@@ -54,7 +65,7 @@ func (w *world) people(t *testing.T) {
 	handmade := map[string]any{"name": "handmade", "actions": []pair{pairOf("can_read", "DAG:marketing_report")}}
 	NewWithT(t).Expect(w.Airflow.AsAdmin(t.Context(), http.MethodPost, rolesAPI, handmade, nil)).To(Succeed())
 	w.person(t, "alice", "handmade")
-	for _, name := range []string{"bob", "carol", "dora", "erin", "frida"} {
+	for _, name := range []string{"bob", "carol", "dora", "erin", "frida", "gina"} {
 		w.person(t, name)
 	}
 }

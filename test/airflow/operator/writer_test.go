@@ -39,14 +39,16 @@ func (w *world) edited(t *testing.T) {
 // overwritten plays a login that sets a person's roles: they are others than before, and last_login moved.
 func (w *world) overwritten(t *testing.T) {
 	g, ctx := NewWithT(t), t.Context()
-	g.Expect(w.rolesOf(t, "frida")).To(Equal([]string{"Public", w.role(t)}))
-	w.login(t, "frida")
-	g.Expect(w.Airflow.SetRoles(ctx, "frida", "handmade")).To(Succeed())
-	g.Eventually(func() int { return w.read(ctx, "frida", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusForbidden))
+	w.give(t, "gina", 30*time.Minute, "")
+	g.Eventually(func() int { return w.read(ctx, "gina", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusOK))
+	g.Expect(w.rolesOf(t, "gina")).To(Equal([]string{"Public", w.role(t)}))
+	w.login(t, "gina")
+	g.Expect(w.Airflow.SetRoles(ctx, "gina", "handmade")).To(Succeed())
+	g.Eventually(func() int { return w.read(ctx, "gina", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusForbidden))
 	w.compare(t)
-	g.Eventually(func() int { return w.read(ctx, "frida", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusOK))
+	g.Eventually(func() int { return w.read(ctx, "gina", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusOK))
 	w.drift(t, "LoginRoleSync")
-	g.Expect(w.rolesOf(t, "frida")).To(Equal([]string{"handmade", w.role(t)}), "what the login gave stays")
+	g.Expect(w.rolesOf(t, "gina")).To(Equal([]string{"handmade", w.role(t)}), "what the login gave stays")
 }
 
 func (w *world) reborn(t *testing.T) {
