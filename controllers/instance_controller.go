@@ -195,6 +195,9 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		conn.first = true // somebody changed the object; tried again at once, from what the API server holds
 		return true, report.Err
 	case ctx.Err() == nil:
+		if report.Changes > 0 {
+			conn.failures = 0 // it works, if only now and then
+		}
 		conn.failures++
 		s.trouble = connectTrouble(report.Err)
 		if s.trouble.credentials {

@@ -115,17 +115,34 @@ func (c *Client) call(ctx context.Context, r request, out any) error {
 		return err
 	}
 	r.auth = t
-	err = c.send(ctx, r, out)
+	err = c.read(ctx, r, out)
 	if errors.Is(err, errRejected) {
 		if t, err = c.tokens.renew(ctx, t, err); err != nil {
 			return err
 		}
 		r.auth = t
-		err = c.send(ctx, r, out)
+		err = c.read(ctx, r, out)
 	}
 	c.tokens.judge(t, err)
 	if IsUnsupported(err) {
 		c.spoken.Store(nil) // it may have been upgraded
+	}
+	return err
+}
+
+// maxTries is how often a reading is tried that the server or a proxy answers with an error. A list of many pages would
+// otherwise never be read whole from a server that fails now and then.
+const maxTries = 3
+
+// read makes one HTTP request, and a reading once more where the server failed and did not ask to wait. A write is never
+// made again: whether it took effect is for the caller to find out.
+func (c *Client) read(ctx context.Context, r request, out any) error {
+	err := c.send(ctx, r, out)
+	for range maxTries - 1 {
+		if r.method != http.MethodGet || !failedByServer(err) || ctx.Err() != nil {
+			break
+		}
+		err = c.send(ctx, r, out)
 	}
 	return err
 }

@@ -218,3 +218,10 @@ func clean(text string, limit int) string {
 	}
 	return text[:cut] + dots
 }
+
+// failedByServer says whether an answer of 5xx came that does not say how long to wait.
+func failedByServer(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	_, wait := RetryAfter(err)
+	return ok && e.Cause == CauseUnavailable && e.Status >= 500 && !wait
+}

@@ -26,7 +26,7 @@ func short(config *airflow.Config) { config.CallTimeout = 500 * time.Millisecond
 func small(config *airflow.Config) { config.MaxBody = 1 << 20 }
 
 // The same faults befall a read and a write: the write must tell where it may
-// have taken effect, and neither may be sent twice.
+// have taken effect, and must not be sent twice.
 func TestFaultsOfHTTP(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fault  airflowtest.Fault
@@ -330,4 +330,44 @@ func TestF76MessagesAreOneShortLineWithoutSecrets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reading is tried again where the server failed, a write never.
+func TestAReadingIsTriedAgain(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault      airflowtest.Fault
+		read, sent int
+		ok         bool
+	}{
+		"F19 500 twice":                 {airflowtest.Status(500, "no").For(2), 3, 1, true},
+		"F20 503 three times":           {airflowtest.BadGateway(503).For(3), 3, 1, false},
+		"F22 503 with Retry-After once": {answerAfter(503, "5").For(1), 1, 1, false},
+		"F23 429 once":                  {airflowtest.Throttled("").For(1), 1, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := airflowtest.Start(t, airflowtest.Options{})
+			c, ctx := connect(t, s, nil), context.Background()
+			if _, err := c.Role(ctx, "Admin"); err != nil {
+				t.Fatal(err)
+			}
+			s.Inject(tc.fault.On(http.MethodGet, endpointRole))
+			before := s.RequestCount()
+			if _, err := c.Role(ctx, "Admin"); (err == nil) != tc.ok || s.RequestCount()-before != tc.read {
+				t.Errorf("reading: %d requests, %v", s.RequestCount()-before, err)
+			}
+			s.Heal()
+			s.Inject(tc.fault.On(http.MethodPost, "/auth/fab/v1/roles"))
+			before = s.RequestCount()
+			if _, err := c.CreateRole(ctx, airflow.Role{Name: "r"}); err == nil || s.RequestCount()-before != tc.sent {
+				t.Errorf("write: %d requests, %v", s.RequestCount()-before, err)
+			}
+		})
+	}
+}
+
+// answerAfter refuses with a status and asks to wait.
+func answerAfter(status int, seconds string) airflowtest.Fault {
+	f := airflowtest.Status(status, "busy")
+	f.Answer.Header = http.Header{"Retry-After": {seconds}}
+	return f
 }
