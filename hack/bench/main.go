@@ -14,11 +14,14 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
-const usage = `Measures airflow-oam against the simulator: cold convergence (P1), nothing changed (P2), many endings at once (P4).
+const usage = `Measures airflow-oam against the simulator: cold convergence (P1), nothing changed (P2), one percent changed by others
+(P3), many endings at once (P4), and the whole operator on a real API server while Airflow misbehaves (P8).
 
-  make bench                        everything: about 15 minutes
+  make bench                        everything: about half an hour
   go run ./hack/bench -quick        a tenth of the size, one trial, no latency of 100 ms: half a minute
 
 The tables are Markdown, as in docs/performance.md.
@@ -31,19 +34,20 @@ type settings struct {
 	endings              []int
 	latencies            []time.Duration
 	concurrency          int
+	generation           airflowtest.Generation // of the simulated server
 }
 
 func main() {
 	quick := flag.Bool("quick", false, "a tenth of the size and one trial")
 	count := flag.Int("trials", 5, "number of trials")
-	only := flag.String("only", "", "comma separated scenarios: P1,P2,P4")
+	only := flag.String("only", "", "comma separated scenarios: P1,P2,P3,P4,P8")
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
 		flag.PrintDefaults()
 	}
 	flag.Parse()
 	s := settings{
-		roles: 500, users: 2000, trials: *count, endings: []int{1, 100, 5000}, concurrency: 8,
+		roles: 500, users: 2000, trials: *count, endings: []int{1, 100, 5000}, concurrency: 8, generation: airflowtest.Airflow33,
 		latencies: []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond},
 	}
 	if *quick {
@@ -63,7 +67,7 @@ func run(ctx context.Context, s settings, only string) error {
 	for _, scenario := range []struct {
 		name string
 		run  func(context.Context, settings) ([]string, error)
-	}{{"P1", cold}, {"P2", unchanged}, {"P4", endings}} {
+	}{{"P1", cold}, {"P2", unchanged}, {"P3", drifted}, {"P4", endings}, {"P8", misbehaving}} {
 		if only != "" && !slices.Contains(strings.Split(only, ","), scenario.name) {
 			continue
 		}

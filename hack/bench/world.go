@@ -58,7 +58,7 @@ func newWorld(s settings, latency time.Duration) (*world, error) {
 	w := &world{settings: s, roles: map[string][]airflow.Permission{}, members: map[string]string{}, ended: map[string]bool{}}
 	w.latency.Store(int64(latency))
 	w.sim = airflowtest.New(airflowtest.Options{
-		Clock: clock.RealClock{}, Latency: func(string, string) time.Duration { return time.Duration(w.latency.Load()) },
+		Clock: clock.RealClock{}, Generation: &s.generation, Latency: func(string, string) time.Duration { return time.Duration(w.latency.Load()) },
 	})
 	w.server = httptest.NewServer(w.sim)
 	for i := range dagCount {
@@ -227,8 +227,17 @@ func (w *world) Declared(context.Context) (actuator.Declared, error) {
 	defer w.mu.Unlock()
 	return actuator.Declared{
 		Now: time.Now(), StartsAllowed: true, Instance: w.instance, Policies: w.policies, Grants: slices.Clone(w.grants),
-		Endpoint: w.server.URL, Account: airflowtest.AdminUsername,
+		Endpoint: w.server.URL, Account: airflowtest.AdminUsername, Capabilities: w.capabilities(),
 	}, nil
+}
+
+// capabilities are those of the simulated server, as the controller would give them.
+func (w *world) capabilities() v1alpha1.Capabilities {
+	c := airflow.CapabilitiesOf(airflow.Server{Version: w.settings.generation.Version, FABProvider: w.settings.generation.FABProvider})
+	return v1alpha1.Capabilities{
+		RoleUpdate: v1alpha1.RoleUpdate(c.RoleUpdate), RoleDelete: v1alpha1.RoleDelete(c.RoleDelete),
+		PermissionList: v1alpha1.PermissionList(c.PermissionList), PermissionModel: v1alpha1.PermissionModel(c.PermissionModel),
+	}
 }
 
 // StoreInventory keeps the inventory in memory.
