@@ -104,25 +104,7 @@ func (a *aim) aimRoles() {
 		}
 		stored, exists := a.in.Observed.Roles[name]
 		r := &roleAim{name: name, exists: exists, have: a.in.canonical(stored), want: a.in.canonical(role.Permissions)}
-		key := RoleKey(name)
-		switch {
-		case role.Frozen:
-			r.want = r.have
-		case !exists && role.Follows == "":
-			r.create = !a.in.Contested[key] && (!a.lost.roles[name] || !a.withheld(key))
-		case a.in.Contested[key]:
-			r.create, r.want = !exists, intersect(r.want, union(r.have, a.followed(name)))
-		default:
-			r.create = !exists
-			if a.withheld(key) {
-				r.want = minus(r.want, a.lost.pairs[name])
-			}
-		}
-		if exists && a.in.refuses() {
-			r.want = r.have
-		} else if exists && a.in.adds() {
-			r.want = union(r.have, r.want)
-		}
+		a.decideRole(r, role)
 		a.roles[name] = r
 	}
 	adopted := map[string]bool{}
@@ -135,6 +117,32 @@ func (a *aim) aimRoles() {
 			have := a.in.canonical(stored)
 			a.roles[name] = &roleAim{name: name, exists: true, have: have, want: have, drop: !adopted[name] && a.in.deletes()}
 		}
+	}
+}
+
+// decideRole says what becomes of a desired role: what nobody may restore is left out, and so is what the server cannot
+// do.
+func (a *aim) decideRole(r *roleAim, role Role) {
+	key := RoleKey(r.name)
+	switch {
+	case role.Frozen:
+		r.want = r.have
+	case !r.exists && role.Follows == "":
+		r.create = !a.in.Contested[key] && (!a.lost.roles[r.name] || !a.withheld(key))
+	case a.in.Contested[key]:
+		r.create, r.want = !r.exists, intersect(r.want, union(r.have, a.followed(r.name)))
+	default:
+		r.create = !r.exists
+		if a.withheld(key) {
+			r.want = minus(r.want, a.lost.pairs[r.name])
+		}
+	}
+	switch {
+	case !r.exists:
+	case a.in.refuses():
+		r.want = r.have
+	case a.in.adds():
+		r.want = union(r.have, r.want)
 	}
 }
 
@@ -156,25 +164,7 @@ func (a *aim) aimUsers() {
 		if account != "" && fold(user.Username) == account {
 			continue
 		}
-		wanted := a.d.Members[user.Username]
-		u := userAim{name: user.Username}
-		for _, role := range user.Roles {
-			switch {
-			case !a.managed[role] && (len(pinned) == 0 || !pinned[MemberKey(user.Username, role)]):
-				u.foreign = append(u.foreign, role)
-			case a.managed[role] && (slices.Contains(wanted, role) || isBridge(role) && a.crossing(user.Username, role)):
-				u.have = append(u.have, role)
-			case a.succeeds && a.passesOn(role, user.Roles, wanted):
-				u.have = append(u.have, role)
-			default:
-				u.gone = append(u.gone, role)
-			}
-		}
-		for _, role := range wanted {
-			if a.canHave(user.Username, role, u.have) {
-				u.want = append(u.want, role)
-			}
-		}
+		u := a.aimUser(&user, pinned)
 		if len(u.gone)+len(u.have)+len(u.want) > 0 {
 			a.users = append(a.users, u)
 		}
@@ -185,6 +175,30 @@ func (a *aim) aimUsers() {
 		u := &a.users[i]
 		u.foreign, u.gone, u.have, u.want = sortedSet(u.foreign), sortedSet(u.gone), sortedSet(u.have), sortedSet(u.want)
 	}
+}
+
+// aimUser decides about the roles of one user.
+func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
+	wanted := a.d.Members[user.Username]
+	u := userAim{name: user.Username}
+	for _, role := range user.Roles {
+		switch {
+		case !a.managed[role] && (len(pinned) == 0 || !pinned[MemberKey(user.Username, role)]):
+			u.foreign = append(u.foreign, role)
+		case a.managed[role] && (slices.Contains(wanted, role) || isBridge(role) && a.crossing(user.Username, role)):
+			u.have = append(u.have, role)
+		case a.succeeds && a.passesOn(role, user.Roles, wanted):
+			u.have = append(u.have, role)
+		default:
+			u.gone = append(u.gone, role)
+		}
+	}
+	for _, role := range wanted {
+		if a.canHave(user.Username, role, u.have) {
+			u.want = append(u.want, role)
+		}
+	}
+	return u
 }
 
 // crossing says whether a user is half way over a bridge and goes straight on to the final roles. The name of the bridge

@@ -79,6 +79,13 @@ func (f *driftFinder) heir(role string) string {
 	return role
 }
 
+// follow notes the role that takes the place of the drifted one.
+func (d *Drift) follow(heir string) {
+	if heir != d.Role {
+		d.Successor = heir
+	}
+}
+
 // stands says whether a role is the one of its line that others can have changed since the previous pass.
 func (f *driftFinder) stands(role string) bool {
 	heir, ok := f.heirs[lineOf(role)]
@@ -92,18 +99,21 @@ func (f *driftFinder) stands(role string) bool {
 	return role == before
 }
 
+// storedAs is what Airflow stores of a role. What a successor lacks that is still being made was taken by nobody.
+func (f *driftFinder) storedAs(role, heir string) ([]Permission, bool) {
+	stored, exists := f.in.Observed.Roles[role]
+	if successor, made := f.in.Observed.Roles[heir]; made && heir != role {
+		return union(f.in.canonical(stored), f.in.canonical(successor)), true
+	}
+	return stored, exists
+}
+
 func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	heir := f.heir(entry.Name)
 	drift := Drift{Key: RoleKey(entry.Name), Role: entry.Name}
-	if heir != entry.Name {
-		drift.Successor = heir
-	}
+	drift.follow(heir)
 	desired, wanted := f.d.Roles[heir]
-	stored, exists := f.in.Observed.Roles[entry.Name]
-	if successor, made := f.in.Observed.Roles[heir]; made && heir != entry.Name {
-		// What a successor lacks that is still being made was taken by nobody.
-		stored, exists = union(f.in.canonical(stored), f.in.canonical(successor)), true
-	}
+	stored, exists := f.storedAs(entry.Name, heir)
 	if f.in.Previous == nil {
 		if !exists && wanted && desired.Follows == "" {
 			drift.What, drift.Cause = "the role is missing", CauseUnknown
@@ -121,21 +131,25 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 		f.lost.roles[heir] = true
 	case !existed && exists:
 		drift.What, drift.Cause = "the role was created by somebody else", CauseManual
-	case !existed || slices.Equal(before, stored):
+	case !existed || slices.Equal(before, stored) || !f.edit(&drift, heir, before, stored):
 		return
-	default:
-		had, has := f.in.canonical(before), f.in.canonical(stored)
-		taken, added := intersect(minus(had, has), f.in.canonical(desired.Permissions)), minus(has, had)
-		if len(taken)+len(added) == 0 {
-			return
-		}
-		f.lost.pairs[heir] = taken
-		drift.What, drift.Cause = describeEdit(taken, added), CauseRoleEdited
-		if byAccessControl(had, has, taken, added) {
-			drift.Cause = CauseDagAccessControl
-		}
 	}
 	f.found = append(f.found, drift)
+}
+
+// edit says what others changed in a role that heir carries, and whether they changed anything.
+func (f *driftFinder) edit(drift *Drift, heir string, before, stored []Permission) bool {
+	had, has := f.in.canonical(before), f.in.canonical(stored)
+	taken, added := intersect(minus(had, has), f.in.canonical(f.d.Roles[heir].Permissions)), minus(has, had)
+	if len(taken)+len(added) == 0 {
+		return false
+	}
+	f.lost.pairs[heir] = taken
+	drift.What, drift.Cause = describeEdit(taken, added), CauseRoleEdited
+	if byAccessControl(had, has, taken, added) {
+		drift.Cause = CauseDagAccessControl
+	}
+	return true
 }
 
 // byAccessControl recognises what DAG code with access_control does: rights on some DAGs vanish or change, and the global
@@ -221,9 +235,7 @@ func (f *driftFinder) member(before, now User) {
 		key := MemberKey(now.Username, role)
 		f.lost.members[key] = true
 		drift := Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user"}
-		if heir != role {
-			drift.Successor = heir
-		}
+		drift.follow(heir)
 		f.found = append(f.found, drift)
 	}
 	for _, role := range has {

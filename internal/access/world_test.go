@@ -198,6 +198,8 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 			return fmt.Errorf("role is missing")
 		}
 		switch server.RoleUpdate {
+		case v1alpha1.RoleUpdateReplace, "":
+			o.Roles[step.Role] = step.Permissions
 		case v1alpha1.RoleUpdateRefused:
 			return fmt.Errorf("role updates are refused")
 		case v1alpha1.RoleUpdateAdd:
@@ -205,10 +207,6 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 				return fmt.Errorf("roles lose nothing here")
 			}
 			o.Roles[step.Role] = sorted(slices.Concat(stored, step.Permissions))
-		case v1alpha1.RoleUpdateReplace:
-			fallthrough
-		default:
-			o.Roles[step.Role] = step.Permissions
 		}
 	case StepDeleteRole:
 		if !exists {
