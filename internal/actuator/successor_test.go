@@ -1,0 +1,65 @@
+package actuator_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"testing"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+)
+
+// adding declares a server whose role updates only add.
+type adding struct{ *bed }
+
+func (a adding) Declared(ctx context.Context) (actuator.Declared, error) {
+	d, err := a.bed.Declared(ctx)
+	d.Capabilities.RoleUpdate = v1alpha1.RoleUpdateAdd
+	return d, err
+}
+
+// narrow gives the policy less to give.
+func (b *bed) narrow() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.policies[0].DeepCopy()
+	p.Spec.Access = []v1alpha1.AccessLevel{v1alpha1.AccessView}
+	p.Generation++
+	b.policies[0] = p
+}
+
+func TestARoleStaysUntilItsSuccessorHasItsMembers(t *testing.T) {
+	for name, fault := range map[string]airflowtest.Fault{
+		"the successor cannot be made":    airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodPost, rolesPath),
+		"its member cannot be moved":      airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodPatch, userPath),
+		"the move is accepted and undone": airflowtest.Unstored().On(http.MethodPatch, userPath),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.policy()
+			b.settled()
+			b.narrow()
+			b.sim.Inject(fault)
+			for range 2 {
+				if report := b.act.Pass(t.Context(), adding{b}, actuator.LookFull); report.Err == nil && len(report.Failures) == 0 {
+					t.Fatal("nothing failed: the test proves nothing")
+				}
+				b.wantAccess("alice", "finance_daily", true)
+			}
+			b.sim.Heal()
+			report := b.act.Pass(t.Context(), adding{b}, actuator.LookFull)
+			if report.Err != nil || len(report.Failures) > 0 {
+				t.Fatalf("%v %v", report.Err, report.Failures)
+			}
+			b.wantAccess("alice", "finance_daily", false) // she may look and no longer trigger
+			if _, left := b.sim.Role("finance"); left || !slices.Equal(b.sim.Holders("finance~g1"), []string{"alice"}) {
+				t.Errorf("the old role is left: %v; the successor is held by %v", left, b.sim.Holders("finance~g1"))
+			}
+			if len(report.Inventory) != 1 || report.Inventory[0].Name != "finance~g1" {
+				t.Errorf("the inventory is %v", report.Inventory)
+			}
+		})
+	}
+}
