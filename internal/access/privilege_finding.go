@@ -39,7 +39,8 @@ func findExcess(in *Input, d *Desired) findings {
 	}
 	for _, p := range in.Policies {
 		name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
-		if desire := d.Policies[name]; desire.Role != "" && desire.Refused == nil {
+		desire := d.Policies[name]
+		if _, managed := d.Roles[desire.Role]; managed && desire.Refused == nil {
 			f.policies[name] = policyFinding(in.release(), d, p, desire, people[name])
 		}
 	}
