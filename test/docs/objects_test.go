@@ -137,7 +137,7 @@ var (
 	dryRun  = []string{"annotate", "delete", "patch"}
 	asShown = []string{"describe", "get"}
 	// These need what is not there: pods, files, an operator.
-	notTried = []string{"apply", "create", "logs", "wait"}
+	notTried = []string{"apply", "create", "logs", "scale", "wait"}
 )
 
 var outOfCluster = regexp.MustCompile(`\s#.*$`)
