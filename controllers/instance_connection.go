@@ -37,6 +37,8 @@ type connection struct {
 	refused          bool
 
 	server    airflow.Server
+	probed    airflow.Server       // as its version told, when it was tried
+	found     airflow.Capabilities // what came of that
 	account   string
 	checkedAt time.Time
 

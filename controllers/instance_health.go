@@ -109,7 +109,28 @@ func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowIns
 	if err != nil {
 		return connectTrouble(err)
 	}
+	if afi.Spec.Mode == v1alpha1.ModeEnforce && afi.DeletionTimestamp.IsZero() {
+		if err := conn.probe(ctx); err != nil {
+			return connectTrouble(err)
+		}
+	}
 	conn.account, conn.checkedAt = account.Username, now
+	return nil
+}
+
+// probe finds out by trying what the server can do where its version does not tell: once for a version. Where somebody
+// has a role of the probe's name, what does no harm when it is wrong is taken.
+func (c *connection) probe(ctx context.Context) error {
+	if c.probed == c.server {
+		c.server.Capabilities = c.found
+		return nil
+	}
+	found, err := c.client.Probe(ctx, c.server)
+	if err != nil && !airflow.IsConflict(err) {
+		return err
+	}
+	c.probed, c.found = c.server, found
+	c.server.Capabilities = found
 	return nil
 }
 
@@ -125,7 +146,7 @@ func compatible(server airflow.Server) *trouble {
 	case server.FABProvider == "":
 		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, stalled: true,
 			message: "this Airflow does not list the provider apache-airflow-providers-fab, so that it is not known what it can do: install it as a package"}
-	case server.Capabilities == (airflow.Capabilities{}):
+	case !server.Supported():
 		return &trouble{condition: v1alpha1.ConditionCompatible, reason: v1alpha1.ReasonUnsupportedVersion, stalled: true,
 			message: fmt.Sprintf("Airflow %s with the fab provider %s cannot be governed: upgrade to a version that docs/airflow.md lists", server.Version, server.FABProvider)}
 	case server.Capabilities.Users == airflow.Fails:
