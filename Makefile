@@ -12,6 +12,8 @@ AIRFLOW_DIR ?= $(AIRFLOW_OAM_CACHE)/server
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 IMAGE ?= airflow-oam:$(VERSION)
 LDFLAGS := -s -w -X main.release=$(VERSION)
+# How many seeds each fault is tried with by make faults.
+SEEDS ?= 20
 # More arguments for go test, such as TEST="-run TestName -v".
 TEST ?=
 # Packages whose tests need the control plane, and those that start a real
@@ -63,6 +65,10 @@ test-real: controlplane airflow-install ## run the tests that start a real Airfl
 .PHONY: test-race
 test-race: controlplane ## run all but the real Airflow with the race detector (needs a C compiler)
 	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 $(GO_TEST) -race $$(go list ./... | grep -vE '$(AIRFLOW_TESTS)')
+
+.PHONY: faults
+faults: controlplane ## try each fault with SEEDS seeds and write the table of docs/reliability.md
+	@$(WITH_CONTROL_PLANE) FAULTS_SEEDS=$(SEEDS) FAULTS_REPORT="$(CURDIR)/docs/reliability.md" go test -count=1 -timeout 6h $(TEST) ./test/faults
 
 .PHONY: lint
 lint: ## run golangci-lint

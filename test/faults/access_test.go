@@ -1,0 +1,62 @@
+package faults_test
+
+import (
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+)
+
+// authFaults are those of authentication.
+func authFaults() []fault {
+	const while = 30 * time.Second
+	return []fault{
+		{number: "F47", title: "the token expires in the middle of a pass", lasts: while, strike: func(w *world) func(*world) {
+			var n atomic.Int32
+			return inject(w, airflowtest.Meanwhile(func() {
+				if n.Add(1)%5 == 0 {
+					w.sim.ExpireTokens()
+				}
+			}))
+		}},
+		{number: "F48", title: "401 and 403 \"Invalid JWT token\" by turns", lasts: while, strike: func(w *world) func(*world) {
+			var n atomic.Int32
+			return inject(w, airflowtest.Meanwhile(func() {
+				switch n.Add(1) % 8 {
+				case 0:
+					w.sim.ExpireTokens()
+				case 4:
+					w.sim.RejectTokens()
+				}
+			}))
+		}},
+		{number: "F49", title: "403 for an administrator", lasts: while, what: airflowAway, strike: injected(airflowtest.Status(403, "Forbidden"))},
+		{number: "F50", title: "the password is rotated in Airflow, and later in the Secret", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
+			w.struck()
+			w.passwords = append(w.passwords, "rotated-password")
+			w.sim.SetPassword(airflowtest.AdminUsername, "rotated-password")
+			w.sim.ExpireTokens()
+			return func(w *world) {
+				edit(w, &corev1.Secret{ObjectMeta: w.meta("airflow")}, func(s *corev1.Secret) { s.Data["password"] = []byte("rotated-password") })
+			}
+		}},
+		{number: "F51", title: "the Secret is deleted", lasts: while, strike: func(w *world) func(*world) {
+			w.struck()
+			w.delete(&corev1.Secret{ObjectMeta: w.meta("airflow")})
+			return func(w *world) { w.secret(airflowtest.AdminPassword) }
+		}},
+		{number: "F52", title: "the auth manager is another one (404)", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
+			missing := airflowtest.Fault{Name: "no such API", Answer: &airflowtest.Answer{Status: 404, ContentType: "text/html", Body: "<html></html>"}}
+			missing.Apply = airflowtest.Nothing
+			missing.If = func(r airflowtest.Request) bool { return len(r.Path) > 5 && r.Path[:6] == "/auth/" }
+			w.sim.ExpireTokens()
+			return inject(w, missing)
+		}},
+		{number: "F53", title: "500 from the token endpoint", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
+			w.sim.ExpireTokens()
+			return inject(w, airflowtest.Status(500, "Internal Server Error").On("POST", "/auth/token/cli"))
+		}},
+	}
+}

@@ -1,0 +1,244 @@
+package faults_test
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+// lead is how long before the end of a grant its access is taken away, beside the cache of Airflow; and how long after
+// any ending Airflow may store it still. docs/architecture.md promises both.
+const lead = time.Second
+
+// facts are what people did, kept apart from what the operator made of it: who may have what, from when until when.
+type facts struct {
+	world    *world
+	policies map[string][]policyVersion
+	grants   []*grantFact
+	others   []cause
+}
+
+type policyVersion struct {
+	at   time.Time
+	spec *v1alpha1.DagAccessPolicySpec // nil: there is no such policy
+}
+
+type grantFact struct {
+	name, person, policy string
+	uid                  types.UID
+	created              time.Time
+	terms                []termsVersion
+	dags                 []string
+	// ended is when people ended it, or the person ended to be the same; zero when nobody did.
+	ended time.Time
+}
+
+type termsVersion struct {
+	at        time.Time
+	starts    time.Time // zero: at its activation
+	duration  time.Duration
+	expiresAt time.Time // instead of a duration
+}
+
+func (v termsVersion) end(a *v1alpha1.Activation) time.Time {
+	switch {
+	case !v.expiresAt.IsZero():
+		return v.expiresAt
+	case !v.starts.IsZero():
+		return v.starts.Add(v.duration)
+	}
+	return a.At.Add(v.duration)
+}
+
+// cause is why somebody may have access, in a stretch of time.
+type cause struct {
+	// origin is the object that it comes from.
+	origin      string
+	person      string // empty: everybody
+	permissions []airflow.Permission
+	// from is when it may begin, due when it ends (zero: it lasts), and bound until when Airflow may store it.
+	from, due, bound time.Time
+}
+
+func newFacts(w *world) *facts { return &facts{world: w, policies: map[string][]policyVersion{}} }
+
+func (f *facts) grant(name string) *grantFact {
+	for _, g := range slices.Backward(f.grants) {
+		if g.name == name {
+			return g
+		}
+	}
+	f.world.t.Fatalf("no grant %s", name)
+	return nil
+}
+
+// deleted says whether a policy is not there any more.
+func (f *facts) deleted(policy string) bool {
+	versions := f.policies[policy]
+	return len(versions) == 0 || versions[len(versions)-1].spec == nil
+}
+
+// end notes that people ended a grant; what came first counts.
+func (g *grantFact) end(at time.Time) {
+	if g.ended.IsZero() || at.Before(g.ended) {
+		g.ended = at
+	}
+}
+
+// causes gives all causes there ever were.
+func (f *facts) causes() []cause {
+	out := slices.Clone(f.others)
+	for i := range out {
+		if !out[i].due.IsZero() {
+			out[i].bound = f.bound(out[i].from, out[i].due, false, longestWait)
+		}
+	}
+	for _, name := range sortedKeys(f.policies) {
+		versions := f.policies[name]
+		for i, v := range versions {
+			if v.spec == nil {
+				continue
+			}
+			var until time.Time
+			if i+1 < len(versions) {
+				until = versions[i+1].at
+			}
+			for _, member := range v.spec.Members {
+				out = append(out, f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, true))
+			}
+		}
+	}
+	activations := f.world.record.activations()
+	for _, g := range f.grants {
+		if a := activations[g.uid]; a != nil {
+			out = append(out, f.ofGrant(g, a)...)
+		}
+	}
+	return out
+}
+
+// ofGrant gives the causes of an activated grant: one for each version of its policy.
+func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
+	from := g.created
+	if start := g.terms[0].starts; start.After(from) {
+		from = start
+	}
+	until, edited := f.endOf(g, a)
+	var out []cause
+	versions := f.policies[g.policy]
+	for i, v := range versions {
+		begin, end, edit := from, until, edited
+		if v.at.After(begin) {
+			begin = v.at
+		}
+		if i+1 < len(versions) && (end.IsZero() || versions[i+1].at.Before(end)) {
+			end, edit = versions[i+1].at, true
+		}
+		if v.spec == nil {
+			break // and for good: a policy that comes again is another one
+		}
+		if !end.IsZero() && !end.After(begin) && begin.After(from) {
+			continue
+		}
+		var levels []v1alpha1.AccessLevel
+		for _, level := range a.Access {
+			if level == v1alpha1.AccessView || slices.Contains(v.spec.Access, level) {
+				levels = append(levels, level)
+			}
+		}
+		out = append(out, f.cause("grant "+g.name+" "+string(g.uid), g.person, levels, v.spec, g.dags, begin, end, edit))
+		if v.spec.Grants == nil {
+			break
+		}
+	}
+	return out
+}
+
+// endOf is when a grant is to be taken away, and whether people and not time ended it.
+func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation) (due time.Time, edit bool) {
+	early := f.world.ttl + lead
+	due = g.terms[0].end(a).Add(-early)
+	for _, v := range g.terms[1:] {
+		next := v.end(a).Add(-early)
+		switch {
+		case !v.at.Before(due): // too late
+		case next.Before(v.at):
+			due, edit = v.at, true
+		default:
+			due, edit = next, false
+		}
+	}
+	if !g.ended.IsZero() && g.ended.Before(due) {
+		return g.ended, true
+	}
+	return due, edit
+}
+
+func (f *facts) cause(origin, person string, levels []v1alpha1.AccessLevel, p *v1alpha1.DagAccessPolicySpec, only []string, from, due time.Time, edit bool) cause {
+	var ids []string
+	for _, id := range dags {
+		if covers(p, id) && (len(only) == 0 || slices.Contains(only, id)) {
+			ids = append(ids, id)
+		}
+	}
+	c := cause{origin: origin, person: person, from: from, due: due, permissions: wire(access.PermissionsFor("", levels, ids, nil))}
+	if !due.IsZero() {
+		c.bound = f.bound(due, due, edit, 0)
+	}
+	return c
+}
+
+// longestWait is the longest back-off while nothing is known to be overdue. What others did by hand is not known before
+// the next full comparison, so that it may take that much longer to be found after something stood in the way.
+const longestWait = time.Minute
+
+// bound is until when Airflow may store what is due to be taken away: a second longer, but where something stood in the
+// operator's way since it could first be done.
+func (f *facts) bound(since, due time.Time, edit bool, slack time.Duration) time.Time {
+	bound := due.Add(lead)
+	for again := true; again; {
+		again = false
+		for _, w := range f.world.blindness {
+			later := w.to.Add(grace[w.what] + slack)
+			if w.what == kubernetesAway && !edit || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
+				continue
+			}
+			bound, again = later, true
+		}
+	}
+	return bound
+}
+
+// covers says whether a policy selects a DAG; the policies here select by pattern.
+func covers(p *v1alpha1.DagAccessPolicySpec, id string) bool {
+	ids, _ := access.MatchDags(p.Dags, []access.Dag{{ID: id}})
+	return len(ids) > 0
+}
+
+func wire(in []access.Permission) []airflow.Permission {
+	out := make([]airflow.Permission, len(in))
+	for i, p := range in {
+		out[i] = airflow.Permission{Action: p.Action, Resource: p.Resource}
+	}
+	return out
+}
+
+// activations gives what each grant was given, as it was stored first.
+func (r *record) activations() map[types.UID]*v1alpha1.Activation {
+	out := map[types.UID]*v1alpha1.Activation{}
+	for _, v := range r.all() {
+		if g, ok := v.object.(*v1alpha1.AccessGrant); ok && g.Status.Activation != nil && out[g.UID] == nil {
+			out[g.UID] = g.Status.Activation
+		}
+	}
+	return out
+}
+
+// sameName compares names of people as Airflow does.
+func sameName(a, b string) bool { return strings.EqualFold(a, b) }

@@ -1,0 +1,110 @@
+package faults_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+)
+
+// fault is something that goes wrong while a scenario is played.
+type fault struct {
+	// number and title are those of the list of faults.
+	number, title string
+	// lasts is how long it goes on; 0 is a moment.
+	lasts time.Duration
+	// what it takes from the operator meanwhile; empty: nothing, and nothing may be late.
+	what blind
+	// excuse says in the table what may be late, where that is more than what says.
+	excuse string
+	// strike begins it, and gives what ends it; nil where nothing is to be ended.
+	strike func(w *world) (heal func(w *world))
+	// options change the simulated Airflow.
+	options func(*airflowtest.Options)
+	// stays is set for what people must mend: they may wait for their access, with a reason.
+	stays bool
+	// also is checked at the end, beside the invariants.
+	also func(w *world)
+	// only names the scenarios that it is tried with; all by default.
+	only []string
+
+	heal *func(*world)
+}
+
+func (f fault) begin(w *world) {
+	w.note("%s begins: %s", f.number, f.title)
+	if f.what != "" {
+		w.blindFor(f.what, f.lasts)
+	}
+	*f.heal = f.strike(w)
+}
+
+func (f fault) end(w *world) {
+	w.note("%s is over", f.number)
+	if heal := *f.heal; heal != nil {
+		heal(w)
+	}
+}
+
+// TestFaults is the matrix: each fault with each seed, and the scenario that is the seed's turn.
+func TestFaults(t *testing.T) {
+	board.expect(len(seeds(t)) * len(faults()))
+	for _, seed := range seeds(t) {
+		for i, f := range faults() {
+			s := f.turn(int(seed) + i)
+			t.Run(fmt.Sprintf("%s %s/%s/seed %d", f.number, f.title, s.name, seed), func(t *testing.T) {
+				t.Parallel()
+				try(t, f, s, seed)
+			})
+		}
+	}
+}
+
+// turn is the scenario of a run.
+func (f fault) turn(n int) scenario {
+	var mine []scenario
+	for _, s := range scenarios {
+		if len(f.only) == 0 || slices.Contains(f.only, s.name) {
+			mine = append(mine, s)
+		}
+	}
+	return mine[n%len(mine)]
+}
+
+// faults are all faults of the matrix.
+func faults() []fault {
+	return slices.Concat(kubernetesFaults(), processFaults(), httpFaults(), airflowFaults(), authFaults(), timeFaults(), gitFaults(), abuseFaults())
+}
+
+// try is one run: a world, a scenario, a fault, and all checks.
+func try(t *testing.T, f fault, s scenario, seed uint64) {
+	t.Helper()
+	var options airflowtest.Options
+	if f.options != nil {
+		f.options(&options)
+	}
+	f.heal = new(func(*world))
+	w := newWorld(t, seed, options)
+	outcome := result{fault: f, scenario: s.name, seed: seed}
+	defer func() {
+		outcome.failures, outcome.struck = w.failures, w.strikes
+		if t.Failed() {
+			w.tell()
+			outcome.failed = true
+		}
+		board.add(outcome)
+	}()
+	w.play(s, f)
+	if w.strikes == 0 {
+		w.wrong("the fault did not take effect")
+	}
+	w.effective(f.stays)
+	w.stable()
+	w.history()
+	w.bounded()
+	if f.also != nil {
+		f.also(w)
+	}
+}

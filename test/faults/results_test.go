@@ -1,0 +1,147 @@
+package faults_test
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// result is what one run showed.
+type result struct {
+	fault    fault
+	scenario string
+	seed     uint64
+	struck   int
+	failed   bool
+	failures []string
+}
+
+// results are those of all runs.
+type results struct {
+	mu    sync.Mutex
+	all   []result
+	began time.Time
+	want  int
+}
+
+// expect says how many runs there will be.
+func (r *results) expect(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.want, r.began = n, time.Now()
+}
+
+// add takes in a result, and tells from time to time how far the runs are.
+func (r *results) add(one result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, one)
+	const often = 50
+	if len(r.all)%often == 0 {
+		fmt.Fprintf(os.Stdout, "%d of %d runs after %s, %d failed\n", len(r.all), r.want, time.Since(r.began).Round(time.Second), r.failed())
+	}
+}
+
+func (r *results) failed() (n int) {
+	for _, one := range r.all {
+		if one.failed {
+			n++
+		}
+	}
+	return n
+}
+
+const (
+	tableBegin = "<!-- results: begin -->"
+	tableEnd   = "<!-- results: end -->"
+)
+
+// write puts the table into a page, between its marks.
+func (r *results) write(path string) error {
+	page, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	head, rest, ok := bytes.Cut(page, []byte(tableBegin))
+	_, tail, closed := bytes.Cut(rest, []byte(tableEnd))
+	if !ok || !closed {
+		return fmt.Errorf("%s has no marks %s and %s", path, tableBegin, tableEnd)
+	}
+	page = slices.Concat(head, []byte(tableBegin+"\n"+r.table()), []byte(tableEnd), tail)
+	return os.WriteFile(path, page, 0o644)
+}
+
+// table has a row for each fault.
+func (r *results) table() string {
+	type row struct {
+		fault         fault
+		runs, failed  int
+		struck        int
+		seeds, played map[string]bool
+	}
+	var (
+		rows  = map[string]*row{}
+		order []string
+		seeds = map[string]bool{}
+	)
+	for _, one := range r.all {
+		key := one.fault.number + " " + one.fault.title
+		if rows[key] == nil {
+			rows[key] = &row{fault: one.fault, seeds: map[string]bool{}, played: map[string]bool{}}
+			order = append(order, key)
+		}
+		found := rows[key]
+		seed := strconv.FormatUint(one.seed, 10)
+		found.seeds[seed], found.played[one.scenario], seeds[seed] = true, true, true
+		found.runs++
+		found.struck += one.struck
+		if one.failed {
+			found.failed++
+		}
+	}
+	slices.SortFunc(order, func(a, b string) int {
+		return cmp.Or(cmp.Compare(ordinal(rows[a].fault), ordinal(rows[b].fault)), cmp.Compare(a, b))
+	})
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d faults, %d seeds, %d runs, %d failed.\n\n", len(order), len(seeds), len(r.all), r.failed())
+	out.WriteString("| | Fault | Scenarios | Seeds | Took effect | May be late | Result |\n|---|---|---|--:|--:|---|---|\n")
+	for _, key := range order {
+		f := rows[key]
+		verdict := "holds"
+		if f.failed > 0 {
+			verdict = fmt.Sprintf("**fails in %d of %d**", f.failed, f.runs)
+		}
+		fmt.Fprintf(&out, "| %s | %s | %s | %d | %d | %s | %s |\n", f.fault.number, f.fault.title,
+			strings.Join(sortedKeys(f.played), ", "), len(f.seeds), f.struck, f.fault.late(), verdict)
+	}
+	return out.String()
+}
+
+// late says in the table what a fault may make late.
+func (f fault) late() string {
+	switch {
+	case f.excuse != "":
+		return f.excuse
+	case f.what == airflowAway:
+		return "all endings, while it lasts"
+	case f.what == kubernetesAway:
+		return "what people end, while it lasts"
+	case f.what == processAway:
+		return "all endings, until a process runs"
+	}
+	return "nothing"
+}
+
+func ordinal(f fault) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(f.number, "F"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
