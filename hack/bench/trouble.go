@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -206,8 +207,8 @@ func (o *operation) randomly(of, all int, statuses ...int) func() {
 		if status == http.StatusInternalServerError {
 			fault = airflowtest.Status(status, "Internal Server Error")
 		}
-		rest := all*len(statuses) - of*i // the first that matches befalls a request: each must be as likely
-		fault.If = func(airflowtest.Request) bool { return o.chance(of, rest) }
+		others := all*len(statuses) - of*i // the first that matches befalls a request: each must be as likely
+		fault.If = func(airflowtest.Request) bool { return o.chance(of, others) }
 		faults = append(faults, o.sim.Inject(fault))
 	}
 	return func() {
@@ -218,7 +219,7 @@ func (o *operation) randomly(of, all int, statuses ...int) func() {
 }
 
 func (o *operation) throttle(of, all int) func() {
-	fault := airflowtest.Throttled(fmt.Sprint(int(retryAfter.Seconds())))
+	fault := airflowtest.Throttled(strconv.Itoa(int(retryAfter.Seconds())))
 	fault.If = func(airflowtest.Request) bool { return o.chance(of, all) }
 	fault.Before = func() {
 		o.mu.Lock()

@@ -20,6 +20,9 @@ type batch struct {
 	read    chan error // of the reading before the writes
 }
 
+// ready waits until the users were read.
+func (b *batch) ready() error { return <-b.read }
+
 // applyMembers writes users' roles. Each user is read at most sliceTime before, and read back. While one batch is
 // written the next is read and the one before is read back, so that no place for a request stays empty.
 func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
@@ -32,7 +35,7 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 	)
 	for next != nil {
 		now := next
-		if err := <-now.read; err != nil {
+		if err := now.ready(); err != nil {
 			crew.end(err)
 			break
 		}
@@ -44,7 +47,7 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 			}
 			if !p.writeMember(ctx, crew, now, i, step) {
 				if next != nil {
-					_ = <-next.read // its goroutine must not outlive the phase
+					_ = next.ready() // its goroutine must not outlive the phase
 				}
 				next = nil
 				break

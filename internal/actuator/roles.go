@@ -194,11 +194,11 @@ func (p *pass) learnUnknown(ctx context.Context, dag string) error {
 		return nil
 	}
 	list, err := p.airflow.Permissions(ctx)
-	switch {
-	case fatal(err):
+	if fatal(err) {
 		return err
-	case err != nil || !list.Complete:
-		return nil
+	}
+	if err != nil || !list.Complete {
+		return nil //nolint:nilerr // then each is found out by a refused write
 	}
 	known := map[string]bool{}
 	for _, pair := range list.Items {

@@ -14,7 +14,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
-
 // crowd declares a policy with many standing members.
 func (b *bed) crowd(many int) {
 	b.Helper()
