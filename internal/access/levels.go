@@ -51,11 +51,11 @@ var bundles = map[v1alpha1.AccessLevel]bundle{
 }
 
 // bundles2 is the table of levels for Airflow 2.10 and later with fab 1.3 and later. What a person may do to task
-// instances is asked of the one DAG there, too, so that EditTasks needs no right on the runs of all DAGs.
+// instances is asked of the one DAG there, too, so that EditTasks needs no right on the runs of all DAGs. View leaves
+// DAG Dependencies out: their page shows all DAGs (seen on 2.11), and no page of one DAG needs them.
 var bundles2 = map[v1alpha1.AccessLevel]bundle{
 	v1alpha1.AccessView: {dag: []string{canRead}, run: []string{canRead}, global: []Permission{
-		{canRead, "Task Instances"}, website, {canRead, "DAG Dependencies"}, {canRead, "DAG Warnings"},
-		{menuAccess, "DAGs"}, {menuAccess, "Browse"}, {menuAccess, "DAG Dependencies"},
+		{canRead, "Task Instances"}, website, {canRead, "DAG Warnings"}, {menuAccess, "DAGs"},
 	}},
 	v1alpha1.AccessViewLogs:   {global: []Permission{{canRead, "Task Logs"}}},
 	v1alpha1.AccessViewCode:   {global: []Permission{{canRead, "DAG Code"}}},

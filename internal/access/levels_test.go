@@ -58,7 +58,7 @@ func TestPermissionsOfAirflow3(t *testing.T) {
 func TestPermissionsOfAirflow2(t *testing.T) {
 	const model = v1alpha1.PermissionModelAirflow2
 	view := []Permission{
-		{menuAccess, "Browse"}, {canRead, "DAG Dependencies"}, {menuAccess, "DAG Dependencies"}, {canRead, "DAG Run:x"},
+		{canRead, "DAG Run:x"},
 		{canRead, "DAG Warnings"}, {canRead, "DAG:x"}, {menuAccess, "DAGs"}, {canRead, "Task Instances"}, {canRead, "Website"},
 	}
 	edit := Permission{canEdit, "DAG:x"}

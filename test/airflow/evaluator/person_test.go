@@ -17,13 +17,9 @@ func (w *world) give(s set) {
 	if !w.replace {
 		var names []string
 		for _, ps := range s.roles {
-			names = append(names, w.makeRole(ps))
+			names = append(names, w.roleOf(ps))
 		}
 		w.hold(names)
-		for _, name := range w.roles {
-			w.as(http.MethodDelete, "/auth/fab/v1/roles/"+name, nil, nil)
-		}
-		w.roles = names
 		return
 	}
 	for len(w.roles) < slots {
@@ -40,6 +36,16 @@ func (w *world) give(s set) {
 			w.held[name] = ps
 		}
 	}
+}
+
+// roleOf is a role that holds these permissions: it is made once, because roles cost time on servers that only add.
+func (w *world) roleOf(ps []access.Permission) string {
+	w.Helper()
+	key := fmt.Sprint(ps)
+	if w.byContent[key] == "" {
+		w.byContent[key] = w.makeRole(ps)
+	}
+	return w.byContent[key]
 }
 
 func (w *world) makeRole(ps []access.Permission) string {
