@@ -11,10 +11,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	. "github.com/onsi/gomega"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/airflow-oam/airflow-oam/hack/stage"
 )
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard()) // of what starts the control plane; the operator has a log of its own
+	os.Exit(m.Run())
+}
 
 func TestOperatorOnRealAirflow(t *testing.T) {
 	for _, of := range generations {
