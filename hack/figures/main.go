@@ -1,5 +1,5 @@
-// Command figures measures on a real Airflow how long a grant takes to work after kubectl apply, and when the last call
-// succeeds relative to its end. It prints the rows of the table in docs/performance.md.
+// Command figures measures on real Airflows how long a grant takes to work after kubectl apply, when the last call
+// succeeds relative to its end, and what a pass costs on each release. It prints the tables of docs/performance.md.
 package main
 
 import (
@@ -56,9 +56,19 @@ spec:
 
 func main() {
 	people := flag.Int("people", 8, "people who are given a grant at the same time")
+	only := flag.String("only", "", "grants or passes; both by default")
+	roles := flag.Int("roles", 100, "roles of the table of passes")
+	users := flag.Int("users", 300, "people of the table of passes")
+	versions := flag.String("versions", "3.3.2,3.2.2,2.11.2", "releases of the table of passes")
 	flag.Parse()
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *people)
+	var err error
+	if *only != "passes" {
+		err = run(ctx, *people)
+	}
+	if err == nil && *only != "grants" {
+		err = converge(ctx, *roles, *users, strings.Split(*versions, ","))
+	}
 	cancel()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "figures:", err)
