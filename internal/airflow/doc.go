@@ -23,6 +23,7 @@
 //   - A write is sent at most once, but for an answer that proves that Airflow
 //     refused to look at it (its token or session was rejected). Where a write may have
 //     taken effect although it failed, [MaybeApplied] says so.
-//   - The client does not wait and does not retry: Retry-After is handed to the
-//     caller by [RetryAfter].
+//   - The client does not wait. A reading that the server failed at is made again
+//     at once, a few times; a write never. Retry-After is handed to the caller by
+//     [RetryAfter].
 package airflow

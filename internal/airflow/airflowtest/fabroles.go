@@ -84,22 +84,17 @@ func (s *Sim) patchRole(in *incoming) *response {
 	if r == nil {
 		return roleMissing(in.args["name"])
 	}
-	setActions, setName := sent, true
-	if mask := in.URL.Query().Get("update_mask"); mask != "" {
-		setActions, setName = false, false
-		for field := range strings.SplitSeq(mask, ",") {
-			switch strings.TrimSpace(field) {
-			case "":
-			case "actions", "permissions":
-				setActions = sent
-			case "name":
-				setName = true
-			default:
-				return detail(http.StatusBadRequest, "'"+strings.TrimSpace(field)+"' in update_mask is unknown")
-			}
-		}
+	setActions, setName, refusal := roleMask(in.URL.Query().Get("update_mask"), sent)
+	if refusal != nil {
+		return refusal
 	}
 	answer := roleBody{Name: r.name, Actions: pairsOf(r.permissions)}
+	if !sent && s.generation.Does.RoleUpdate == airflow.RoleUpdateAdd {
+		answer.Actions = pairsOf(nil)
+	}
+	if sent && s.generation.Does.RoleUpdate == airflow.RoleUpdateAdd {
+		setActions = true // whatever the mask says
+	}
 	if setActions {
 		asked := permissionsOf(body.Actions)
 		if refusal := s.unknownPair(asked); refusal != nil {
@@ -117,10 +112,32 @@ func (s *Sim) patchRole(in *incoming) *response {
 	return ok(answer)
 }
 
+// roleMask says what of a role is to be changed.
+func roleMask(mask string, sent bool) (actions, name bool, refusal *response) {
+	if mask == "" {
+		return sent, true, nil
+	}
+	for field := range strings.SplitSeq(mask, ",") {
+		switch field = strings.TrimSpace(field); field {
+		case "":
+		case "actions", "permissions":
+			actions = sent
+		case "name":
+			name = true
+		default:
+			return false, false, detail(http.StatusBadRequest, "'"+field+"' in update_mask is unknown")
+		}
+	}
+	return actions, name, nil
+}
+
 func (s *Sim) deleteRole(in *incoming) *response {
 	r := s.store.roleByName[in.args["name"]]
 	if r == nil {
 		return roleMissing(in.args["name"])
+	}
+	if s.generation.keepsRole() {
+		return detail(http.StatusInternalServerError, "Internal Server Error")
 	}
 	in.tx.deleteRole(r)
 	return ok(nil)

@@ -239,7 +239,8 @@ func (s *Sim) serve(in *incoming, path string, apply Apply) *response {
 	if in.route == nil {
 		return s.unknown(in.Method, path)
 	}
-	if in.route.mutating || in.route.locked {
+	syncs := s.generation.AddsWebsite && strings.HasPrefix(in.route.endpoint, "/auth/fab/")
+	if in.route.mutating || in.route.locked || syncs {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 	} else {
@@ -256,6 +257,17 @@ func (s *Sim) serve(in *incoming, path string, apply Apply) *response {
 			return detail(http.StatusForbidden, "Forbidden")
 		}
 	}
+	if refusal := s.generation.refuses(in.route); refusal != nil {
+		return refusal
+	}
+	if syncs {
+		s.addWebsite()
+	}
+	return s.commit(in, apply)
+}
+
+// commit lets the route do its work, as far as a fault lets it.
+func (s *Sim) commit(in *incoming, apply Apply) *response {
 	if in.route.mutating {
 		by := "(nobody)"
 		if in.user != nil {
@@ -267,6 +279,9 @@ func (s *Sim) serve(in *incoming, path string, apply Apply) *response {
 	answer := in.route.serve(s, in)
 	if in.tx != nil && apply == RollBack {
 		in.tx.rollback()
+	}
+	if s.generation.fails(in.route, answer) {
+		return detail(http.StatusInternalServerError, "Internal Server Error")
 	}
 	return answer
 }
