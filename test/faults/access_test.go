@@ -21,7 +21,7 @@ func authFaults() []fault {
 				}
 			}))
 		}},
-		{number: "F48", title: "401 and 403 \"Invalid JWT token\" by turns", lasts: while, strike: func(w *world) func(*world) {
+		{number: "F48", title: "401 and 403 \"Invalid JWT token\" by turns", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
 			var n atomic.Int32
 			return inject(w, airflowtest.Meanwhile(func() {
 				switch n.Add(1) % 8 {

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/yaml"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -21,9 +21,9 @@ import (
 
 // quiet is a moment at which nothing was to be done.
 type quiet struct {
-	seq    int             // the last change of Airflow
-	at     time.Time       // when
-	claims map[string]bool // what objects say is in place, by origin of a cause
+	seq    int              // the last change of Airflow
+	at     time.Time        // when
+	claims map[string]int64 // the generation of which objects say that it is in place, by origin of a cause
 }
 
 // calm notes a quiet moment.
@@ -35,17 +35,23 @@ func (w *world) calm() {
 	w.quiets = append(w.quiets, q)
 }
 
-// claims says of each object whether its newest version claims that its access is in place.
-func (r *record) claims() map[string]bool {
+// claims gives the objects whose newest version claims that its access is in place.
+func (r *record) claims() map[string]int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	out := map[string]bool{}
+	out := map[string]int64{}
+	claim := func(origin string, generation int64, claims bool) {
+		delete(out, origin)
+		if claims {
+			out[origin] = generation
+		}
+	}
 	for _, v := range r.versions {
 		switch o := v.object.(type) {
 		case *v1alpha1.AccessGrant:
-			out["grant "+o.Name+" "+string(o.UID)] = !v.deleted && o.Status.Phase == v1alpha1.GrantActive && isTrue(o.Status.Conditions, v1alpha1.ConditionActive)
+			claim("grant "+o.Name+" "+string(o.UID), o.Generation, !v.deleted && o.Status.Phase == v1alpha1.GrantActive && isTrue(o.Status.Conditions, v1alpha1.ConditionActive))
 		case *v1alpha1.DagAccessPolicy:
-			out["policy "+o.Name] = !v.deleted && o.Status.ObservedGeneration == o.Generation && isTrue(o.Status.Conditions, v1alpha1.ConditionReady)
+			claim("policy "+o.Name, o.Generation, !v.deleted && o.Status.ObservedGeneration == o.Generation && isTrue(o.Status.Conditions, v1alpha1.ConditionReady))
 		}
 	}
 	return out
@@ -147,7 +153,8 @@ func (w *world) kept(person string, q airflowtest.Check, span airflowtest.Span, 
 		}
 	}
 	for _, c := range causes {
-		established := before.claims[c.origin] && !c.from.After(before.at) && (c.due.IsZero() || !c.due.Before(before.at))
+		generation, claimed := before.claims[c.origin]
+		established := claimed && generation >= c.generation && !c.from.After(before.at) && (c.due.IsZero() || !c.due.Before(before.at))
 		if !established || !airflowtest.Allows(c.permissions, q) {
 			continue
 		}
@@ -322,7 +329,8 @@ func (w *world) stable() {
 	if n := w.kubernetesWrites() - writes; n > 0 {
 		var lines []string
 		for _, p := range w.processes {
-			lines = append(lines, p.gate.writes(max(0, len(p.gate.writes(0))-n))...)
+			all := p.gate.writes(0)
+			lines = append(lines, all[max(0, len(all)-n):]...)
 		}
 		w.wrong("I5: %d writes to Kubernetes in a steady state: %v; events: %v", n, lines, w.events())
 	}
@@ -350,7 +358,7 @@ func (w *world) secrets() {
 	}
 	look("the log", w.log.String())
 	for _, v := range w.record.all() {
-		text, err := yaml.Marshal(v.object)
+		text, err := json.Marshal(v.object)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -25,8 +25,9 @@ type facts struct {
 }
 
 type policyVersion struct {
-	at   time.Time
-	spec *v1alpha1.DagAccessPolicySpec // nil: there is no such policy
+	at         time.Time
+	spec       *v1alpha1.DagAccessPolicySpec // nil: there is no such policy
+	generation int64
 }
 
 type grantFact struct {
@@ -62,6 +63,8 @@ type cause struct {
 	origin      string
 	person      string // empty: everybody
 	permissions []airflow.Permission
+	// generation of the policy that it is of.
+	generation int64
 	// from is when it may begin, due when it ends (zero: it lasts), and bound until when Airflow may store it.
 	from, due, bound time.Time
 }
@@ -96,7 +99,7 @@ func (f *facts) causes() []cause {
 	out := slices.Clone(f.others)
 	for i := range out {
 		if !out[i].due.IsZero() {
-			out[i].bound = f.bound(out[i].from, out[i].due, false, longestWait)
+			out[i].bound = f.bound(out[i].from, out[i].due, byOthers)
 		}
 	}
 	for _, name := range sortedKeys(f.policies) {
@@ -110,7 +113,9 @@ func (f *facts) causes() []cause {
 				until = versions[i+1].at
 			}
 			for _, member := range v.spec.Members {
-				out = append(out, f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, true))
+				c := f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, byPolicy)
+				c.generation = v.generation
+				out = append(out, c)
 			}
 		}
 	}
@@ -129,16 +134,16 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 	if start := g.terms[0].starts; start.After(from) {
 		from = start
 	}
-	until, edited := f.endOf(g, a)
+	until, ending := f.endOf(g, a)
 	var out []cause
 	versions := f.policies[g.policy]
 	for i, v := range versions {
-		begin, end, edit := from, until, edited
+		begin, end, how := from, until, ending
 		if v.at.After(begin) {
 			begin = v.at
 		}
 		if i+1 < len(versions) && (end.IsZero() || versions[i+1].at.Before(end)) {
-			end, edit = versions[i+1].at, true
+			end, how = versions[i+1].at, byPolicy
 		}
 		if v.spec == nil {
 			break // and for good: a policy that comes again is another one
@@ -152,7 +157,7 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 				levels = append(levels, level)
 			}
 		}
-		out = append(out, f.cause("grant "+g.name+" "+string(g.uid), g.person, levels, v.spec, g.dags, begin, end, edit))
+		out = append(out, f.cause("grant "+g.name+" "+string(g.uid), g.person, levels, v.spec, g.dags, begin, end, how))
 		if v.spec.Grants == nil {
 			break
 		}
@@ -160,8 +165,8 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 	return out
 }
 
-// endOf is when a grant is to be taken away, and whether people and not time ended it.
-func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation) (due time.Time, edit bool) {
+// endOf is when a grant is to be taken away, and what ends it.
+func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation) (due time.Time, how ending) {
 	early := f.world.ttl + lead
 	due = g.terms[0].end(a).Add(-early)
 	for _, v := range g.terms[1:] {
@@ -169,18 +174,18 @@ func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation) (due time.Time, edit
 		switch {
 		case !v.at.Before(due): // too late
 		case next.Before(v.at):
-			due, edit = v.at, true
+			due, how = v.at, byPeople
 		default:
-			due, edit = next, false
+			due, how = next, byTime
 		}
 	}
 	if !g.ended.IsZero() && g.ended.Before(due) {
-		return g.ended, true
+		return g.ended, byPeople
 	}
-	return due, edit
+	return due, how
 }
 
-func (f *facts) cause(origin, person string, levels []v1alpha1.AccessLevel, p *v1alpha1.DagAccessPolicySpec, only []string, from, due time.Time, edit bool) cause {
+func (f *facts) cause(origin, person string, levels []v1alpha1.AccessLevel, p *v1alpha1.DagAccessPolicySpec, only []string, from, due time.Time, how ending) cause {
 	var ids []string
 	for _, id := range dags {
 		if covers(p, id) && (len(only) == 0 || slices.Contains(only, id)) {
@@ -189,24 +194,41 @@ func (f *facts) cause(origin, person string, levels []v1alpha1.AccessLevel, p *v
 	}
 	c := cause{origin: origin, person: person, from: from, due: due, permissions: wire(access.PermissionsFor("", levels, ids, nil))}
 	if !due.IsZero() {
-		c.bound = f.bound(due, due, edit, 0)
+		c.bound = f.bound(due, due, how)
 	}
 	return c
 }
 
-// longestWait is the longest back-off while nothing is known to be overdue. What others did by hand is not known before
-// the next full comparison, so that it may take that much longer to be found after something stood in the way.
+// ending is what ends a cause.
+type ending int
+
+const (
+	// byTime: the time of a grant is over.
+	byTime ending = iota
+	// byPeople: a grant is revoked, deleted or shortened.
+	byPeople
+	// byPolicy: a policy is changed or deleted.
+	byPolicy
+	// byOthers: what others gave by hand is found in the next full comparison.
+	byOthers
+)
+
+// longestWait is the longest back-off while no grant is known to be overdue. Neither what others did by hand nor what a
+// policy gives no more makes it shorter.
 const longestWait = time.Minute
 
 // bound is until when Airflow may store what is due to be taken away: a second longer, but where something stood in the
 // operator's way since it could first be done.
-func (f *facts) bound(since, due time.Time, edit bool, slack time.Duration) time.Time {
+func (f *facts) bound(since, due time.Time, how ending) time.Time {
 	bound := due.Add(lead)
 	for again := true; again; {
 		again = false
 		for _, w := range f.world.blindness {
-			later := w.to.Add(grace[w.what] + slack)
-			if w.what == kubernetesAway && !edit || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
+			later := w.to.Add(grace[w.what])
+			if how == byOthers || how == byPolicy && w.what == airflowAway {
+				later = w.to.Add(longestWait + lead)
+			}
+			if w.what == kubernetesAway && how == byTime || w.what == clocksApart && how != byPolicy || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
 				continue
 			}
 			bound, again = later, true

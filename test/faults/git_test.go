@@ -113,7 +113,7 @@ func gitFaults() []fault {
 				}}
 				w.create(policy)
 				if name == "first" {
-					w.facts.policies[name] = []policyVersion{{w.now(), &policy.Spec}}
+					w.facts.policies[name] = []policyVersion{{w.now(), &policy.Spec, policy.Generation}}
 					w.run(2 * time.Second)
 				}
 			}
@@ -129,7 +129,7 @@ func (w *world) remember(o client.Object) {
 	case *v1alpha1.AccessGrant:
 		w.facts.grant(x.Name).end(w.now())
 	case *v1alpha1.DagAccessPolicy:
-		w.facts.policies[x.Name] = append(w.facts.policies[x.Name], policyVersion{w.now(), nil})
+		w.facts.policies[x.Name] = append(w.facts.policies[x.Name], policyVersion{at: w.now()})
 	}
 }
 

@@ -97,7 +97,7 @@ func (w *world) policy(name, pattern string, levels []v1alpha1.AccessLevel, memb
 		policy.Spec.Members = append(policy.Spec.Members, v1alpha1.Subject{Username: member})
 	}
 	w.create(policy)
-	w.facts.policies[name] = append(w.facts.policies[name], policyVersion{w.now(), &policy.Spec})
+	w.facts.policies[name] = append(w.facts.policies[name], policyVersion{w.now(), &policy.Spec, policy.Generation})
 	w.note("policy %s is made: %v on %s for %v", name, levels, pattern, members)
 }
 
@@ -107,7 +107,7 @@ func (w *world) editPolicy(name, what string, change func(*v1alpha1.DagAccessPol
 	if w.facts.deleted(name) || !edit(w, policy, func(p *v1alpha1.DagAccessPolicy) { change(&p.Spec) }) {
 		return
 	}
-	w.facts.policies[name] = append(w.facts.policies[name], policyVersion{w.now(), policy.Spec.DeepCopy()})
+	w.facts.policies[name] = append(w.facts.policies[name], policyVersion{w.now(), policy.Spec.DeepCopy(), policy.Generation})
 	w.note("policy %s: %s", name, what)
 }
 
@@ -116,7 +116,7 @@ func (w *world) deletePolicy(name string) {
 	if w.facts.deleted(name) || !w.delete(&v1alpha1.DagAccessPolicy{ObjectMeta: w.meta(name)}) {
 		return
 	}
-	w.facts.policies[name] = append(w.facts.policies[name], policyVersion{w.now(), nil})
+	w.facts.policies[name] = append(w.facts.policies[name], policyVersion{at: w.now()})
 	w.note("policy %s is deleted", name)
 }
 
