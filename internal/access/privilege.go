@@ -264,8 +264,9 @@ func (h *holdings) gives(u *User, role string) bool {
 	return managed && h.managed[role] && (!desired.Frozen || slices.Contains(u.Roles, role))
 }
 
-// byAge orders causes by age, then by name.
+// byAge orders causes by age. Times are whole seconds: in the same one standing access comes before grants, so that
+// making a policy and a grant together has one outcome; then names decide.
 func byAge(a, b cause) int {
-	return cmp.Or(a.since.Compare(b.since), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name),
+	return cmp.Or(a.since.Compare(b.since), cmp.Compare(min(len(a.grant), 1), min(len(b.grant), 1)), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name),
 		strings.Compare(string(a.grant), string(b.grant)))
 }

@@ -447,3 +447,15 @@ func BenchmarkEnforce(b *testing.B) {
 		}
 	}
 }
+
+func TestStandingAccessIsOlderThanAGrantOfTheSameSecond(t *testing.T) {
+	standing := cause{role: "r", since: testNow, namespace: "data", name: "zebra"}
+	grant := cause{role: "q", since: testNow, namespace: "data", name: "ant", grant: "uid"}
+	if byAge(standing, grant) >= 0 || byAge(grant, standing) <= 0 {
+		t.Error("the name decides")
+	}
+	grant.since = testNow.Add(-time.Second)
+	if byAge(grant, standing) >= 0 {
+		t.Error("age does not decide")
+	}
+}
