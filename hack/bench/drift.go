@@ -11,7 +11,9 @@ import (
 )
 
 // generations are the kinds of servers of P3.
-func generations() []airflowtest.Generation { return []airflowtest.Generation{airflowtest.Airflow33} }
+func generations() []airflowtest.Generation {
+	return []airflowtest.Generation{airflowtest.Airflow33, airflowtest.Airflow32}
+}
 
 // drift changes one percent of the roles and of the people as others might: half of them have something taken away, half
 // are given something. It gives the least number of writes that undo it.
