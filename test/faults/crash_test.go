@@ -98,12 +98,7 @@ func processFaults() []fault {
 			w.sim.Inject(f.For(1))
 			return nil
 		}},
-		{number: "F17", title: "two leaders for half a minute", lasts: 30 * time.Second, strike: func(w *world) func(*world) {
-			w.struck()
-			old := w.processes[0]
-			w.start()
-			return func(*world) { old.stop() }
-		}},
+		{number: "F17", title: "two leaders for half a minute", lasts: 30 * time.Second, strike: twoLeaders},
 		crash("F18", "killed during a full comparison", func(w *world) func(*world) {
 			list := airflowtest.Fault{Skip: w.random.IntN(3)}
 			list.If = func(r airflowtest.Request) bool {
@@ -125,6 +120,14 @@ func processFaults() []fault {
 		}},
 		{number: "F67", title: "uninstalled with the kinds, and installed again", lasts: time.Minute, what: processAway, strike: reinstalled},
 	}
+}
+
+// twoLeaders starts a second process, and later stops the first.
+func twoLeaders(w *world) func(*world) {
+	w.struck()
+	old := w.processes[0]
+	w.start()
+	return func(*world) { old.stop() }
 }
 
 // reinstalled removes the operator with all its objects, as deleting the kinds by force does, and later installs it

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/test/controlplane"
 )
 
 // everyProcess does something to each process there is and will be, until it is called off.
@@ -99,6 +100,7 @@ func kubernetesFaults() []fault {
 		{number: "F7", title: "429 from the API server", lasts: 5 * time.Second, what: kubernetesAway, strike: every(4, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, 1)},
 		{number: "F8", title: "the API server is away for 60 s", lasts: time.Minute, what: kubernetesAway, strike: away},
 		{number: "F9", title: "finalizers are removed by force", strike: done(forced)},
+		{number: "F10", title: "inventory, spent grants and histories are pruned by an older schema", strike: done(pruned)},
 	}
 }
 
@@ -144,6 +146,29 @@ func forced(w *world) {
 	edit(w, &v1alpha1.DagAccessPolicy{ObjectMeta: w.meta("marketing")}, func(p *v1alpha1.DagAccessPolicy) { p.Finalizers = nil })
 	w.everyProcess(func(p *process) { p.gate.release() })
 	w.preparing = nil
+}
+
+// pruned takes fields out of statuses that an older schema would not know.
+func pruned(w *world) {
+	operator, err := client.New(controlplane.AsOperator(plane), client.Options{Scheme: scheme})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, o := range w.stored() {
+		before := o.DeepCopyObject().(client.Object)
+		switch x := o.(type) {
+		case *v1alpha1.AirflowInstance:
+			x.Status.ManagedRoles, x.Status.Spent, x.Status.Held = nil, nil, nil
+		case *v1alpha1.DagAccessPolicy:
+			x.Status.History = nil
+		case *v1alpha1.AccessGrant:
+			x.Status.History = nil
+		}
+		if err := operator.Status().Patch(w.t.Context(), o, client.MergeFrom(before)); err != nil {
+			w.fatal("prune %s: %v", o.GetName(), err)
+		}
+	}
+	w.dirty = true
 }
 
 // requestFor is the key of an object.

@@ -1,0 +1,40 @@
+package faults_test
+
+import (
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+)
+
+// adding is an Airflow whose role updates only add, and which adds a right to every role by itself.
+func adding(o *airflowtest.Options) { o.Generation = &airflowtest.Airflow32 }
+
+// generationFaults are those of older releases, and some others on such a release.
+func generationFaults() []fault {
+	const while = 30 * time.Second
+	nothing := func(w *world) func(*world) { w.struck(); return nil }
+	return []fault{
+		{number: "F33", title: "role updates only add (Airflow 3.2)", options: adding, strike: nothing},
+		{number: "F33", title: "role updates only add, and the process is killed at some write", lasts: 40 * time.Second, options: adding,
+			strike: crashAtAny, excuse: "all endings, until a process runs"},
+		{number: "F33", title: "role updates only add, and a burst of 5xx", lasts: while, what: airflowAway, options: adding, strike: func(w *world) func(*world) {
+			f := airflowtest.BadGateway(503)
+			f.If = some(w.random.Uint64(), 5)
+			return inject(w, f)
+		}},
+		{number: "F33", title: "role updates only add, and two leaders for half a minute", lasts: while, options: adding, strike: twoLeaders},
+		{number: "F45", title: "role updates only add, and deleting a role fails", lasts: while, options: adding,
+			strike: always(airflowtest.Status(500, "Internal Server Error").On("DELETE", roleEndpoint))},
+		{number: "F78", title: "the server adds a right to every role, again and again (Airflow 3.2)", lasts: while, options: adding, strike: func(w *world) func(*world) {
+			w.every(10*time.Second, func() {
+				w.struck()
+				w.sim.AddToEveryRole(airflow.Permission{Action: "can_read", Resource: "Website"})
+			})
+			return func(w *world) { w.habits = nil }
+		}},
+		{number: "F78", title: "the server adds a right to every role at its start", strike: done(func(w *world) {
+			w.sim.AddToEveryRole(airflow.Permission{Action: "can_read", Resource: "Website"})
+		})},
+	}
+}
