@@ -63,6 +63,9 @@ type Input struct {
 	Contested map[string]bool
 	// AllowPrivileged lets airflowPermissions hold write actions on global resources.
 	AllowPrivileged bool
+	// TakeOnly is true while nothing may be given, because clocks differ or the account lacks rights: what should go goes
+	// all the same, as far as that gives nobody anything.
+	TakeOnly bool
 	// Capabilities say how the server behaves where releases differ; empty fields mean the newest behaviour.
 	Capabilities v1alpha1.Capabilities
 }
@@ -102,6 +105,8 @@ type Role struct {
 	// Frozen roles are not created, widened, narrowed or given to anybody in this pass: mode, state, a refused policy,
 	// or adoption in its first pass. Members without a cause are still removed.
 	Frozen bool
+	// Narrows: although it is frozen, the role loses what it should not have.
+	Narrows bool
 }
 
 // PolicyDesire is what a policy comes to.

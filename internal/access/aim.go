@@ -125,6 +125,8 @@ func (a *aim) aimRoles() {
 func (a *aim) decideRole(r *roleAim, role Role) {
 	key := RoleKey(r.name)
 	switch {
+	case role.Narrows:
+		r.want = intersect(r.want, r.have)
 	case role.Frozen:
 		r.want = r.have
 	case !r.exists && role.Follows == "":

@@ -76,6 +76,7 @@ type policyCase struct {
 	// holds is true when the policy has the role's name and the role is managed.
 	holds  bool
 	frozen *Problem // why its roles are frozen
+	taking bool     // they are frozen because nothing may be given, so that they may still lose something
 	// covered are the DAGs whose pairs the role should have, with those that are kept; extra pairs go along.
 	covered     []string
 	permissions []Permission

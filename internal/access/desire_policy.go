@@ -43,7 +43,7 @@ func (w *work) decidePolicy(c *policyCase) {
 
 // wantRole desires the role that carries base.
 func (w *work) wantRole(c *policyCase, base, name string, permissions []Permission) {
-	role := Role{Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: permissions, Frozen: c.frozen != nil}
+	role := Role{Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: permissions, Frozen: c.frozen != nil, Narrows: c.taking}
 	if lineOf(base) == lineOf(c.role) {
 		role.Kind = v1alpha1.ManagedRolePolicy
 	}
@@ -119,6 +119,9 @@ func (w *work) freeze(c *policyCase) *Problem {
 		return &Problem{ReasonInstanceSuspended, "the instance is suspended and gives nothing new"}
 	case c.policy.Spec.State == v1alpha1.PolicySuspended:
 		return &Problem{ReasonPolicySuspended, "the policy is suspended and gives nothing new"}
+	case w.in.TakeOnly:
+		c.taking = true
+		return &Problem{ReasonInstanceSuspended, "the instance gives nothing now: its conditions say why"}
 	}
 	return nil
 }

@@ -396,3 +396,34 @@ func TestMassRevocation(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
+	w := newWorld()
+	w.dags("a", "b")
+	w.user("alice")
+	w.user("bob")
+	p := w.policy("finance", levels("View", "Trigger"), []string{"a"}, "alice")
+	w.pass(t)
+	w.TakeOnly = true
+	p.Spec.Access = levels("View", "EditRuns") // loses Trigger, would gain EditRuns
+	p.Spec.Dags[0].IDs = []string{"a", "b"}
+	p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "bob"})
+	w.pass(t)
+	got := w.Observed.Roles["oam.data.finance"]
+	if slices.Contains(got, Permission{canCreate, "DAG Run:a"}) || !slices.Contains(got, Permission{canRead, "DAG:a"}) {
+		t.Errorf("narrowed: %v", got)
+	}
+	if slices.ContainsFunc(got, func(p Permission) bool {
+		return p.Action == canEdit && p.Resource == "DAG Run:a" || strings.HasSuffix(p.Resource, ":b")
+	}) {
+		t.Errorf("widened: %v", got)
+	}
+	if len(w.rolesOf("bob")) > 0 || len(w.rolesOf("alice")) != 1 {
+		t.Errorf("bob has %v, alice %v", w.rolesOf("bob"), w.rolesOf("alice"))
+	}
+	w.TakeOnly = false
+	w.pass(t)
+	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, Permission{canEdit, "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
+		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))
+	}
+}

@@ -64,7 +64,8 @@
 //
 // # What is left out
 //
-// Frozen roles keep what they have; only members without a cause leave. What others took away is not restored while it is
+// Frozen roles keep what they have; only members without a cause leave, and where roles are frozen because nothing may be
+// given (Input.TakeOnly), they also lose what their policies do not give any more. What others took away is not restored while it is
 // contested or while the instance only reports drift: the plan then aims at what is desired less what was taken, so that
 // everything above also holds for it.
 package access

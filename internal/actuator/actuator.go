@@ -240,9 +240,6 @@ func (p *pass) declare(ctx context.Context) error {
 	maps.DeleteFunc(p.ended, func(uid types.UID, _ time.Time) bool { return !known[uid] })
 	instance := declared.Instance.DeepCopy()
 	instance.Status.ManagedRoles = p.owned()
-	if !declared.StartsAllowed {
-		instance.Spec.Mode = v1alpha1.ModeSuspended // endings go on, nothing is given
-	}
 	declared.Instance = instance
 	p.declared, p.seen = declared, fingerprint(declared)
 	return nil
@@ -300,7 +297,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
 		Policies: d.Policies, Grants: d.Grants, Observed: p.snap.observed(), Previous: p.previous,
 		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, Contested: p.givenUp(),
-		AllowPrivileged: d.AllowPrivileged, Capabilities: d.Capabilities,
+		AllowPrivileged: d.AllowPrivileged, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed,
 	}
 	p.desired = access.Desire(p.input)
 	plan := access.NewPlan(p.input, p.desired)
