@@ -36,10 +36,11 @@ func stepKey(s access.Step) string {
 // next gives steps of the first phase that has any to take. Steps inside a phase do not depend on each other.
 func (p *pass) next(plan access.Plan) []access.Step {
 	left := leaving(plan)
+	waits := map[string]bool{} // roles that somebody should have left in an earlier phase, and could not
 	for _, phase := range plan.Phases {
 		var steps []access.Step
 		for _, step := range phase {
-			if step.Kind == access.StepDeleteRole && left[step.Role] {
+			if step.Kind == access.StepDeleteRole && left[step.Role] || waits[step.Role] {
 				continue
 			}
 			if p.tries[stepKey(step)] < maxTries && p.open(step) {
@@ -49,8 +50,21 @@ func (p *pass) next(plan access.Plan) []access.Step {
 		if len(steps) > 0 {
 			return steps
 		}
+		for _, step := range phase {
+			for _, role := range leaves(step) {
+				waits[role] = true
+			}
+		}
 	}
 	return nil
+}
+
+// leaves are the roles that a user leaves because of others that give the access.
+func leaves(step access.Step) []string {
+	if step.Kind == access.StepRemoveReplaced {
+		return step.Roles
+	}
+	return step.Replaced
 }
 
 // leaving are the roles that somebody still has to leave for another one: deleting such a role would take the access away.
