@@ -366,3 +366,28 @@ func TestF18KilledDuringAFullComparison(t *testing.T) {
 		b.wantAccess("alice", "finance_daily", true)
 	}
 }
+
+// TestARoleWaitsForThoseWhoShouldLeaveIt: while the role of a pinned grant cannot be made, its user must not see the
+// policy's role widened.
+func TestARoleWaitsForThoseWhoShouldLeaveIt(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.grant("bob")
+	b.settled()
+	policy := b.policies[0].DeepCopy()
+	policy.Generation, policy.Spec.Access = 2, []v1alpha1.AccessLevel{v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns}
+	b.policies[0] = policy
+	b.sim.Inject(airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodPost, rolesPath))
+	if report := b.pass(actuator.LookFull); len(report.Failures) == 0 {
+		t.Error("nothing failed")
+	}
+	if b.can("bob", "EditRuns", "finance_daily") {
+		t.Error("bob got what his grant does not give")
+	}
+	b.wantAccess("bob", "finance_daily", true)
+	b.sim.Heal()
+	b.settled()
+	if b.can("bob", "EditRuns", "finance_daily") || !b.can("alice", "EditRuns", "finance_daily") {
+		t.Error("alice gets more, bob does not")
+	}
+}
