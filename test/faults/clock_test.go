@@ -49,8 +49,8 @@ func skewed(d time.Duration) func(*world) func(*world) {
 func timeFaults() []fault {
 	const while = 40 * time.Second
 	return []fault{
-		{number: "F55", title: "the operator's clock is an hour ahead", lasts: while, what: clocksApart, strike: elsewhere(time.Hour), stays: true},
-		{number: "F56", title: "the operator's clock is an hour behind", lasts: while, what: clocksApart, strike: elsewhere(-time.Hour)},
+		{number: "F55", title: "the operator's clock is an hour ahead", lasts: while, strike: elsewhere(time.Hour), stays: true},
+		{number: "F56", title: "the operator's clock is an hour behind", lasts: while, strike: elsewhere(-time.Hour)},
 		{number: "F57", title: "the machine is suspended for ten minutes",
 			excuse: "all endings, until a minute after", strike: done(func(w *world) {
 				const asleep = 10 * time.Minute
@@ -92,7 +92,7 @@ func timeFaults() []fault {
 		})},
 		{number: "F62", title: "Airflow's clock is 30 s ahead", lasts: while, strike: skewed(30 * time.Second)},
 		{number: "F62", title: "Airflow's clock is 30 s behind", lasts: while, strike: skewed(-30 * time.Second)},
-		{number: "F62", title: "Airflow's clock is five minutes behind", lasts: while, what: clocksApart, strike: skewed(-5 * time.Minute)},
+		{number: "F62", title: "Airflow's clock is five minutes behind", lasts: while, strike: skewed(-5 * time.Minute)},
 		{number: "F63", title: "extensions race with expiries", strike: done(func(w *world) {
 			early := w.ttl + lead
 			for i, before := range []time.Duration{time.Second, time.Millisecond, 0, -time.Millisecond} {

@@ -228,7 +228,7 @@ func (f *facts) bound(since, due time.Time, how ending) time.Time {
 			if how == byOthers || how == byPolicy && w.what == airflowAway {
 				later = w.to.Add(longestWait + lead)
 			}
-			if w.what == kubernetesAway && how == byTime || w.what == clocksApart && how != byPolicy || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
+			if w.what == kubernetesAway && how == byTime || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
 				continue
 			}
 			bound, again = later, true

@@ -132,8 +132,6 @@ func (f fault) late() string {
 		return "all endings, while it lasts"
 	case f.what == kubernetesAway:
 		return "what people end, while it lasts"
-	case f.what == clocksApart:
-		return "what policies give no more, while it lasts"
 	case f.what == processAway:
 		return "all endings, until a process runs"
 	}

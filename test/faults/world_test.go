@@ -99,15 +99,12 @@ const (
 	// kubernetesAway: the operator does not see the API server. What people ask for meanwhile may be late; what time ends
 	// may not.
 	kubernetesAway blind = "Kubernetes"
-	// clocksApart: clocks differ so much that nothing is given, and no role is changed: what a policy gives no more stays
-	// in its role until they agree.
-	clocksApart blind = "clocks"
 	// processAway: no operator runs. Every ending may be late.
 	processAway blind = "process"
 )
 
 // grace is how much later than the end of a window an ending may be carried out.
-var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second, clocksApart: longestWait + lead}
+var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second}
 
 // newWorld makes a namespace, an Airflow with people and DAGs, and starts to record.
 func newWorld(t *testing.T, seed uint64, options airflowtest.Options) *world {
