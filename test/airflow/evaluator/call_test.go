@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
 	"github.com/airflow-oam/airflow-oam/internal/access"
@@ -152,7 +153,11 @@ func (w *world) page(path string) int {
 		w.Fatal(err)
 	}
 	request.AddCookie(&http.Cookie{Name: "session", Value: w.token})
-	response, err := http.DefaultTransport.RoundTrip(request)
+	client := http.Client{
+		Timeout:       time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		w.Fatal(err)
 	}
