@@ -100,26 +100,29 @@ var levels = map[string][]Check{
 }
 
 // held is the permissions of several roles together, each sorted.
-type held [][]airflow.Permission
+type held struct {
+	roles [][]airflow.Permission
+	model string // of airflow.Capabilities
+}
 
 func (h held) has(action, resource string) bool {
 	p := airflow.Permission{Action: action, Resource: resource}
-	return slices.ContainsFunc(h, func(permissions []airflow.Permission) bool {
+	return slices.ContainsFunc(h.roles, func(permissions []airflow.Permission) bool {
 		_, ok := slices.BinarySearchFunc(permissions, p, airflow.Permission.Compare)
 		return ok
 	})
 }
 
-// readsSomeDag says whether there is can_read on any DAG:<id>.
-func (h held) readsSomeDag() bool {
+// someDag says whether there is the action on any DAG:<id>.
+func (h held) someDag(action string) bool {
 	const prefix = "DAG:"
-	return slices.ContainsFunc(h, func(permissions []airflow.Permission) bool {
+	return slices.ContainsFunc(h.roles, func(permissions []airflow.Permission) bool {
 		at, _ := slices.BinarySearchFunc(permissions, airflow.Permission{Resource: prefix}, airflow.Permission.Compare)
 		for _, p := range permissions[at:] {
 			if !strings.HasPrefix(p.Resource, prefix) {
 				return false
 			}
-			if p.Action == "can_read" {
+			if p.Action == action {
 				return true
 			}
 		}
@@ -133,8 +136,31 @@ func (h held) dag(method, dag string) bool {
 	return h.has(action, "DAGs") || dag != "" && h.has(action, "DAG:"+dag)
 }
 
-// allows is the algorithm of FAB providers from 2.4.2 on.
+// allowsByAirflow2 is the algorithm of FAB providers from 1.3 on, up to 2.4.1.
+func (h held) allowsByAirflow2(c Check) bool {
+	action := actionOf[c.Method]
+	if c.Entity == EntityDag {
+		noDag := c.Dag == "" && (c.Method == http.MethodGet || c.Method == http.MethodPut)
+		return h.dag(c.Method, c.Dag) || noDag && h.someDag(action)
+	}
+	for _, resource := range globalResources[c.Entity] {
+		onRun := resource == "DAG Runs" && c.Dag != "" && h.has(action, "DAG Run:"+c.Dag)
+		if !onRun && !h.has(action, resource) {
+			return false
+		}
+	}
+	gate := http.MethodPut
+	if c.Method == http.MethodGet {
+		gate = http.MethodGet
+	}
+	return c.Dag == "" || h.dag(gate, c.Dag)
+}
+
+// allows is the algorithm of FAB providers from 2.4.2 on, or the older one.
 func (h held) allows(c Check) bool {
+	if h.model == airflow.PermissionModelAirflow2 {
+		return h.allowsByAirflow2(c)
+	}
 	if c.Entity != EntityDag {
 		ok := true
 		for _, resource := range globalResources[c.Entity] {
@@ -149,7 +175,7 @@ func (h held) allows(c Check) bool {
 	}
 	switch {
 	case c.Method == http.MethodGet && c.Dag == "":
-		return h.has("can_read", "DAGs") || h.readsSomeDag()
+		return h.has("can_read", "DAGs") || h.someDag("can_read")
 	case c.Entity == EntityDag:
 		return h.dag(c.Method, c.Dag)
 	case c.Dag == "":
@@ -160,10 +186,10 @@ func (h held) allows(c Check) bool {
 	return h.dag("PUT", c.Dag)
 }
 
-func (u *user) held() held {
-	out := make(held, 0, len(u.roles))
+func (s *Sim) held(u *user) held {
+	out := held{model: s.generation.Does.PermissionModel}
 	for _, r := range u.roles {
-		out = append(out, r.permissions)
+		out.roles = append(out.roles, r.permissions)
 	}
 	return out
 }
@@ -174,12 +200,13 @@ func (s *Sim) Allowed(username, method string, entity Entity, dag string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	u := s.store.userByName[strings.ToLower(username)]
-	return u != nil && u.active && u.held().allows(Check{Method: method, Entity: entity, Dag: dag})
+	return u != nil && u.active && s.held(u).allows(Check{Method: method, Entity: entity, Dag: dag})
 }
 
-// AllowedLevel says whether the user passes every check of the level.
+// AllowedLevel says whether the user passes every check of the level that this
+// generation of Airflow makes; false for a level that it does not have.
 func (s *Sim) AllowedLevel(username, level, dag string) bool {
-	checks := LevelChecks(level, dag)
+	checks := slices.DeleteFunc(LevelChecks(level, dag), func(c Check) bool { return !s.generation.checks(c) })
 	for _, c := range checks {
 		if !s.Allowed(username, c.Method, c.Entity, c.Dag) {
 			return false
@@ -188,8 +215,13 @@ func (s *Sim) AllowedLevel(username, level, dag string) bool {
 	return len(checks) > 0
 }
 
-// Allows says whether Airflow's algorithm lets somebody who has exactly these
-// permissions do what the check asks.
+// Allows says whether the algorithm of Airflow 3 lets somebody who has exactly
+// these permissions do what the check asks.
 func Allows(permissions []airflow.Permission, c Check) bool {
-	return held{airflow.SortPermissions(permissions)}.allows(c)
+	return AllowsBy(airflow.PermissionModelAirflow3, permissions, c)
+}
+
+// AllowsBy is [Allows] by the rules of a permission model of [airflow.Capabilities].
+func AllowsBy(model string, permissions []airflow.Permission, c Check) bool {
+	return held{roles: [][]airflow.Permission{airflow.SortPermissions(permissions)}, model: model}.allows(c)
 }

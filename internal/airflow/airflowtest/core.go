@@ -28,7 +28,7 @@ func (s *Sim) getOpenAPI(*incoming) *response {
 }
 
 func (s *Sim) getProviders(in *incoming) *response {
-	limit, offset, refusal := window(in.URL.Query(), false)
+	limit, offset, refusal := s.window(in.URL.Query(), false)
 	if refusal != nil {
 		return refusal
 	}
@@ -64,7 +64,10 @@ func optional(text string) *string {
 	return &text
 }
 
-func dagOut(d *Dag) dagBody {
+func (s *Sim) dagOut(d *Dag) any {
+	if s.generation.two() {
+		return oldDagOut(d)
+	}
 	out := dagBody{
 		ID: d.ID, Name: d.ID, Paused: d.Paused, Stale: d.Stale, Bundle: optional(d.Bundle), Path: optional(d.Path),
 		Fileloc: "/dags/" + d.Path, Tags: []tagBody{}, Owners: append([]string{}, d.Owners...),
@@ -77,15 +80,18 @@ func dagOut(d *Dag) dagBody {
 
 func (s *Sim) getDags(in *incoming) *response {
 	query := in.URL.Query()
-	limit, offset, refusal := window(query, false)
+	limit, offset, refusal := s.window(query, false)
 	if refusal != nil {
 		return refusal
 	}
-	_, descending, refusal := ordering(query, "dag_id", "dag_id", "dag_display_name", "next_dagrun", "state", "start_date", "last_run_state", "last_run_start_date")
+	_, descending, refusal := s.ordering(query, "dag_id", "dag_id", "dag_display_name", "next_dagrun", "state", "start_date", "last_run_state", "last_run_start_date")
 	if refusal != nil {
 		return refusal
 	}
 	withStale := query.Get("exclude_stale") == "false"
+	if s.generation.two() {
+		withStale = query.Get("only_active") == "false"
+	}
 	h := s.heldBy(in.user)
 	var all []*Dag
 	for _, d := range s.store.dags {
@@ -96,9 +102,9 @@ func (s *Sim) getDags(in *incoming) *response {
 	if descending {
 		slices.Reverse(all)
 	}
-	out := []dagBody{}
+	out := []any{}
 	for _, d := range cut(all, limit, offset) {
-		out = append(out, dagOut(d))
+		out = append(out, s.dagOut(d))
 	}
 	return ok(map[string]any{"dags": out, "total_entries": len(all)})
 }
@@ -108,7 +114,7 @@ func (s *Sim) getDag(in *incoming) *response {
 	if d == nil {
 		return detail(http.StatusNotFound, "The Dag with ID: `"+in.args["dag_id"]+"` was not found")
 	}
-	return ok(dagOut(d))
+	return ok(s.dagOut(d))
 }
 
 func (s *Sim) patchDag(in *incoming) *response {
@@ -118,6 +124,8 @@ func (s *Sim) patchDag(in *incoming) *response {
 	}
 	var paused bool
 	switch {
+	case f["is_paused"] == nil && s.generation.two():
+		return broken()
 	case f["is_paused"] == nil:
 		return unprocessable(missingField(f, "body", "is_paused"))
 	case json.Unmarshal(f["is_paused"], &paused) != nil:
@@ -130,7 +138,7 @@ func (s *Sim) patchDag(in *incoming) *response {
 	changed := *d
 	changed.Paused = paused
 	in.tx.putDag(changed)
-	return ok(dagOut(&changed))
+	return ok(s.dagOut(&changed))
 }
 
 func (s *Sim) deleteDag(in *incoming) *response {
@@ -156,7 +164,7 @@ func (s *Sim) getRuns(in *incoming) *response {
 func (s *Sim) postRun(in *incoming) *response {
 	dag := in.args["dag_id"]
 	var f fields
-	if json.Unmarshal(in.body, &f) != nil || f["logical_date"] == nil {
+	if json.Unmarshal(in.body, &f) != nil || f["logical_date"] == nil && !s.generation.two() {
 		return unprocessable(missingField(f, "body", "logical_date"))
 	}
 	if d := s.store.dagByID[dag]; d == nil || d.Stale {

@@ -13,11 +13,11 @@ func roleMissing(name string) *response {
 }
 
 func (s *Sim) getRoles(in *incoming) *response {
-	limit, offset, refusal := window(in.URL.Query(), true)
+	limit, offset, refusal := s.window(in.URL.Query(), true)
 	if refusal != nil {
 		return refusal
 	}
-	key, descending, refusal := ordering(in.URL.Query(), "name", "name", "role_id")
+	key, descending, refusal := s.ordering(in.URL.Query(), "name", "name", "role_id")
 	if refusal != nil {
 		return refusal
 	}
@@ -60,8 +60,12 @@ func (s *Sim) unknownPair(permissions []airflow.Permission) *response {
 }
 
 func (s *Sim) postRole(in *incoming) *response {
-	body, _, refusal := readRole(in.body)
-	if refusal != nil {
+	body, sent, refusal := readRole(in.body)
+	two := s.generation.two()
+	switch {
+	case refusal != nil && two && halfPair(refusal), refusal == nil && two && !sent:
+		return broken()
+	case refusal != nil:
 		return refusal
 	}
 	if s.store.roleByName[body.Name] != nil {
@@ -72,6 +76,9 @@ func (s *Sim) postRole(in *incoming) *response {
 		return refusal
 	}
 	r := in.tx.addRole(body.Name, permissions)
+	if two {
+		return ok(map[string]string{})
+	}
 	return ok(roleBody{Name: r.name, Actions: pairsOf(r.permissions)})
 }
 
@@ -87,6 +94,9 @@ func (s *Sim) patchRole(in *incoming) *response {
 	setActions, setName, refusal := roleMask(in.URL.Query().Get("update_mask"), sent)
 	if refusal != nil {
 		return refusal
+	}
+	if s.generation.two() {
+		return s.patchOldRole(in, r, body, setActions, setName, sent)
 	}
 	answer := roleBody{Name: r.name, Actions: pairsOf(r.permissions)}
 	if !sent && s.generation.Does.RoleUpdate == airflow.RoleUpdateAdd {
@@ -110,6 +120,25 @@ func (s *Sim) patchRole(in *incoming) *response {
 		}
 	}
 	return ok(answer)
+}
+
+// patchOldRole is patchRole of Airflow 2: it minds the mask, adds, and tells
+// what is stored.
+func (s *Sim) patchOldRole(in *incoming, r *role, body roleBody, setActions, setName, sent bool) *response {
+	if !sent && strings.Contains(in.URL.Query().Get("update_mask"), "actions") {
+		return broken()
+	}
+	if setActions {
+		asked := permissionsOf(body.Actions)
+		if refusal := s.unknownPair(asked); refusal != nil {
+			return refusal
+		}
+		in.tx.setPermissions(r, s.generation.updateRole(r.permissions, asked))
+	}
+	if setName && body.Name != r.name && s.store.roleByName[body.Name] == nil {
+		in.tx.renameRole(r, body.Name)
+	}
+	return ok(roleBody{Name: r.name, Actions: pairsOf(r.permissions)})
 }
 
 // roleMask says what of a role is to be changed.
@@ -140,15 +169,33 @@ func (s *Sim) deleteRole(in *incoming) *response {
 		return detail(http.StatusInternalServerError, "Internal Server Error")
 	}
 	in.tx.deleteRole(r)
+	if s.generation.two() {
+		return &response{status: http.StatusNoContent}
+	}
 	return ok(nil)
 }
 
-func (s *Sim) getPermissions(in *incoming) *response {
-	limit, offset, refusal := window(in.URL.Query(), true)
+// oldActions are what Airflow 2 lists as permissions.
+var oldActions = []named{{"can_edit"}, {"can_read"}, {"can_create"}, {"can_delete"}, {"menu_access"}}
+
+func (s *Sim) getActions(in *incoming) *response {
+	query := in.URL.Query()
+	limit, offset, refusal := s.window(query, true)
 	if refusal != nil {
 		return refusal
 	}
-	_, descending, refusal := ordering(in.URL.Query(), "id", "id", "action_id", "resource_id")
+	if query.Has("order_by") {
+		return detail(http.StatusBadRequest, "Extra query parameter(s) order_by not in spec")
+	}
+	return ok(map[string]any{"actions": cut(oldActions, limit, offset), "total_entries": len(oldActions)})
+}
+
+func (s *Sim) getPermissions(in *incoming) *response {
+	limit, offset, refusal := s.window(in.URL.Query(), true)
+	if refusal != nil {
+		return refusal
+	}
+	_, descending, refusal := s.ordering(in.URL.Query(), "id", "id", "action_id", "resource_id")
 	if refusal != nil {
 		return refusal
 	}

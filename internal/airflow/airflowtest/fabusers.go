@@ -54,11 +54,11 @@ func userMissing(name string) *response {
 }
 
 func (s *Sim) getUsers(in *incoming) *response {
-	limit, offset, refusal := window(in.URL.Query(), true)
+	limit, offset, refusal := s.window(in.URL.Query(), true)
 	if refusal != nil {
 		return refusal
 	}
-	key, descending, refusal := ordering(in.URL.Query(), "id", "id", "user_id", "first_name", "last_name", "username", "email", "active")
+	key, descending, refusal := s.ordering(in.URL.Query(), "id", s.generation.userKeys()...)
 	if refusal != nil {
 		return refusal
 	}
@@ -96,10 +96,19 @@ func (s *Sim) getUser(in *incoming) *response {
 var userFields = []string{"username", "email", "first_name", "last_name", "roles", "password"}
 
 // readUser reads the texts of a user's body; those not sent stay empty.
-func readUser(f fields, required bool) (u user, refusal *response) {
+// Airflow 2 wants all but the password even where nothing of them is to be
+// changed; the name of a person may be empty.
+func (s *Sim) readUser(f fields, required bool) (u user, refusal *response) {
+	two := s.generation.two()
 	for name, into := range map[string]*string{
 		"username": &u.username, "email": &u.email, "first_name": &u.first, "last_name": &u.last, "password": &u.password,
 	} {
+		switch {
+		case two && (name == "first_name" || name == "last_name") && string(f[name]) == `""`:
+			continue
+		case two:
+			required = name != "password"
+		}
 		if refusal := f.text(name, required, into); refusal != nil {
 			return u, refusal
 		}
@@ -109,7 +118,7 @@ func readUser(f fields, required bool) (u user, refusal *response) {
 
 // readRoles reads the roles of a user's body. sent is false where there are none.
 func (s *Sim) readRoles(f fields) (roles []*role, sent bool, refusal *response) {
-	if f.null("roles") {
+	if f["roles"] == nil || f.null("roles") && !s.generation.two() {
 		return nil, false, nil
 	}
 	items, refusal := f.list("roles")
@@ -144,7 +153,7 @@ func (s *Sim) postUser(in *incoming) *response {
 	if refusal != nil {
 		return refusal
 	}
-	u, refusal := readUser(f, true)
+	u, refusal := s.readUser(f, true)
 	if refusal != nil {
 		return refusal
 	}
@@ -157,6 +166,9 @@ func (s *Sim) postUser(in *incoming) *response {
 	roles, _, refusal := s.readRoles(f)
 	if refusal != nil {
 		return refusal
+	}
+	if len(roles) == 0 && s.generation.two() {
+		roles = []*role{s.store.roleByName["Public"]} // AUTH_USER_REGISTRATION_ROLE
 	}
 	if len(roles) == 0 {
 		return detail(http.StatusInternalServerError, "Default registration role is not configured or not found.")
@@ -171,7 +183,7 @@ func (s *Sim) patchUser(in *incoming) *response {
 	if refusal != nil {
 		return refusal
 	}
-	sent, refusal := readUser(f, false)
+	sent, refusal := s.readUser(f, false)
 	if refusal != nil {
 		return refusal
 	}
@@ -183,7 +195,7 @@ func (s *Sim) patchUser(in *incoming) *response {
 	if refusal := s.userTaken(name, u, sent); refusal != nil {
 		return refusal
 	}
-	mask, refusal := userMask(in)
+	mask, refusal := userMask(in, func(name string) bool { return !s.generation.two() || f[name] != nil })
 	if refusal != nil {
 		return refusal
 	}
@@ -230,7 +242,17 @@ func (u *user) over(to user, mask map[string]bool) user {
 	return to
 }
 
-func userMask(in *incoming) (map[string]bool, *response) {
+// userKeys are what lists of users are ordered by.
+func (g Generation) userKeys() []string {
+	keys := []string{"id", "user_id", "first_name", "last_name", "username", "email", "active"}
+	if g.two() {
+		keys = slices.DeleteFunc(keys, func(key string) bool { return key == "username" })
+	}
+	return keys
+}
+
+// userMask reads the mask; maskable says what may be in it.
+func userMask(in *incoming, maskable func(string) bool) (map[string]bool, *response) {
 	mask := map[string]bool{}
 	if !in.URL.Query().Has("update_mask") {
 		for _, name := range userFields {
@@ -243,7 +265,7 @@ func userMask(in *incoming) (map[string]bool, *response) {
 		if name == "" {
 			continue
 		}
-		if !slices.Contains(userFields, name) {
+		if !slices.Contains(userFields, name) || !maskable(name) {
 			return nil, detail(http.StatusBadRequest, "Unknown update masks: "+quote(name))
 		}
 		mask[name] = true

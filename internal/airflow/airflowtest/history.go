@@ -150,7 +150,7 @@ func (s *Sim) Spans(username string, c Check) []Span {
 		on  bool
 	)
 	for _, seq := range turningPoints(users) {
-		now := allowedAt(users, c, seq)
+		now := s.heldAt(users, seq).allows(c)
 		at := s.changes[seq-1].At
 		if now && !on {
 			out = append(out, Span{FromSeq: seq, From: at})
@@ -179,7 +179,7 @@ func (s *Sim) AllowedBetween(username string, c Check, from, to time.Time) bool 
 func (s *Sim) EffectiveAt(username string, seq int) []airflow.Permission {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return airflow.SortPermissions(slices.Concat(heldAt(s.store.everByName[strings.ToLower(username)], seq)...))
+	return airflow.SortPermissions(slices.Concat(s.heldAt(s.store.everByName[strings.ToLower(username)], seq).roles...))
 }
 
 // turningPoints gives the sequence numbers at which the users' permissions may
@@ -205,12 +205,10 @@ func turningPoints(users []*user) []int {
 	return slices.Compact(out)
 }
 
-func allowedAt(users []*user, c Check, seq int) bool { return heldAt(users, seq).allows(c) }
-
 // heldAt gives what the users of one name, of whom one at a time exists, had
 // after the change seq.
-func heldAt(users []*user, seq int) held {
-	var out held
+func (s *Sim) heldAt(users []*user, seq int) held {
+	out := held{model: s.generation.Does.PermissionModel}
 	for _, u := range users {
 		at := sort.Search(len(u.past), func(i int) bool { return u.past[i].seq > seq })
 		if at == 0 || !u.past[at-1].exists {
@@ -218,7 +216,7 @@ func heldAt(users []*user, seq int) held {
 		}
 		for _, r := range u.past[at-1].roles {
 			if i := sort.Search(len(r.past), func(i int) bool { return r.past[i].seq > seq }); i > 0 {
-				out = append(out, r.past[i-1].permissions)
+				out.roles = append(out.roles, r.past[i-1].permissions)
 			}
 		}
 	}

@@ -69,10 +69,11 @@ const (
 )
 
 // window reads limit and offset. FAB takes limit=0 for the fallback, Airflow's
-// own API takes it as it is.
-func window(query url.Values, fab bool) (limit, offset int, refusal *response) {
+// own API takes it as it is, and Airflow 2 for a whole page.
+func (s *Sim) window(query url.Values, fab bool) (limit, offset int, refusal *response) {
+	two := s.generation.two()
 	limit = fallbackPage
-	if fab {
+	if fab || two {
 		limit = maximumPage
 	}
 	if refusal := natural(query, "limit", &limit); refusal != nil {
@@ -81,7 +82,11 @@ func window(query url.Values, fab bool) (limit, offset int, refusal *response) {
 	if refusal := natural(query, "offset", &offset); refusal != nil {
 		return 0, 0, refusal
 	}
-	if fab && limit == 0 {
+	switch {
+	case limit > 0:
+	case two:
+		limit = maximumPage
+	case fab:
 		limit = fallbackPage
 	}
 	return min(limit, maximumPage), offset, nil
@@ -114,14 +119,15 @@ func cut[T any](all []T, limit, offset int) []T {
 	return all[from:min(from+limit, len(all))]
 }
 
-// ordering reads order_by; allowed are the keys.
-func ordering(query url.Values, byDefault string, allowed ...string) (key string, descending bool, refusal *response) {
+// ordering reads order_by; allowed are the keys. Of its roles and users Airflow 2
+// gives no list backwards.
+func (s *Sim) ordering(query url.Values, byDefault string, allowed ...string) (key string, descending bool, refusal *response) {
 	text := byDefault
 	if query.Has("order_by") {
 		text = query.Get("order_by")
 	}
 	key = strings.TrimLeft(text, "-")
-	if !slices.Contains(allowed, key) {
+	if !slices.Contains(allowed, key) || key != text && byDefault != "dag_id" && s.generation.two() {
 		return "", false, detail(http.StatusBadRequest, "Ordering with '"+text+"' is disallowed or the attribute does not exist on the model")
 	}
 	return key, strings.HasPrefix(text, "-"), nil

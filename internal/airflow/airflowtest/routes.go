@@ -82,6 +82,8 @@ func (r *route) bind(segments []string) (map[string]string, bool) {
 // unknown answers paths that no route has.
 func (s *Sim) unknown(method, path string) *response {
 	switch {
+	case s.generation.two():
+		return s.unknownOld(method, path)
 	case strings.HasPrefix(path, "/api/v1/"), path == "/health":
 		return &response{status: http.StatusNotFound, body: map[string]string{
 			"error": "/api/v1 has been removed in Airflow 3, please use its upgraded version /api/v2 instead.",
@@ -127,6 +129,9 @@ func (s *Sim) table() []route {
 		{method: "DELETE", endpoint: "/auth/fab/v1/users/{username}", mutating: true, allowed: needs("can_delete", "Users"), serve: (*Sim).deleteUser},
 	}
 	routes := public
+	if s.generation.two() {
+		return oldRoutes()
+	}
 	if s.options.AuthManager == "FAB" {
 		routes = append(append(routes, fab...), coreRoutes()...)
 	}

@@ -98,7 +98,7 @@ func New(options Options) *Sim {
 	s.cacheTTL.Store(int64(options.CacheTTL))
 	s.routes = s.table()
 	t := s.begin(ByOutside, 0)
-	pairs, roles := readSeed()
+	pairs, roles := s.generation.seedOf()
 	for _, p := range pairs {
 		t.addPair(p)
 	}
@@ -239,14 +239,29 @@ func (s *Sim) serve(in *incoming, path string, apply Apply) *response {
 	if in.route == nil {
 		return s.unknown(in.Method, path)
 	}
-	syncs := s.generation.AddsWebsite && strings.HasPrefix(in.route.endpoint, "/auth/fab/")
-	if in.route.mutating || in.route.locked || syncs {
+	two := s.generation.two()
+	if in.route.mutating || in.route.locked || s.syncs(in.route) || two {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 	} else {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 	}
+	if two {
+		answer := translate(s.answer(in, apply))
+		s.loggedIn(in, answer)
+		return answer
+	}
+	return s.answer(in, apply)
+}
+
+// syncs says whether a call adds a permission to roles by the way.
+func (s *Sim) syncs(r *route) bool {
+	return s.generation.AddsWebsite && strings.HasPrefix(r.endpoint, "/auth/fab/")
+}
+
+// answer asks whether the request may be, and lets the route do its work.
+func (s *Sim) answer(in *incoming, apply Apply) *response {
 	if in.route.allowed != nil {
 		u, refusal := s.authenticate(in.Request)
 		if refusal != nil {
@@ -260,7 +275,7 @@ func (s *Sim) serve(in *incoming, path string, apply Apply) *response {
 	if refusal := s.generation.refuses(in.route); refusal != nil {
 		return refusal
 	}
-	if syncs {
+	if s.syncs(in.route) {
 		s.addWebsite()
 	}
 	return s.commit(in, apply)

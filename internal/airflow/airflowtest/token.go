@@ -51,7 +51,8 @@ func (s *Sim) newToken(subject string, lifetime time.Duration) string {
 	return text + "." + s.sign(text)
 }
 
-// ExpireTokens makes every token of before this call answer 401 "Token Expired".
+// ExpireTokens makes every token of before this call answer 401 "Token Expired";
+// of an Airflow 2, every session answer 403.
 func (s *Sim) ExpireTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +60,8 @@ func (s *Sim) ExpireTokens() {
 }
 
 // RejectTokens makes every token of before this call answer 403 "Invalid JWT
-// token", as after a change of the server's signing key.
+// token", as after a change of the server's signing key; of an Airflow 2, every
+// session answer 403.
 func (s *Sim) RejectTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,6 +83,9 @@ func (s *Sim) bearer(r *http.Request) (c claims, signed bool) {
 
 // sender names the user whose token the request carries.
 func (s *Sim) sender(r *http.Request) string {
+	if s.generation.two() {
+		return s.sessionSender(r)
+	}
 	c, signed := s.bearer(r)
 	if !signed {
 		return ""
@@ -96,6 +101,12 @@ func (s *Sim) sender(r *http.Request) string {
 // authenticate gives the user of the request's token, or the answer that
 // refuses it. A lock is held.
 func (s *Sim) authenticate(r *http.Request) (*user, *response) {
+	if s.generation.two() {
+		if u := s.sessionUser(r); u != nil {
+			return u, nil
+		}
+		return nil, detail(http.StatusForbidden, "")
+	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if !strings.EqualFold(scheme, "bearer") || token == "" {
 		return nil, detail(http.StatusUnauthorized, "Not authenticated")
@@ -147,7 +158,7 @@ func (s *Sim) userOf(id int, rejected *response) (*user, *response) {
 		return nil, rejected
 	}
 	if ttl := s.CacheTTL(); ttl > 0 {
-		s.cache[id] = cached{until: s.clock.Now().Add(ttl), user: u, held: u.held()}
+		s.cache[id] = cached{until: s.clock.Now().Add(ttl), user: u, held: s.held(u)}
 	}
 	return u, nil
 }
@@ -161,7 +172,7 @@ func (s *Sim) heldBy(u *user) held {
 			return c.held
 		}
 	}
-	return u.held()
+	return s.held(u)
 }
 
 // CacheTTL is how long a worker remembers a user's permissions.

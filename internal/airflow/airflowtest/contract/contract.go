@@ -6,6 +6,7 @@ package contract
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -36,6 +37,52 @@ type Target struct {
 	// triggers and pauses DagX, and leaves it unpaused.
 	DagX string
 	DagY string
+	// AddsWebsite: the server adds (can_read, Website) to every role that it did
+	// not make itself, with each call.
+	AddsWebsite bool
+}
+
+// does says what is expected where releases differ.
+func (t Target) does() airflow.Capabilities {
+	return airflow.CapabilitiesOf(airflow.Server{Version: t.Version, FABProvider: t.FABProvider})
+}
+
+// two says that it is an Airflow 2: another API, and sessions in the place of
+// tokens.
+func (t Target) two() bool { return t.does().Authentication == airflow.AuthenticationSession }
+
+// api and fab are where Airflow's own API is and that of the FAB provider.
+func (t Target) api() string {
+	if t.two() {
+		return "/api/v1"
+	}
+	return "/api/v2"
+}
+
+func (t Target) fab() string {
+	if t.two() {
+		return "/api/v1"
+	}
+	return "/auth/fab/v1"
+}
+
+// unprocessable is the status of what is not valid.
+func (t Target) unprocessable() int {
+	if t.two() {
+		return http.StatusBadRequest
+	}
+	return http.StatusUnprocessableEntity
+}
+
+// adds says that an update of a role takes nothing away.
+func (t Target) adds() bool { return t.does().RoleUpdate == airflow.RoleUpdateAdd }
+
+// stored is what the server shows of a role that was given these permissions.
+func (t Target) stored(permissions []airflow.Permission) []airflow.Permission {
+	if t.AddsWebsite {
+		permissions = append(slices.Clone(permissions), pair("can_read", "Website"))
+	}
+	return airflow.SortPermissions(permissions)
 }
 
 // Run runs the whole suite. What it makes it removes; its roles and users are
@@ -107,7 +154,7 @@ func (s *session) connect(username, password string) *airflow.Client {
 }
 
 // stored reads a user who must be there.
-func (s *session) stored(username string) airflow.User {
+func (s *session) user(username string) airflow.User {
 	s.Helper()
 	user, err := s.client.User(s.ctx, username)
 	if err != nil {
@@ -121,6 +168,8 @@ type answer struct {
 	status int
 	kind   string // content type without parameters
 	body   []byte
+
+	cookies []*http.Cookie
 }
 
 func (a answer) detail() string {
@@ -132,10 +181,22 @@ func (a answer) detail() string {
 	return text
 }
 
-// refused says whether the answer is that of a missing permission.
-func (a answer) refused() bool { return a.status == http.StatusForbidden && a.detail() == "Forbidden" }
+// refused says whether the answer is that of a missing permission; Airflow 2
+// says the same of wrong credentials.
+func (t Target) refused(a answer) bool {
+	if !t.two() {
+		return a.status == http.StatusForbidden && a.detail() == "Forbidden"
+	}
+	var problem struct {
+		Detail *string `json:"detail"`
+		Title  string  `json:"title"`
+	}
+	return a.status == http.StatusForbidden && a.kind == "application/problem+json" &&
+		json.Unmarshal(a.body, &problem) == nil && problem.Detail == nil && problem.Title == "Forbidden"
+}
 
-// send sends a request as it is, with a header Authorization where it is not empty.
+// send sends a request as it is, with a header Authorization where it is not
+// empty; a session goes as a cookie.
 func (s *session) send(method, path, authorization string, body any) answer {
 	s.Helper()
 	var text []byte
@@ -156,7 +217,10 @@ func (s *session) send(method, path, authorization string, body any) answer {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if authorization != "" {
+	switch {
+	case strings.HasPrefix(authorization, sessionPrefix):
+		req.Header.Set("Cookie", authorization)
+	case authorization != "":
 		req.Header.Set("Authorization", authorization)
 	}
 	resp, err := plain.Do(req)
@@ -169,14 +233,20 @@ func (s *session) send(method, path, authorization string, body any) answer {
 		s.Fatal(err)
 	}
 	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	return answer{status: resp.StatusCode, kind: kind, body: content}
+	return answer{status: resp.StatusCode, kind: kind, body: content, cookies: resp.Cookies()}
 }
+
+const sessionPrefix = "session="
 
 var plain = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// token gives a token of a user, made at the first call.
+// token gives what makes a user known, made at the first call: a bearer, or
+// the session of an Airflow 2.
 func (s *session) token(username, password string) string {
 	s.Helper()
+	if s.two() && s.tokens[username] == "" {
+		s.tokens[username] = s.openSession(username, password)
+	}
 	if s.tokens[username] == "" {
 		a := s.send("POST", "/auth/token/cli", "", map[string]string{"username": username, "password": password})
 		var fields struct {
@@ -185,15 +255,34 @@ func (s *session) token(username, password string) string {
 		if a.status != http.StatusCreated || json.Unmarshal(a.body, &fields) != nil {
 			s.Fatalf("token of %s: %d %s", username, a.status, a.body)
 		}
-		s.tokens[username] = fields.AccessToken
+		s.tokens[username] = "Bearer " + fields.AccessToken
 	}
 	return s.tokens[username]
+}
+
+// basic is the header that carries a password.
+func basic(username, password string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(username+":"+password))
+}
+
+// openSession logs in to an Airflow 2. The answer may be a refusal: the cookie
+// comes with a right password alone.
+func (s *session) openSession(username, password string) string {
+	s.Helper()
+	a := s.send("GET", "/auth/fab/v1/roles?limit=1", basic(username, password), nil)
+	for _, cookie := range a.cookies {
+		if cookie.Name+"=" == sessionPrefix {
+			return sessionPrefix + cookie.Value
+		}
+	}
+	s.Fatalf("session of %s: %d %s", username, a.status, a.body)
+	return ""
 }
 
 // admin sends a request as the administrator.
 func (s *session) admin(method, path string, body any) answer {
 	s.Helper()
-	return s.send(method, path, "Bearer "+s.token(s.Username, s.Password), body)
+	return s.send(method, path, s.token(s.Username, s.Password), body)
 }
 
 const userPassword = "contract-password"
@@ -205,10 +294,10 @@ func (s *session) addUser(username string, roles ...string) {
 		"username": username, "email": username + "@example.com", "first_name": "Contract", "last_name": "Test",
 		"password": userPassword, "roles": refs(roles),
 	}
-	if a := s.admin("POST", "/auth/fab/v1/users", body); a.status != http.StatusOK {
+	if a := s.admin("POST", s.fab()+"/users", body); a.status != http.StatusOK {
 		s.Fatalf("making user %s: %d %s", username, a.status, a.body)
 	}
-	s.Cleanup(func() { s.admin("DELETE", "/auth/fab/v1/users/"+url.PathEscape(username), nil) })
+	s.Cleanup(func() { s.admin("DELETE", s.fab()+"/users/"+url.PathEscape(username), nil) })
 }
 
 // addRole makes a role that goes with the test.
@@ -218,6 +307,29 @@ func (s *session) addRole(name string, permissions ...airflow.Permission) {
 		s.Fatal(err)
 	}
 	s.dropLater(name)
+}
+
+// remake gives a role exactly these permissions and holders, also where an
+// update only adds: there it is deleted and made anew.
+func (s *session) remake(name string, permissions []airflow.Permission, holders ...string) {
+	s.Helper()
+	if !s.adds() {
+		if _, err := s.client.UpdateRole(s.ctx, airflow.Role{Name: name, Permissions: permissions}, 12); err != nil {
+			s.Fatal(err)
+		}
+		return
+	}
+	if err := s.client.DeleteRole(s.ctx, name); err != nil {
+		s.Fatal(err)
+	}
+	if _, err := s.client.CreateRole(s.ctx, airflow.Role{Name: name, Permissions: permissions}); err != nil {
+		s.Fatal(err)
+	}
+	for _, username := range holders {
+		if _, err := s.client.SetUserRoles(s.ctx, s.user(username), []string{name}); err != nil {
+			s.Fatal(err)
+		}
+	}
 }
 
 func (s *session) dropLater(name string) {
@@ -245,7 +357,7 @@ func (s *session) wantPermissions(role string, want ...airflow.Permission) {
 	if err != nil {
 		s.Fatal(err)
 	}
-	if want = airflow.SortPermissions(want); !slices.Equal(got.Permissions, want) {
+	if want = s.Target.stored(want); !slices.Equal(got.Permissions, want) {
 		s.Errorf("role %s holds %v, want %v", role, got.Permissions, want)
 	}
 }
@@ -273,7 +385,7 @@ func (s *session) want(cause airflow.Cause, err error) {
 // drop deletes a user.
 func (s *session) drop(username string) {
 	s.Helper()
-	if a := s.admin("DELETE", "/auth/fab/v1/users/"+url.PathEscape(username), nil); a.status != http.StatusNoContent {
+	if a := s.admin("DELETE", s.fab()+"/users/"+url.PathEscape(username), nil); a.status != http.StatusNoContent {
 		s.Errorf("deleting %q: %d %s", username, a.status, a.body)
 	}
 }

@@ -8,11 +8,15 @@ import (
 )
 
 func TestSimulator(t *testing.T) {
-	s := airflowtest.Start(t, airflowtest.Options{})
-	s.SetDag(airflowtest.Dag{ID: "xone", Bundle: "dags-folder", Path: "xone.py"})
-	s.SetDag(airflowtest.Dag{ID: "ytwo", Bundle: "dags-folder", Path: "ytwo.py"})
-	contract.Run(t, contract.Target{
-		URL: s.URL, Username: airflowtest.AdminUsername, Password: airflowtest.AdminPassword,
-		Version: "3.3.2", FABProvider: "3.10.2", DagX: "xone", DagY: "ytwo",
-	})
+	for _, g := range []airflowtest.Generation{airflowtest.Airflow33, airflowtest.Airflow32, airflowtest.Airflow211} {
+		t.Run(g.Version, func(t *testing.T) {
+			s := airflowtest.Start(t, airflowtest.Options{Generation: &g})
+			s.SetDag(airflowtest.Dag{ID: "xone", Bundle: "dags-folder", Path: "xone.py"})
+			s.SetDag(airflowtest.Dag{ID: "ytwo", Bundle: "dags-folder", Path: "ytwo.py"})
+			contract.Run(t, contract.Target{
+				URL: s.URL, Username: airflowtest.AdminUsername, Password: airflowtest.AdminPassword,
+				Version: g.Version, FABProvider: g.FABProvider, AddsWebsite: g.AddsWebsite, DagX: "xone", DagY: "ytwo",
+			})
+		})
+	}
 }

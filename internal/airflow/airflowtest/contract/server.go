@@ -27,13 +27,13 @@ func discovery(s *session) {
 	})
 	s.sub("the version needs no token, and does not mind a wrong one", func(s *session) {
 		for _, authorization := range []string{"", "Bearer garbage"} {
-			if a := s.send("GET", "/api/v2/version", authorization, nil); a.status != http.StatusOK || a.kind != "application/json" {
+			if a := s.send("GET", s.api()+"/version", authorization, nil); a.status != http.StatusOK || a.kind != "application/json" {
 				s.Errorf("with %q: %d %s", authorization, a.status, a.kind)
 			}
 		}
 	})
 	s.sub("paths that do not exist", func(s *session) {
-		for path, want := range map[string]answer{
+		paths := map[string]answer{
 			"/api/v1/version":      {status: 404, kind: "application/json"},
 			"/api/v2/nope":         {status: 404, kind: "application/json"},
 			"/auth/fab/v1/nope":    {status: 404, kind: "text/html"},
@@ -41,7 +41,11 @@ func discovery(s *session) {
 			"/auth/fab/v1/roles/":  {status: 404, kind: "text/html"},
 			"/auth/token/cli":      {status: 404, kind: "text/html"},
 			"/auth/fab/v1/roles/x": {status: 404, kind: "application/json"},
-		} {
+		}
+		if s.two() {
+			paths = oldPaths
+		}
+		for path, want := range paths {
 			if a := s.admin("GET", path, nil); a.status != want.status || a.kind != want.kind {
 				s.Errorf("GET %s: %d %s, want %d %s", path, a.status, a.kind, want.status, want.kind)
 			}
@@ -55,6 +59,18 @@ func discovery(s *session) {
 	s.sub("an account with exactly what is needed passes, and each missing permission is named", accountPermissions)
 }
 
+// oldPaths are those that an Airflow 2 does not have.
+var oldPaths = map[string]answer{
+	"/api/v2/version":      {status: 404, kind: "text/html"},
+	"/api/v1/nope":         {status: 404, kind: "application/problem+json"},
+	"/auth/fab/v1/nope":    {status: 404, kind: "application/problem+json"},
+	"/nope":                {status: 404, kind: "text/html"},
+	"/api/v1/roles/":       {status: 404, kind: "application/problem+json"},
+	"/auth/token/cli":      {status: 404, kind: "text/html"},
+	"/auth/openapi.json":   {status: 404, kind: "text/html"},
+	"/auth/fab/v1/roles/x": {status: 404, kind: "application/problem+json"},
+}
+
 func accountPermissions(s *session) {
 	const role, username = "contract account", "contract_account"
 	needed := airflow.AccountPermissions()
@@ -66,9 +82,7 @@ func accountPermissions(s *session) {
 	}
 	for i, p := range needed {
 		rest := append(append([]airflow.Permission{}, needed[:i]...), needed[i+1:]...)
-		if _, err := s.client.UpdateRole(s.ctx, airflow.Role{Name: role, Permissions: rest}, len(needed)); err != nil {
-			s.Fatal(err)
-		}
+		s.remake(role, rest, username)
 		err := account.CheckAccount(s.ctx)
 		got, _ := airflow.MissingPermissions(err)
 		if len(got) != 1 || got[0] != p || !airflow.IsForbidden(err) {
@@ -78,6 +92,10 @@ func accountPermissions(s *session) {
 }
 
 func tokens(s *session) {
+	if s.two() {
+		oldTokens(s)
+		return
+	}
 	s.addUser("contract_token", "Public")
 	s.sub("credentials", func(s *session) {
 		login := func(username, password string) any {
@@ -103,7 +121,7 @@ func tokens(s *session) {
 		}
 	})
 	s.sub("bearers", func(s *session) {
-		token := s.token("contract_token", userPassword)
+		token := strings.TrimPrefix(s.token("contract_token", userPassword), "Bearer ")
 		for name, tc := range map[string]struct {
 			authorization string
 			status        int
@@ -132,7 +150,7 @@ func tokens(s *session) {
 		s.addUser("contract_gone", "Public")
 		token := s.token("contract_gone", userPassword)
 		s.admin("DELETE", "/auth/fab/v1/users/contract_gone", nil)
-		if a := s.send("GET", "/api/v2/dags", "Bearer "+token, nil); a.status != 403 || a.detail() != "Invalid JWT token" {
+		if a := s.send("GET", "/api/v2/dags", token, nil); a.status != 403 || a.detail() != "Invalid JWT token" {
 			s.Errorf("%d %s", a.status, a.body)
 		}
 	})
