@@ -45,6 +45,7 @@ type connection struct {
 	lastFull, lastDags time.Time
 	nextFull           time.Duration // the jittered interval
 	failures           int
+	served             map[types.UID]int64 // generations of policies at the end of the last pass that did everything
 	notBefore          time.Time // Retry-After of the server
 	asked              string    // last value of the reconcile-at annotation that was served
 	generation         int64     // of the spec that was compared in full last
@@ -261,4 +262,12 @@ func (c *connection) untold(found []access.Drift) []access.Drift {
 func (c *connection) throttled() *trouble {
 	found := reactions[airflow.CauseThrottled]
 	return &trouble{condition: found.condition, reason: found.reason, message: found.remedy}
+}
+
+// serve notes which policies a pass brought about.
+func (c *connection) serve(report *actuator.Report) {
+	c.served = make(map[types.UID]int64, len(report.Policies))
+	for _, policy := range report.Policies {
+		c.served[policy.UID] = policy.Generation
+	}
 }

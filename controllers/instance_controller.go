@@ -189,6 +189,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 			conn.failures++
 		} else if !s.limited {
 			conn.failures = 0
+			conn.serve(report)
 		}
 		r.looked(s, look, report)
 	case apierrors.IsConflict(report.Err):

@@ -27,10 +27,11 @@ type instanceScope struct {
 	conn     *connection
 	trouble  *trouble
 	report   *actuator.Report
-	grants   []*v1alpha1.AccessGrant // as the pass read them last
-	asOf     time.Time               // the moment for which it read them, by the clock that is ahead
-	limited  bool                    // only endings are served: the server is not known to be usable
-	drift    []access.Drift          // that was not told before
+	policies []*v1alpha1.DagAccessPolicy // as the pass read them last
+	grants   []*v1alpha1.AccessGrant
+	asOf     time.Time      // the moment for which it read them, by the clock that is ahead
+	limited  bool           // only endings are served: the server is not known to be usable
+	drift    []access.Drift // that was not told before
 	requests int64
 	until    time.Time
 	overdue  int
@@ -183,7 +184,7 @@ func (s *instanceScope) due(ctx context.Context) bool {
 // backoff grows with every failure in a row; less while something should have been taken away.
 func (s *instanceScope) backoff() time.Duration {
 	most := maxBackoff
-	if s.overdue > 0 {
+	if s.overdue > 0 || s.unserved() {
 		most = maxOverdueBackoff
 	}
 	wait := minBackoff
@@ -195,14 +196,22 @@ func (s *instanceScope) backoff() time.Duration {
 	return wait
 }
 
+// unserved says whether a policy was changed or deleted since the last pass that did everything: it may take something
+// away. Before the first such pass nobody can say.
+func (s *instanceScope) unserved() bool {
+	return s.conn.served != nil && slices.ContainsFunc(s.policies, func(p *v1alpha1.DagAccessPolicy) bool {
+		return s.conn.served[p.UID] != p.Generation || !p.DeletionTimestamp.IsZero()
+	})
+}
+
 // countOverdue counts grants that should have been taken away and were not proved to be.
 func (s *instanceScope) countOverdue(ctx context.Context) {
 	if s.report == nil {
-		_, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
+		policies, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
 		if err != nil {
 			return
 		}
-		s.grants = grants
+		s.policies, s.grants = policies, grants
 	}
 	now := s.r.Clock.Now()
 	ttl, _ := cacheTTL(s.afi)

@@ -35,7 +35,7 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 	}
 	var err error
 	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.reader, s.afi)
-	s.scope.grants, s.scope.asOf = declared.Grants, declared.Now
+	s.scope.policies, s.scope.grants, s.scope.asOf = declared.Policies, declared.Grants, declared.Now
 	return declared, err
 }
 

@@ -113,7 +113,7 @@ func (f *facts) causes() []cause {
 				until = versions[i+1].at
 			}
 			for _, member := range v.spec.Members {
-				c := f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, byPolicy)
+				c := f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, byPeople)
 				c.generation = v.generation
 				out = append(out, c)
 			}
@@ -143,7 +143,7 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 			begin = v.at
 		}
 		if i+1 < len(versions) && (end.IsZero() || versions[i+1].at.Before(end)) {
-			end, how = versions[i+1].at, byPolicy
+			end, how = versions[i+1].at, byPeople
 		}
 		if v.spec == nil {
 			break // and for good: a policy that comes again is another one
@@ -205,16 +205,14 @@ type ending int
 const (
 	// byTime: the time of a grant is over.
 	byTime ending = iota
-	// byPeople: a grant is revoked, deleted or shortened.
+	// byPeople: a grant is revoked, deleted or shortened, a policy is changed or deleted.
 	byPeople
-	// byPolicy: a policy is changed or deleted.
-	byPolicy
 	// byOthers: what others gave by hand is found in the next full comparison.
 	byOthers
 )
 
-// longestWait is the longest back-off while no grant is known to be overdue. Neither what others did by hand nor what a
-// policy gives no more makes it shorter.
+// longestWait is the longest back-off while nothing is known to be overdue. What others did by hand does not make it
+// shorter.
 const longestWait = time.Minute
 
 // bound is until when Airflow may store what is due to be taken away: a second longer, but where something stood in the
@@ -225,7 +223,7 @@ func (f *facts) bound(since, due time.Time, how ending) time.Time {
 		again = false
 		for _, w := range f.world.blindness {
 			later := w.to.Add(grace[w.what])
-			if how == byOthers || how == byPolicy && w.what == airflowAway {
+			if how == byOthers {
 				later = w.to.Add(longestWait + lead)
 			}
 			if w.what == kubernetesAway && how == byTime || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
