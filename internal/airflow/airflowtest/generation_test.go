@@ -72,6 +72,53 @@ func TestAirflow31StoresUsersAndRefusesTheRest(t *testing.T) {
 	}
 }
 
+func TestLogInOverwritesRolesAndIsSeen(t *testing.T) {
+	s, c := client(t, airflowtest.Airflow33)
+	ctx := context.Background()
+	s.AddUser(airflowtest.User{Username: "bob", Roles: []string{"Op", "Viewer"}})
+	before, err := c.User(ctx, "bob")
+	if err != nil || before.LastLogin != "" {
+		t.Fatalf("before %+v, %v", before, err)
+	}
+	s.LogIn("bob", "Public")
+	after, err := c.User(ctx, "bob")
+	if _, ok := airflow.ParseTime(after.LastLogin); err != nil || !ok || !slices.Equal(after.Roles, []string{"Public"}) {
+		t.Errorf("after %+v, %v", after, err)
+	}
+}
+
+func TestAirflow2DecidesByItsOwnRules(t *testing.T) {
+	s, _ := client(t, airflowtest.Airflow211)
+	s.SetDag(airflowtest.Dag{ID: "x", Path: "x.py"})
+	s.SetDag(airflowtest.Dag{ID: "y", Path: "y.py"})
+	s.SetRole("person", pair("can_read", "DAG:x"), pair("can_edit", "DAG:x"), pair("can_edit", "DAG:y"), pair("can_edit", "DAG Run:x"), pair("can_edit", "Task Instances"))
+	s.AddUser(airflowtest.User{Username: "ann", Roles: []string{"person"}})
+	for dag, want := range map[string]bool{"x": true, "y": false} {
+		if got := s.AllowedLevel("ann", "EditTasks", dag); got != want {
+			t.Errorf("EditTasks on %s: %t", dag, got)
+		}
+	}
+	for _, level := range []string{"RespondHITL", "EditXComs"} {
+		if s.AllowedLevel(airflowtest.AdminUsername, level, "x") {
+			t.Errorf("Airflow 2 has %s", level)
+		}
+	}
+	if !s.AllowedLevel(airflowtest.AdminUsername, "View", "x") {
+		t.Error("the administrator sees nothing")
+	}
+	if see, pause, trigger := s.See("ann", "x"), s.Pause("ann", "y"), s.Trigger("ann", "x"); see != 200 || pause != 200 || trigger != 403 {
+		t.Errorf("see %d, pause %d, trigger %d", see, pause, trigger)
+	}
+	if spans := s.Spans("ann", airflowtest.Check{Method: "PUT", Entity: airflowtest.EntityTaskInstance, Dag: "x"}); len(spans) != 1 || spans[0].ToSeq != 0 {
+		t.Errorf("spans %+v", spans)
+	}
+	for _, r := range s.Roles() {
+		if slices.ContainsFunc(r.Permissions, func(p airflow.Permission) bool { return p.Resource == "HITL Detail" }) {
+			t.Errorf("%s has what Airflow 2 does not know", r.Name)
+		}
+	}
+}
+
 func TestTheProbeBelievesWhatItReads(t *testing.T) {
 	for name, does := range map[string]airflow.Capabilities{
 		"replaces":                {RoleUpdate: airflow.RoleUpdateReplace, RoleDelete: airflow.Works},

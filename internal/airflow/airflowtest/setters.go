@@ -246,3 +246,14 @@ func (s *Sim) Holders(name string) []string {
 	}
 	return sorted(out)
 }
+
+// LogIn is a login by a way in which Airflow overwrites the roles of the user
+// with those that the identity provider tells (AUTH_ROLES_SYNC_AT_LOGIN):
+// the roles are replaced, and the time of the last login moves.
+func (s *Sim) LogIn(username string, roles ...string) {
+	s.outside(func(t *tx) {
+		u := s.mustUser(username)
+		u.lastLogin, u.logins, u.failLogins = s.clock.Now(), u.logins+1, 0
+		t.setRoles(u, s.mustRoles(roles))
+	})
+}
