@@ -46,10 +46,10 @@ type connection struct {
 	nextFull           time.Duration // the jittered interval
 	failures           int
 	served             map[types.UID]int64 // generations of policies at the end of the last pass that did everything
-	notBefore          time.Time // Retry-After of the server
-	asked              string    // last value of the reconcile-at annotation that was served
-	generation         int64     // of the spec that was compared in full last
-	first              bool      // nothing was read from Kubernetes for it yet
+	notBefore          time.Time           // Retry-After of the server
+	asked              string              // last value of the reconcile-at annotation that was served
+	generation         int64               // of the spec that was compared in full last
+	first              bool                // nothing was read from Kubernetes for it yet
 
 	told     map[string]string // drift that is not repaired and was told: its key, and what it is
 	unstored []access.Drift    // drift that was told and could not be stored yet

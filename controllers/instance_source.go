@@ -31,7 +31,7 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 	declared := actuator.Declared{
 		Now: now.Add(ahead), StartsAllowed: !s.scope.limited && s.r.skewed(s.conn) == nil, Instance: s.afi,
 		Endpoint: s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
-		Capabilities: capabilities(s.conn.server),
+		Capabilities: Capabilities(s.conn.server),
 	}
 	var err error
 	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.reader, s.afi)

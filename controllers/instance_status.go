@@ -40,7 +40,7 @@ func (s *instanceScope) describe() {
 	if s.conn != nil && s.conn.server.Version != "" {
 		st.Airflow = &v1alpha1.AirflowServer{Version: s.conn.server.Version, AuthManager: string(s.conn.server.AuthManager), FABProvider: s.conn.server.FABProvider}
 		st.Capabilities = nil
-		if found := capabilities(s.conn.server); found != (v1alpha1.Capabilities{}) {
+		if found := Capabilities(s.conn.server); found != (v1alpha1.Capabilities{}) {
 			st.Capabilities = &found
 		}
 	}
@@ -135,7 +135,7 @@ func (s *instanceScope) health() []metav1.Condition {
 		{Type: v1alpha1.ConditionCompatible, Reason: v1alpha1.ReasonCompatible, Message: "this Airflow can be governed"},
 	}
 	if s.conn != nil {
-		if limited := limits(capabilities(s.conn.server)); limited != "" {
+		if limited := limits(Capabilities(s.conn.server)); limited != "" {
 			good[2].Reason, good[2].Message = v1alpha1.ReasonLimited, "this Airflow can be governed, but "+limited+": docs/airflow.md says what that means"
 		}
 	}

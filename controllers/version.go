@@ -7,8 +7,8 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
 
-// capabilities are what a server can do, as status shows it and the planner reads it.
-func capabilities(server airflow.Server) v1alpha1.Capabilities {
+// Capabilities are what a server can do, as status shows it and the planner reads it.
+func Capabilities(server airflow.Server) v1alpha1.Capabilities {
 	c := server.Capabilities
 	if c == (airflow.Capabilities{}) {
 		return v1alpha1.Capabilities{}

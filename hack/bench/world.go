@@ -18,6 +18,7 @@ import (
 	"net/netip"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/controllers"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -233,11 +234,9 @@ func (w *world) Declared(context.Context) (actuator.Declared, error) {
 
 // capabilities are those of the simulated server, as the controller would give them.
 func (w *world) capabilities() v1alpha1.Capabilities {
-	c := airflow.CapabilitiesOf(airflow.Server{Version: w.settings.generation.Version, FABProvider: w.settings.generation.FABProvider})
-	return v1alpha1.Capabilities{
-		RoleUpdate: v1alpha1.RoleUpdate(c.RoleUpdate), RoleDelete: v1alpha1.RoleDelete(c.RoleDelete),
-		PermissionList: v1alpha1.PermissionList(c.PermissionList), PermissionModel: v1alpha1.PermissionModel(c.PermissionModel),
-	}
+	server := airflow.Server{Version: w.settings.generation.Version, FABProvider: w.settings.generation.FABProvider}
+	server.Capabilities = airflow.CapabilitiesOf(server)
+	return controllers.Capabilities(server)
 }
 
 // StoreInventory keeps the inventory in memory.

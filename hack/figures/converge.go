@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/controllers"
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -109,11 +110,7 @@ func newCrowd(ctx context.Context, s *server.Server, roles, people int) (*crowd,
 	if err != nil {
 		return nil, err
 	}
-	c.caps = v1alpha1.Capabilities{
-		RoleUpdate: v1alpha1.RoleUpdate(found.Capabilities.RoleUpdate), RoleDelete: v1alpha1.RoleDelete(found.Capabilities.RoleDelete),
-		PermissionList:  v1alpha1.PermissionList(found.Capabilities.PermissionList),
-		PermissionModel: v1alpha1.PermissionModel(found.Capabilities.PermissionModel),
-	}
+	c.caps = controllers.Capabilities(found)
 	c.act = actuator.New(c.client, clock.RealClock{}, actuator.Options{})
 	c.instance = &v1alpha1.AirflowInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: namespace, UID: "figures"},
