@@ -233,3 +233,19 @@ func TestAirflow2ErrorsAreToldApart(t *testing.T) {
 		t.Errorf("the password is in %q", err)
 	}
 }
+
+func TestAirflow2SessionOfADeletedAccountIsGivenUp(t *testing.T) {
+	clock := clocktesting.NewFakePassiveClock(noon)
+	s, c := setup(t, airflowtest.Options{Generation: &airflowtest.Airflow211, Clock: clock}, nil)
+	if _, err := c.Roles(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.RemoveUser(airflowtest.AdminUsername)
+	s.AddUser(airflowtest.User{Username: airflowtest.AdminUsername, Password: airflowtest.AdminPassword, Roles: []string{"Admin"}})
+	clock.SetTime(noon.Add(time.Minute))
+	_, err := c.Roles(ctx)
+	want(t, airflow.CauseUnavailable, err)
+	if _, err := c.Roles(ctx); err != nil {
+		t.Errorf("the session of the deleted account is still in use: %v", err)
+	}
+}

@@ -20,7 +20,8 @@ type Generation struct {
 	Version     string
 	FABProvider string
 	// Does is how it really behaves, whatever the client believes of its version.
-	// Of Authentication and PermissionModel only those of Airflow 3 are simulated.
+	// With AuthenticationSession it is an Airflow 2 altogether; an empty field is
+	// what Airflow 3.3.2 does.
 	Does airflow.Capabilities
 	// AddsWebsite: each call on roles, users and permissions adds (can_read,
 	// Website) to every role that Airflow did not make itself.

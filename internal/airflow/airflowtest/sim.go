@@ -247,6 +247,9 @@ func (s *Sim) serve(in *incoming, path string, apply Apply) *response {
 		s.mu.RLock()
 		defer s.mu.RUnlock()
 	}
+	if two && s.orphan(in.Request) {
+		return broken()
+	}
 	if two {
 		answer := translate(s.answer(in, apply))
 		s.loggedIn(in, answer)

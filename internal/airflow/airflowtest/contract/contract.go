@@ -23,7 +23,9 @@ import (
 )
 
 // Target is the server that is asked. Its permission cache must be off
-// ([fab] cache_ttl = 0), and nobody else may write to it meanwhile.
+// ([fab] cache_ttl = 0), and nobody else may write to it meanwhile. What is
+// expected where releases differ follows from its version: updates of roles that
+// replace or add, the API and the rules of Airflow 2 or 3.
 type Target struct {
 	// URL is its address: http on a loopback address.
 	URL string
@@ -326,7 +328,11 @@ func (s *session) remake(name string, permissions []airflow.Permission, holders 
 		s.Fatal(err)
 	}
 	for _, username := range holders {
-		if _, err := s.client.SetUserRoles(s.ctx, s.user(username), []string{name}); err != nil {
+		holder := airflow.User{Username: username}
+		if s.two() {
+			holder = s.user(username)
+		}
+		if _, err := s.client.SetUserRoles(s.ctx, holder, []string{name}); err != nil {
 			s.Fatal(err)
 		}
 	}
