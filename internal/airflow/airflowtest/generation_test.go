@@ -87,6 +87,24 @@ func TestLogInOverwritesRolesAndIsSeen(t *testing.T) {
 	}
 }
 
+func TestAccessControlIsAppliedAtEachParseByAirflow3Only(t *testing.T) {
+	for _, g := range []airflowtest.Generation{airflowtest.Airflow33, airflowtest.Airflow211} {
+		s, _ := client(t, g)
+		s.SetDag(airflowtest.Dag{ID: "x", Path: "x.py"})
+		s.SetRole("r", pair("can_read", "DAG:x"))
+		held := func() bool { r, _ := s.Role("r"); return len(r.Permissions) == 1 }
+		s.SetDag(airflowtest.Dag{ID: "x", Path: "x.py", AccessControl: map[string][]string{}})
+		if held() {
+			t.Errorf("%s: the permission outlived the change", g.Version)
+		}
+		s.SetRole("r", pair("can_read", "DAG:x"))
+		s.Parse()
+		if want := g.Version == "2.11.2"; held() != want {
+			t.Errorf("%s: held after a parse: %t", g.Version, held())
+		}
+	}
+}
+
 func TestAirflow2DecidesByItsOwnRules(t *testing.T) {
 	s, _ := client(t, airflowtest.Airflow211)
 	s.SetDag(airflowtest.Dag{ID: "x", Path: "x.py"})

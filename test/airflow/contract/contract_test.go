@@ -12,6 +12,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest/contract"
 )
 
@@ -37,12 +38,12 @@ func start(t *testing.T, o server.Options) *server.Server {
 }
 
 func TestAirflow(t *testing.T) {
-	for _, version := range []string{"3.3.2"} {
-		t.Run(version, func(t *testing.T) {
-			s := start(t, server.Options{Version: version})
+	for _, g := range []airflowtest.Generation{airflowtest.Airflow33, airflowtest.Airflow32, airflowtest.Airflow211} {
+		t.Run(g.Version, func(t *testing.T) {
+			s := start(t, server.Options{Version: g.Version})
 			contract.Run(t, contract.Target{
 				URL: s.URL, Username: s.AdminUsername, Password: s.AdminPassword,
-				Version: s.Version, FABProvider: s.FABProvider, DagX: dagX, DagY: dagY,
+				Version: g.Version, FABProvider: g.FABProvider, AddsWebsite: g.AddsWebsite, DagX: dagX, DagY: dagY,
 			})
 		})
 	}

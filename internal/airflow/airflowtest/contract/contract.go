@@ -120,7 +120,7 @@ type session struct {
 
 func newSession(t *testing.T, target Target) *session {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	t.Cleanup(cancel)
 	s := &session{T: t, Target: target, ctx: ctx, tokens: map[string]string{}}
 	s.client = s.connect(target.Username, target.Password)
