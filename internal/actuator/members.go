@@ -95,7 +95,7 @@ func (p *pass) nextBatch(ctx context.Context, rest *[]access.Step) *batch {
 		if ok {
 			b.planned[key] = st.user
 		}
-		if !ok || p.clock.Since(st.at) > fresh {
+		if !ok || p.clock.Since(st.came) > fresh {
 			stale = append(stale, s.Username)
 		}
 	}
@@ -148,7 +148,7 @@ func (p *pass) asPlanned(s access.Step, planned, now access.User) bool {
 
 // setRoles writes the roles of one user after a step, from a reading that is not older than sliceTime.
 func (p *pass) setRoles(ctx context.Context, s access.Step, st stored) (written bool, err error) {
-	if p.clock.Since(st.at) > sliceTime {
+	if p.clock.Since(st.came) > sliceTime {
 		u, err := p.airflow.User(ctx, s.Username)
 		if err != nil {
 			return false, err
@@ -186,7 +186,7 @@ func (p *pass) pace(took time.Duration) {
 		return
 	}
 	fits := int(sliceTime * 3 / 4 * time.Duration(p.concurrency) / p.write)
-	p.batch = min(max(fits, 2*p.concurrency), airflow.PageSize)
+	p.batch = min(max(fits, p.concurrency), airflow.PageSize)
 }
 
 // changed gives the roles after a step; what the step does not name stays.

@@ -50,7 +50,7 @@ func (p *pass) observeAll(ctx context.Context) error {
 		return err
 	}
 	p.snap.setRoles(roles, at)
-	p.snap.setUsers(users, at)
+	p.snap.setUsers(users, at, p.clock.Now())
 	p.snap.setDags(dags, at)
 	clear(p.gone)
 	if !p.snap.complete() {
@@ -81,7 +81,7 @@ func (p *pass) observeAwaited(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p.snap.setUsers(users, now)
+		p.snap.setUsers(users, now, p.clock.Now())
 		p.emailLook = p.started
 		for _, name := range names {
 			p.looked[fold(name)] = p.started
@@ -210,7 +210,7 @@ func (p *pass) takeIn(pages []userPage, read [][]airflow.User, at time.Time) (mi
 	for i, page := range pages {
 		found := map[string]bool{}
 		for _, u := range read[i] {
-			p.snap.setUser(u, at)
+			p.snap.setUser(u, at, p.clock.Now())
 			found[fold(u.Username)] = true
 		}
 		for _, name := range page.names {
@@ -251,7 +251,7 @@ func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) err
 	defer p.guard.Unlock()
 	for i, name := range names {
 		if answers[i].found {
-			p.snap.setUser(answers[i].user, at)
+			p.snap.setUser(answers[i].user, at, p.clock.Now())
 			continue
 		}
 		p.snap.dropUser(name)

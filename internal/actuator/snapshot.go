@@ -26,11 +26,12 @@ type snapshot struct {
 	sorted *access.Observed // nil after a change
 }
 
-// stored is a user as the planner and as the client know it.
+// stored is a user as the planner and as the client know it. A reading proves what was so after at, when it was asked
+// for; how fresh it is counts from when the answer came.
 type stored struct {
-	user access.User
-	wire airflow.User
-	at   time.Time
+	user     access.User
+	wire     airflow.User
+	at, came time.Time
 }
 
 // listed is a DAG and how many complete lists in a row lacked it.
@@ -104,7 +105,7 @@ func (s *snapshot) dropRole(name string) {
 	s.sorted = nil
 }
 
-func (s *snapshot) setUsers(list airflow.List[airflow.User], at time.Time) {
+func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time) {
 	if list.Complete {
 		s.users = make(map[string]stored, len(list.Items))
 		s.usersAt = at
@@ -113,16 +114,16 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at time.Time) {
 	s.index = make(map[string]int, len(list.Items))
 	for i, u := range list.Items {
 		key := fold(u.Username)
-		s.users[key] = stored{user: user(u), wire: u, at: at}
+		s.users[key] = stored{user: user(u), wire: u, at: at, came: came}
 		s.order = append(s.order, key)
 		s.index[key] = i
 	}
 	s.sorted = nil
 }
 
-func (s *snapshot) setUser(u airflow.User, at time.Time) {
+func (s *snapshot) setUser(u airflow.User, at, came time.Time) {
 	key := fold(u.Username)
-	s.users[key] = stored{user: user(u), wire: u, at: at}
+	s.users[key] = stored{user: user(u), wire: u, at: at, came: came}
 	if _, ok := s.index[key]; !ok {
 		s.index[key] = len(s.order)
 		s.order = append(s.order, key)
