@@ -146,9 +146,17 @@ func (p *pass) asPlanned(s access.Step, planned, now access.User) bool {
 	return waited
 }
 
-// setRoles writes the roles of one user after a step, from a reading that is not older than sliceTime.
+// tooOld is how old a reading may be when a user is written: sliceTime, and longer only where a write takes so long by
+// itself that a younger reading would be no fresher when it is stored.
+func (p *pass) tooOld() time.Duration {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	return max(sliceTime, p.write*3/2)
+}
+
+// setRoles writes the roles of one user after a step, from a reading that is not too old.
 func (p *pass) setRoles(ctx context.Context, s access.Step, st stored) (written bool, err error) {
-	if p.clock.Since(st.came) > sliceTime {
+	if p.clock.Since(st.came) > p.tooOld() {
 		u, err := p.airflow.User(ctx, s.Username)
 		if err != nil {
 			return false, err
