@@ -106,7 +106,7 @@ func neverRefused(t *testing.T, end func() (refused []string, answers int)) {
 	refused, answers := end()
 	g := NewWithT(t)
 	g.Expect(refused).To(BeEmpty(), "what is kept is never refused")
-	g.Expect(answers).To(BeNumerically(">=", 20))
+	g.Expect(answers).To(BeNumerically(">=", 8), "nobody asked meanwhile")
 }
 
 // declare creates the namespace, the Secret, the instance and the policy.
