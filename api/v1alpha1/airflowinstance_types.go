@@ -358,9 +358,9 @@ type ManagedRole struct {
 	// orphaned is true for a role that was let go of (deletion: Orphan).
 	// +optional
 	Orphaned bool `json:"orphaned,omitempty"`
-	// retired is true for a role that is not used any more and stays in Airflow
-	// without members: Airflow cannot delete roles, or it was there before us and a
-	// successor took its place.
+	// retired is true for a role that is not used any more and stays in
+	// Airflow without members: Airflow cannot delete roles, or it was there
+	// before us and a successor took its place.
 	// +optional
 	Retired bool `json:"retired,omitempty"`
 }
