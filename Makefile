@@ -42,7 +42,7 @@ bench: ## measure against the simulator and print the tables
 	@$(WITH_CONTROL_PLANE) go run ./hack/bench $(BENCH)
 
 .PHONY: figures
-figures: ## measure on a real Airflow how long people wait (5 minutes)
+figures: ## measure on real Airflows how long people wait and what passes cost (20 minutes)
 	@$(WITH_CONTROL_PLANE) go run ./hack/figures
 
 ##@ Prove it
