@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 )
@@ -11,7 +10,10 @@ func (p Permission) String() string { return p.Action + " on " + p.Resource }
 
 // ComparePermissions orders permissions by resource, then action.
 func ComparePermissions(a, b Permission) int {
-	return cmp.Or(strings.Compare(a.Resource, b.Resource), strings.Compare(a.Action, b.Action))
+	if order := strings.Compare(a.Resource, b.Resource); order != 0 {
+		return order
+	}
+	return strings.Compare(a.Action, b.Action)
 }
 
 // ignored pairs are added by Airflow servers on their own, to every role, and are left out of all comparisons.
@@ -25,8 +27,22 @@ func sorted(ps []Permission) []Permission {
 	return slices.Compact(ps)
 }
 
-// canonical is a sorted copy without doubles and ignored pairs.
+// isSet says whether permissions are sorted and without doubles.
+func isSet(ps []Permission) bool {
+	for i := 1; i < len(ps); i++ {
+		if ComparePermissions(ps[i-1], ps[i]) >= 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// canonical is the sorted set without ignored pairs: the argument itself where it is that already. Nobody changes what
+// it gives.
 func canonical(ps []Permission) []Permission {
+	if isSet(ps) && !slices.ContainsFunc(ps, ignored) {
+		return ps[:len(ps):len(ps)]
+	}
 	out := make([]Permission, 0, len(ps))
 	for _, p := range ps {
 		if !ignored(p) {

@@ -66,10 +66,13 @@ func (r release) knows(resource string) bool { return resource != "HITL Detail" 
 // managed role holds it.
 func (r release) keepsWebsite() bool { return r.model == v1alpha1.PermissionModelAirflow2 }
 
-// canonical is a sorted copy without doubles and ignored pairs, for comparisons.
+// canonical is the sorted set without ignored pairs, for comparisons.
 func (in *Input) canonical(ps []Permission) []Permission {
 	if !in.release().keepsWebsite() {
 		return canonical(ps)
+	}
+	if isSet(ps) {
+		return ps[:len(ps):len(ps)]
 	}
 	return sorted(slices.Clone(ps))
 }

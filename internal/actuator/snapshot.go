@@ -55,6 +55,7 @@ func permissions(in []airflow.Permission) []access.Permission {
 	for i, p := range in {
 		out[i] = access.Permission{Action: p.Action, Resource: p.Resource}
 	}
+	slices.SortFunc(out, access.ComparePermissions) // what is compared again and again is sorted once
 	return out
 }
 

@@ -26,6 +26,7 @@ type Client struct {
 	// server turns out to have no such endpoint. last is never forgotten.
 	spoken, last atomic.Pointer[dialect]
 	asking       chan struct{}
+	pages        chan struct{} // holds the readings of list pages that are under way
 	server       atomic.Pointer[Server]
 }
 
@@ -46,7 +47,7 @@ func New(config Config) (*Client, error) {
 	}
 	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAlive: 30 * time.Second, Control: control(config.AllowedAddresses)}
 	c := &Client{
-		base: base, asking: make(chan struct{}, 1),
+		base: base, asking: make(chan struct{}, 1), pages: make(chan struct{}, pagesAtOnce),
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  nil, // credentials go to the configured address only

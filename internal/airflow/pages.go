@@ -16,8 +16,9 @@ const (
 	pageSize = 100
 	// maxReads is how often a list that shifts is read from its beginning.
 	maxReads = 3
-	// pagesAtOnce is how many pages of a list are asked for at once.
-	pagesAtOnce = 4
+	// pagesAtOnce is how many pages are asked for at once, after the first of a
+	// list, and over all lists of a client.
+	pagesAtOnce = 8
 	// maxItems bounds what is held in memory of one list, maxPages the requests
 	// of one reading.
 	maxItems = 200_000
@@ -126,6 +127,12 @@ func (l listing[W, T]) readAhead(ctx context.Context, c *Client, size, total int
 	group.SetLimit(pagesAtOnce)
 	for offset := size; offset < total; offset += size {
 		group.Go(func() error {
+			select {
+			case c.pages <- struct{}{}:
+				defer func() { <-c.pages }()
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 			items, count, err := l.readPage(ctx, c, pageSize, offset)
 			mu.Lock()
 			defer mu.Unlock()
