@@ -24,7 +24,7 @@ const (
 	unknownLifetime = 5 * time.Minute
 	// renewPause is how long a token that was rejected from the start is kept,
 	// so that an Airflow that rejects every token is not asked for one per call.
-	renewPause = 10 * time.Second
+	renewPause = 2 * time.Second
 )
 
 type loginBody struct {
