@@ -10,7 +10,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
-// generations are the kinds of servers of P3.
+// generations are the kinds of servers of P3 and P8.
 func generations() []airflowtest.Generation {
 	return []airflowtest.Generation{airflowtest.Airflow33, airflowtest.Airflow32}
 }

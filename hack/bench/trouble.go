@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,13 +124,13 @@ type operation struct {
 	random    *rand.Rand
 }
 
-func newOperation(ctx context.Context, p *plane, s settings, number int) (*operation, error) {
+func newOperation(ctx context.Context, p *plane, s settings, server string, number int) (*operation, error) {
 	const usual = 5 * time.Millisecond
 	w, err := newWorld(s, usual)
 	if err != nil {
 		return nil, err
 	}
-	o := &operation{world: w, plane: p, namespace: fmt.Sprintf("bench-%d", number), usual: usual, random: rand.New(rand.NewPCG(uint64(number), 8))} //nolint:gosec // repeatable
+	o := &operation{world: w, plane: p, namespace: strings.ReplaceAll(fmt.Sprintf("bench-%s-%d", server, number), ".", "-"), usual: usual, random: rand.New(rand.NewPCG(uint64(number), 8))} //nolint:gosec // repeatable
 	o.standing()
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name, Namespace: o.namespace} }
 	objects := []client.Object{
@@ -267,30 +268,39 @@ func (o *operation) away() func() {
 func misbehaving(ctx context.Context, s settings) ([]string, error) {
 	s.roles, s.users = s.roles/10, s.users/4
 	fmt.Printf("\n### P8 the whole operator while Airflow misbehaves: %d roles, %d users, on a real API server\n\n", s.roles, s.users)
-	fmt.Println("| trouble | requests | amplification | seconds until converged and Ready | Retry-After violations |")
-	fmt.Println("|---|---|---|---|---|")
+	fmt.Println("| server | trouble | requests | amplification | seconds until converged and Ready | Retry-After violations |")
+	fmt.Println("|---|---|---|---|---|---|")
 	p, err := startPlane(ctx)
 	if err != nil {
 		return nil, err
 	}
-	missed, err := p.all(ctx, s)
-	return missed, errors.Join(err, p.stop())
+	var missed []string
+	for _, generation := range generations() {
+		s.generation = generation
+		more, err := p.all(ctx, s)
+		missed = append(missed, more...)
+		if err != nil {
+			return missed, errors.Join(err, p.stop())
+		}
+	}
+	return missed, p.stop()
 }
 
 func (p *plane) all(ctx context.Context, s settings) (missed []string, err error) {
 	var usual float64
+	server := s.generation.Version
 	for i, t := range troubles() {
 		var samples []sample
 		broken := 0
 		for trial := range min(s.trials, 3) {
-			o, err := newOperation(ctx, p, s, 10*i+trial)
+			o, err := newOperation(ctx, p, s, server, 10*i+trial)
 			if err != nil {
 				return nil, err
 			}
-			fmt.Fprintf(os.Stderr, "P8 %s, trial %d\n", t.name, trial+1)
+			fmt.Fprintf(os.Stderr, "P8 %s, %s, trial %d\n", server, t.name, trial+1)
 			one, err := o.run(ctx, t)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", t.name, err)
+				return nil, fmt.Errorf("%s, %s: %w", server, t.name, err)
 			}
 			broken += o.violations()
 			o.close()
@@ -305,12 +315,12 @@ func (p *plane) all(ctx context.Context, s settings) (missed []string, err error
 		}
 		mid, least, most := seconds(samples)
 		ratio := median(requests) / usual
-		fmt.Printf("| %s | %.0f | %.2f | %.1f (%.1f to %.1f) | %d |\n", t.name, median(requests), ratio, mid, least, most, broken)
+		fmt.Printf("| %s | %s | %.0f | %.2f | %.1f (%.1f to %.1f) | %d |\n", server, t.name, median(requests), ratio, mid, least, most, broken)
 		if ratio > 1.35 {
-			missed = append(missed, fmt.Sprintf("P8 %s: amplification %.2f, bound 1.35", t.name, ratio))
+			missed = append(missed, fmt.Sprintf("P8 %s, %s: amplification %.2f, bound 1.35", server, t.name, ratio))
 		}
 		if broken > 0 {
-			missed = append(missed, fmt.Sprintf("P8 %s: %d requests before Retry-After was over", t.name, broken))
+			missed = append(missed, fmt.Sprintf("P8 %s, %s: %d requests before Retry-After was over", server, t.name, broken))
 		}
 	}
 	return missed, nil
