@@ -53,8 +53,8 @@ func airflowFaults() []fault {
 			w.sim.AddUser(airflowtest.User{Username: "bob", Email: "bob@example.com", Roles: []string{"Public"}})
 		})},
 		{number: "F41", title: "roles are overwritten at a login", strike: done(func(w *world) {
-			w.sim.SetUserRoles("alice", "Public")
-			w.sim.SetUserRoles("bob", "Public", "analysts")
+			w.sim.LogIn("alice", "Public")
+			w.sim.LogIn("bob", "Public", "analysts")
 		})},
 		{number: "F42", title: "a DAG that is no resource yet", lasts: while, strike: unparsed},
 		{number: "F43", title: "409 to some writes", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
@@ -72,7 +72,7 @@ func airflowFaults() []fault {
 			return inject(w, f)
 		}},
 		{number: "F46", title: "a minute without an answer but 503", lasts: time.Minute, what: airflowAway, strike: always(airflowtest.BadGateway(503))},
-		{number: "F77", title: "DAG code takes our permissions away at each parse", lasts: 50 * time.Second, strike: fighting},
+		{number: "F77", title: "DAG code takes our permissions away at each parse", lasts: 50 * time.Second, settles: 2 * interval, strike: fighting},
 	}
 }
 

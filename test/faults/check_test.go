@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	eventsv1 "k8s.io/api/events/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,6 +25,11 @@ type quiet struct {
 	seq    int              // the last change of Airflow
 	at     time.Time        // when
 	claims map[string]int64 // the generation of which objects say that it is in place, by origin of a cause
+}
+
+// allows says whether permissions let somebody pass a check of the world's Airflow.
+func (w *world) allows(permissions []airflow.Permission, q airflowtest.Check) bool {
+	return airflowtest.AllowsBy(w.can.PermissionModel, permissions, q)
 }
 
 // calm notes a quiet moment.
@@ -62,11 +68,11 @@ func isTrue(conditions []metav1.Condition, name string) bool {
 }
 
 // questions are all that is asked of Airflow about a person.
-func questions() []airflowtest.Check {
+func (w *world) questions() []airflowtest.Check {
 	var out []airflowtest.Check
 	for _, level := range []string{"View", "ViewLogs", "Pause", "Trigger", "EditRuns", "DeleteRuns", "EditTasks", "DeleteDag"} {
 		for _, id := range dags {
-			for _, c := range airflowtest.LevelChecks(level, id) {
+			for _, c := range w.sim.LevelChecks(level, id) {
 				if !slices.Contains(out, c) {
 					out = append(out, c)
 				}
@@ -82,7 +88,7 @@ func (w *world) history() {
 	causes := w.facts.causes()
 	for _, person := range w.people {
 		mine := slices.DeleteFunc(slices.Clone(causes), func(c cause) bool { return c.person != "" && !sameName(c.person, person) })
-		for _, q := range questions() {
+		for _, q := range w.questions() {
 			spans := w.sim.Spans(person, q)
 			for _, span := range spans {
 				w.justified(person, q, span, mine)
@@ -122,7 +128,7 @@ func (w *world) justified(person string, q airflowtest.Check, span airflowtest.S
 				held = append(held, c.permissions...)
 			}
 		}
-		if !airflowtest.Allows(held, q) {
+		if !w.allows(held, q) {
 			w.wrong("I1: %s could %s from %s to %s without a cause", person, describe(q), w.offset(from), w.offset(to))
 			return
 		}
@@ -155,12 +161,12 @@ func (w *world) kept(person string, q airflowtest.Check, span airflowtest.Span, 
 	for _, c := range causes {
 		generation, claimed := before.claims[c.origin]
 		established := claimed && generation >= c.generation && !c.from.After(before.at) && (c.due.IsZero() || !c.due.Before(before.at))
-		if !established || !airflowtest.Allows(c.permissions, q) {
+		if !established || !w.allows(c.permissions, q) {
 			continue
 		}
 		for _, after := range causes {
 			lives := after.origin == c.origin && !after.from.After(change.At) && (after.due.IsZero() || after.due.After(change.At.Add(w.ahead)))
-			if lives && airflowtest.Allows(after.permissions, q) {
+			if lives && w.allows(after.permissions, q) {
 				w.wrong("I9: %s lost %s at %s by %s of %s%s, although %s keeps it", person, describe(q), w.offset(change.At), change.Kind, change.Role, change.User, c.origin)
 				return
 			}
@@ -256,8 +262,8 @@ func (w *world) effective(mayWait bool) {
 		if _, exists := w.sim.UserRoles(c.person); !exists {
 			continue
 		}
-		for _, q := range questions() {
-			if !airflowtest.Allows(c.permissions, q) || !w.parsed(q.Dag) || w.sim.Allowed(c.person, q.Method, q.Entity, q.Dag) {
+		for _, q := range w.questions() {
+			if !w.allows(c.permissions, q) || !w.parsed(q.Dag) || w.sim.Allowed(c.person, q.Method, q.Entity, q.Dag) {
 				continue
 			}
 			why := reasonOf(objects, c.origin)
@@ -332,11 +338,25 @@ func (w *world) stable() {
 			all := p.gate.writes(0)
 			lines = append(lines, all[max(0, len(all)-n):]...)
 		}
-		w.wrong("I5: %d writes to Kubernetes in a steady state: %v; events: %v", n, lines, w.events())
+		w.wrong("I5: %d writes to Kubernetes in a steady state: %v; the last one of an instance: %s", n, lines, w.record.lastChange())
 	}
 	if w.sim.RequestCount() == reads && !w.over {
 		w.wrong("I5: nothing was looked at in three intervals")
 	}
+}
+
+// lastChange is what the newest version of an instance changed.
+func (r *record) lastChange() string {
+	var before, after *v1alpha1.AirflowInstance
+	for _, v := range r.all() {
+		if o, ok := v.object.(*v1alpha1.AirflowInstance); ok {
+			before, after = after, o
+		}
+	}
+	if before == nil {
+		return ""
+	}
+	return cmp.Diff(before.Status, after.Status)
 }
 
 func last(requests []airflowtest.Request) string {

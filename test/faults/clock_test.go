@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
 
 // off sets the operator's clock off the true time. It sees that by the clocks of Airflow and of the API server.
@@ -30,6 +30,7 @@ func elsewhere(d time.Duration) func(*world) func(*world) {
 		w.start()
 	}
 	return func(w *world) func(*world) {
+		w.takesOnly(clockAway)
 		move(w, d)
 		return func(w *world) { move(w, 0) }
 	}
@@ -42,12 +43,25 @@ func skewed(d time.Duration) func(*world) func(*world) {
 		w.ahead = max(w.ahead, d)
 		w.sim.SetSkew(d)
 		w.note("Airflow's clock is off by %s", d)
+		if max(d, -d) > time.Minute {
+			w.takesOnly(clockAway)
+		}
 		return func(w *world) { w.sim.SetSkew(0) }
 	}
 }
 
+// clockAway is how long a clock is off.
+const clockAway = 40 * time.Second
+
+// takesOnly notes that nothing may be given from now on, for a time.
+func (w *world) takesOnly(d time.Duration) {
+	if w.can.RoleUpdate != airflow.RoleUpdateReplace {
+		w.blindFor(onlyTakes, d)
+	}
+}
+
 func timeFaults() []fault {
-	const while = 40 * time.Second
+	const while = clockAway
 	return []fault{
 		{number: "F55", title: "the operator's clock is an hour ahead", lasts: while, strike: elsewhere(time.Hour), stays: true},
 		{number: "F56", title: "the operator's clock is an hour behind", lasts: while, strike: elsewhere(-time.Hour)},
@@ -137,5 +151,3 @@ func (w *world) neverActive(name string) {
 		}
 	}
 }
-
-var _ = airflowtest.AdminUsername

@@ -113,7 +113,7 @@ func (f *facts) causes() []cause {
 				until = versions[i+1].at
 			}
 			for _, member := range v.spec.Members {
-				c := f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, byPeople)
+				c := f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, byPolicy)
 				c.generation = v.generation
 				out = append(out, c)
 			}
@@ -143,7 +143,7 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 			begin = v.at
 		}
 		if i+1 < len(versions) && (end.IsZero() || versions[i+1].at.Before(end)) {
-			end, how = versions[i+1].at, byPeople
+			end, how = versions[i+1].at, byPolicy
 		}
 		if v.spec == nil {
 			break // and for good: a policy that comes again is another one
@@ -192,7 +192,7 @@ func (f *facts) cause(origin, person string, levels []v1alpha1.AccessLevel, p *v
 			ids = append(ids, id)
 		}
 	}
-	c := cause{origin: origin, person: person, from: from, due: due, permissions: wire(access.PermissionsFor("", levels, ids, nil))}
+	c := cause{origin: origin, person: person, from: from, due: due, permissions: wire(access.PermissionsFor(v1alpha1.PermissionModel(f.world.can.PermissionModel), levels, ids, nil))}
 	if !due.IsZero() {
 		c.bound = f.bound(due, due, how)
 	}
@@ -205,8 +205,10 @@ type ending int
 const (
 	// byTime: the time of a grant is over.
 	byTime ending = iota
-	// byPeople: a grant is revoked, deleted or shortened, a policy is changed or deleted.
+	// byPeople: a grant is revoked, deleted or shortened.
 	byPeople
+	// byPolicy: a policy is changed or deleted.
+	byPolicy
 	// byOthers: what others gave by hand is found in the next full comparison.
 	byOthers
 )
@@ -226,7 +228,11 @@ func (f *facts) bound(since, due time.Time, how ending) time.Time {
 			if how == byOthers {
 				later = w.to.Add(longestWait + lead)
 			}
-			if w.what == kubernetesAway && how == byTime || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
+			excused := w.what != kubernetesAway || how != byTime
+			if w.what == onlyTakes {
+				excused = how == byPolicy
+			}
+			if !excused || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
 				continue
 			}
 			bound, again = later, true

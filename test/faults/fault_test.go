@@ -15,6 +15,8 @@ type fault struct {
 	number, title string
 	// lasts is how long it goes on; 0 is a moment.
 	lasts time.Duration
+	// settles is how much longer than usual the operator takes afterwards.
+	settles time.Duration
 	// what it takes from the operator meanwhile; empty: nothing, and nothing may be late.
 	what blind
 	// excuse says in the table what may be late, where that is more than what says.
@@ -81,13 +83,13 @@ func faults() []fault {
 // try is one run: a world, a scenario, a fault, and all checks.
 func try(t *testing.T, f fault, s scenario, seed uint64) {
 	t.Helper()
-	var options airflowtest.Options
+	options := airflowtest.Options{Generation: server(seed)}
 	if f.options != nil {
 		f.options(&options)
 	}
 	f.heal = new(func(*world))
 	w := newWorld(t, seed, options)
-	outcome := result{fault: f, scenario: s.name, seed: seed}
+	outcome := result{fault: f, scenario: s.name, seed: seed, server: options.Generation.Version}
 	defer func() {
 		outcome.failures, outcome.struck = w.failures, w.strikes
 		if t.Failed() {

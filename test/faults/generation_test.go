@@ -7,6 +7,17 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
+// servers are the kinds of Airflow that are tried: one whose role updates replace, one whose role updates only add and
+// which adds a right to every role by itself, and one of another major release, which only adds, too.
+var servers = []airflowtest.Generation{airflowtest.Airflow33, airflowtest.Airflow32, airflowtest.Airflow211}
+
+// server is the Airflow of a seed, where a fault has none of its own: each has three seeds, and with them all scenarios,
+// by turns.
+func server(seed uint64) *airflowtest.Generation { return &servers[(seed-1)/3%uint64(len(servers))] }
+
+// tokens is an Airflow that gives tokens: those before 3 do not.
+func tokens(o *airflowtest.Options) { o.Generation = &airflowtest.Airflow33 }
+
 // adding is an Airflow whose role updates only add, and which adds a right to every role by itself.
 func adding(o *airflowtest.Options) { o.Generation = &airflowtest.Airflow32 }
 

@@ -194,7 +194,21 @@ func (w *world) deleteGrant(name string) {
 }
 
 // role is the Airflow role of a policy.
-func (w *world) role(policy string) string { return access.PolicyRoleName(w.namespace, policy, "") }
+func (w *world) role(policy string) string {
+	first := access.PolicyRoleName(w.namespace, policy, "")
+	carrier := first
+	for n := 1; n < 20; n++ {
+		if name := access.SuccessorName(first, n); w.has(name) {
+			carrier = name
+		}
+	}
+	return carrier
+}
+
+func (w *world) has(role string) bool {
+	_, ok := w.sim.Role(role)
+	return ok
+}
 
 // sneak adds a person to a policy's role by hand. It may stay until the next full comparison.
 func (w *world) sneak(person, policy string) {

@@ -16,6 +16,7 @@ import (
 type result struct {
 	fault    fault
 	scenario string
+	server   string // its version
 	seed     uint64
 	struck   int
 	failed   bool
@@ -84,6 +85,7 @@ func (r *results) table() string {
 		runs, failed  int
 		struck        int
 		seeds, played map[string]bool
+		servers       map[string]bool
 	}
 	var (
 		rows  = map[string]*row{}
@@ -93,12 +95,12 @@ func (r *results) table() string {
 	for _, one := range r.all {
 		key := one.fault.number + " " + one.fault.title
 		if rows[key] == nil {
-			rows[key] = &row{fault: one.fault, seeds: map[string]bool{}, played: map[string]bool{}}
+			rows[key] = &row{fault: one.fault, seeds: map[string]bool{}, played: map[string]bool{}, servers: map[string]bool{}}
 			order = append(order, key)
 		}
 		found := rows[key]
 		seed := strconv.FormatUint(one.seed, 10)
-		found.seeds[seed], found.played[one.scenario], seeds[seed] = true, true, true
+		found.seeds[seed], found.played[one.scenario], found.servers[one.server], seeds[seed] = true, true, true, true
 		found.runs++
 		found.struck += one.struck
 		if one.failed {
@@ -110,15 +112,15 @@ func (r *results) table() string {
 	})
 	var out strings.Builder
 	fmt.Fprintf(&out, "%d faults, %d seeds, %d runs, %d failed.\n\n", len(order), len(seeds), len(r.all), r.failed())
-	out.WriteString("| | Fault | Scenarios | Seeds | Took effect | May be late | Result |\n|---|---|---|--:|--:|---|---|\n")
+	out.WriteString("| | Fault | Airflow | Scenarios | Seeds | Took effect | May be late | Result |\n|---|---|---|---|--:|--:|---|---|\n")
 	for _, key := range order {
 		f := rows[key]
 		verdict := "holds"
 		if f.failed > 0 {
 			verdict = fmt.Sprintf("**fails in %d of %d**", f.failed, f.runs)
 		}
-		fmt.Fprintf(&out, "| %s | %s | %s | %d | %d | %s | %s |\n", f.fault.number, f.fault.title,
-			strings.Join(sortedKeys(f.played), ", "), len(f.seeds), f.struck, f.fault.late(), verdict)
+		fmt.Fprintf(&out, "| %s | %s | %s | %s | %d | %d | %s | %s |\n", f.fault.number, f.fault.title,
+			strings.Join(sortedKeys(f.servers), ", "), strings.Join(sortedKeys(f.played), ", "), len(f.seeds), f.struck, f.fault.late(), verdict)
 	}
 	return out.String()
 }

@@ -157,5 +157,5 @@ func (w *world) play(s scenario, f fault) {
 			a.do(w)
 		}
 	}
-	w.run(max(4*time.Minute-w.at(), 2*time.Minute+5*time.Second))
+	w.run(max(4*time.Minute-w.at(), 2*time.Minute+5*time.Second+f.settles))
 }

@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
@@ -36,6 +37,7 @@ type world struct {
 	random    *rand.Rand
 	namespace string
 	sim       *airflowtest.Sim
+	can       airflow.Capabilities // of its Airflow
 	door      *door
 	people    []string
 	ttl       time.Duration
@@ -101,10 +103,13 @@ const (
 	kubernetesAway blind = "Kubernetes"
 	// processAway: no operator runs. Every ending may be late.
 	processAway blind = "process"
+	// onlyTakes: nothing may be given, and Airflow only adds to roles. A policy that gives less keeps what it gave to those
+	// who stay, since nobody may be moved to a smaller role.
+	onlyTakes blind = "moving"
 )
 
 // grace is how much later than the end of a window an ending may be carried out.
-var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second}
+var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second, onlyTakes: dagInterval + lead}
 
 // newWorld makes a namespace, an Airflow with people and DAGs, and starts to record.
 func newWorld(t *testing.T, seed uint64, options airflowtest.Options) *world {
@@ -112,6 +117,10 @@ func newWorld(t *testing.T, seed uint64, options airflowtest.Options) *world {
 	w := &world{
 		t: t, random: rand.New(rand.NewPCG(seed, 1)), log: &lockedBuffer{}, graves: map[*process]bool{}, forgeries: map[types.UID]bool{},
 		ttl: []time.Duration{0, 5 * time.Second, 30 * time.Second}[seed%3],
+	}
+	w.can = airflow.CapabilitiesOf(airflow.Server{Version: options.Generation.Version, FABProvider: options.Generation.FABProvider})
+	if w.can.PermissionModel == airflow.PermissionModelAirflow2 {
+		w.ttl = 0 // it has no cache
 	}
 	w.began = time.Now().Add(10 * time.Minute).Truncate(time.Second) // objects are older than what happens to them
 	w.clock = clocktesting.NewFakePassiveClock(w.began)

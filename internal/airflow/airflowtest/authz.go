@@ -203,10 +203,16 @@ func (s *Sim) Allowed(username, method string, entity Entity, dag string) bool {
 	return u != nil && u.active && s.held(u).allows(Check{Method: method, Entity: entity, Dag: dag})
 }
 
+// LevelChecks gives those of [LevelChecks] that this generation of Airflow
+// makes.
+func (s *Sim) LevelChecks(level, dag string) []Check {
+	return slices.DeleteFunc(LevelChecks(level, dag), func(c Check) bool { return !s.generation.checks(c) })
+}
+
 // AllowedLevel says whether the user passes every check of the level that this
 // generation of Airflow makes; false for a level that it does not have.
 func (s *Sim) AllowedLevel(username, level, dag string) bool {
-	checks := slices.DeleteFunc(LevelChecks(level, dag), func(c Check) bool { return !s.generation.checks(c) })
+	checks := s.LevelChecks(level, dag)
 	for _, c := range checks {
 		if !s.Allowed(username, c.Method, c.Entity, c.Dag) {
 			return false
