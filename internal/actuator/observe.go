@@ -25,11 +25,12 @@ func (p *pass) observe(ctx context.Context, look Look) error {
 		if err := p.observeAll(ctx); err != nil {
 			return err
 		}
-		p.full = true
+		p.full, p.listed = true, true
 	case LookDags:
 		if err := p.observeDags(ctx); err != nil {
 			return err
 		}
+		p.listed = true
 	case LookTouched:
 	}
 	return p.observeAwaited(ctx)

@@ -126,7 +126,9 @@ func shifting(w *world) func(*world) {
 			w.sim.AddUser(airflowtest.User{Username: "aaron", Email: "aaron@example.com", Roles: []string{"Public"}})
 		}
 	}
-	short.If = some(w.random.Uint64(), 2)
+	half := some(w.random.Uint64(), 2)
+	var began atomic.Bool
+	short.If = func(r airflowtest.Request) bool { return !began.Swap(true) || half(r) }
 	return inject(w, short.On("GET", usersEndpoint).For(12))
 }
 
