@@ -179,6 +179,8 @@ type Step struct {
 	Role string
 	// Permissions that the role has after the step.
 	Permissions []Permission
+	// Gained and Lost are the permissions that a role which is there has only after the step, and only before it.
+	Gained, Lost []Permission
 	// Username of member steps.
 	Username string
 	// Roles that are given or taken in member steps, sorted. In StepSwapMember they are given.

@@ -41,7 +41,7 @@ func isSet(ps []Permission) bool {
 // it gives.
 func canonical(ps []Permission) []Permission {
 	if isSet(ps) && !slices.ContainsFunc(ps, ignored) {
-		return ps[:len(ps):len(ps)]
+		return slices.Clip(ps)
 	}
 	out := make([]Permission, 0, len(ps))
 	for _, p := range ps {

@@ -128,7 +128,8 @@ func (b *builder) edits(what change) []Step {
 		if b.changes[name] != what {
 			continue
 		}
-		step := Step{Kind: kinds[what], Role: name, Permissions: b.aim.roles[name].want, Why: b.purpose(name)}
+		have, want := b.aim.roles[name].have, b.aim.roles[name].want
+		step := Step{Kind: kinds[what], Role: name, Permissions: want, Gained: minus(want, have), Lost: minus(have, want), Why: b.purpose(name)}
 		if key := RoleKey(name); b.drifted(key) {
 			step.Repair, step.Why = key, "somebody else changed the role"
 		}

@@ -72,7 +72,7 @@ func (in *Input) canonical(ps []Permission) []Permission {
 		return canonical(ps)
 	}
 	if isSet(ps) {
-		return ps[:len(ps):len(ps)]
+		return slices.Clip(ps)
 	}
 	return sorted(slices.Clone(ps))
 }

@@ -42,11 +42,11 @@ func describe(s Step) string {
 	case StepCreateRole:
 		text = fmt.Sprintf("create role %s with %d permissions", plain(s.Role), len(s.Permissions))
 	case StepWidenRole:
-		text = fmt.Sprintf("widen role %s to %d permissions", plain(s.Role), len(s.Permissions))
+		text = fmt.Sprintf("widen role %s to %d permissions%s", plain(s.Role), len(s.Permissions), edit(s, 2))
 	case StepReplaceRole:
-		text = fmt.Sprintf("replace the permissions of role %s by %d", plain(s.Role), len(s.Permissions))
+		text = fmt.Sprintf("replace the permissions of role %s by %d%s", plain(s.Role), len(s.Permissions), edit(s, 1))
 	case StepNarrowRole:
-		text = fmt.Sprintf("narrow role %s to %d permissions", plain(s.Role), len(s.Permissions))
+		text = fmt.Sprintf("narrow role %s to %d permissions%s", plain(s.Role), len(s.Permissions), edit(s, 2))
 	case StepDeleteRole:
 		text = fmt.Sprintf("delete role %s", plain(s.Role))
 	default:
@@ -56,6 +56,21 @@ func describe(s Step) string {
 		text += ": " + s.Why
 	}
 	return text
+}
+
+// edit is what a role gains and loses, with the first names of each.
+func edit(s Step, limit int) string {
+	var parts []string
+	if n := len(s.Gained); n > 0 {
+		parts = append(parts, fmt.Sprintf("adding %d (%s)", n, listPermissions(s.Gained, limit)))
+	}
+	if n := len(s.Lost); n > 0 {
+		parts = append(parts, fmt.Sprintf("taking away %d (%s)", n, listPermissions(s.Lost, limit)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", " + strings.Join(parts, " and ")
 }
 
 func names(roles []string) string {

@@ -104,7 +104,8 @@ var _ = Describe("the first rollout on an Airflow that runs", Serial, func() {
 			"take role finance-operators off user carol: nothing gives this access",
 			"create role " + readers + " with 9 permissions: policy " + s.namespace + "/readers",
 			"give role " + readers + " to user alice: should have this access",
-			"replace the permissions of role finance-operators by 13: policy " + s.namespace + "/finance",
+			"replace the permissions of role finance-operators by 13, adding 11 (can_read on DAG Dependencies and 10 more)" +
+				" and taking away 2 (can_create on DAG Run:marketing_report and 1 more): policy " + s.namespace + "/finance",
 			"give role " + readers + " to user bob: should have this access",
 		}))
 		shown := deeds(instance.Status.Plan)
