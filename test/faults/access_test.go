@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +51,9 @@ func authFaults() []fault {
 		{number: "F52", title: "the auth manager is another one (404)", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
 			missing := airflowtest.Fault{Name: "no such API", Answer: &airflowtest.Answer{Status: 404, ContentType: "text/html", Body: "<html></html>"}}
 			missing.Apply = airflowtest.Nothing
-			missing.If = func(r airflowtest.Request) bool { return len(r.Path) > 5 && r.Path[:6] == "/auth/" }
+			missing.If = func(r airflowtest.Request) bool {
+				return strings.HasPrefix(r.Path, "/auth/") || strings.HasPrefix(r.Path, "/api/v1/")
+			}
 			w.sim.ExpireTokens()
 			return inject(w, missing)
 		}},

@@ -327,6 +327,11 @@ func reasonOf(objects []client.Object, origin string) string {
 // stable is I5: three more full comparisons write nothing, neither to Airflow nor to Kubernetes.
 func (w *world) stable() {
 	w.t.Helper()
+	for _, at := range w.expiries() {
+		if at.After(w.now()) && at.Before(w.now().Add(3*interval)) {
+			w.run(at.Sub(w.now()) + 2*interval) // what the status keeps for a time goes at the next comparison
+		}
+	}
 	changes, writes, reads := len(w.sim.MutatingRequests()), w.kubernetesWrites(), w.sim.RequestCount()
 	w.run(3 * interval)
 	if n := len(w.sim.MutatingRequests()) - changes; n > 0 {
@@ -343,6 +348,19 @@ func (w *world) stable() {
 	if w.sim.RequestCount() == reads && !w.over {
 		w.wrong("I5: nothing was looked at in three intervals")
 	}
+}
+
+// expiries are the times, in order, until which the instance keeps the terms of grants that ended early.
+func (w *world) expiries() (out []time.Time) {
+	for _, o := range w.stored() {
+		if instance, ok := o.(*v1alpha1.AirflowInstance); ok {
+			for _, entry := range instance.Status.Spent {
+				out = append(out, entry.Until.Time)
+			}
+		}
+	}
+	slices.SortFunc(out, time.Time.Compare)
+	return out
 }
 
 // lastChange is what the newest version of an instance changed.

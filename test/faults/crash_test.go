@@ -53,7 +53,7 @@ func crashAtRequest(f airflowtest.Fault, served bool) func(*world) func(*world) 
 			f.Answer = &airflowtest.Answer{Status: 500}
 		}
 		f.Before = func() { w.died(p) }
-		w.sim.Inject(f)
+		w.sim.Inject(w.local(f))
 		return nil
 	}
 }

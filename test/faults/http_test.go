@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
@@ -32,13 +33,23 @@ func always(f airflowtest.Fault) func(*world) func(*world) {
 }
 
 func inject(w *world, f airflowtest.Fault) func(*world) {
-	in := w.sim.Inject(f)
+	in := w.sim.Inject(w.local(f))
 	return func(w *world) {
 		in.Remove()
 		for range in.Hits() {
 			w.struck()
 		}
 	}
+}
+
+// local turns a fault of Airflow 3's endpoints into one of the world's Airflow.
+func (w *world) local(f airflowtest.Fault) airflowtest.Fault {
+	if w.can.PermissionModel == airflow.PermissionModelAirflow2 {
+		for _, path := range []*string{&f.Endpoint, &f.Path} {
+			*path = strings.Replace(*path, "/auth/fab/v1/", "/api/v1/", 1)
+		}
+	}
+	return f
 }
 
 // some chooses one of n requests.
