@@ -32,7 +32,7 @@ func oldRoutes() []route {
 	for _, prefix := range []string{"/api/v1", "/auth/fab/v1"} {
 		routes = append(routes, oldFABRoutes(prefix)...)
 	}
-	routes = append(routes, oldCoreRoutes()...)
+	routes = append(routes, coreRoutes("/api/v1")...)
 	for i := range routes {
 		routes[i].segments = strings.Split(routes[i].endpoint, "/")
 	}
@@ -54,36 +54,5 @@ func oldFABRoutes(prefix string) []route {
 		{method: "GET", endpoint: user, allowed: needs("can_read", "Users"), serve: (*Sim).getUser},
 		{method: "PATCH", endpoint: user, mutating: true, allowed: needs("can_edit", "Users"), serve: (*Sim).patchUser},
 		{method: "DELETE", endpoint: user, mutating: true, allowed: needs("can_delete", "Users"), serve: (*Sim).deleteUser},
-	}
-}
-
-// oldCoreRoutes are those of Airflow 2's own API that people use.
-func oldCoreRoutes() []route {
-	const (
-		dag  = "/api/v1/dags/{dag_id}"
-		run  = dag + "/dagRuns/{run_id}"
-		task = run + "/taskInstances/{task_id}"
-	)
-	return []route{
-		{method: "GET", endpoint: "/api/v1/providers", allowed: needs("can_read", "Providers"), serve: (*Sim).getProviders},
-		{method: "GET", endpoint: "/api/v1/pools", allowed: needs("can_read", "Pools"), serve: emptyList("pools")},
-		{method: "GET", endpoint: "/api/v1/dags", allowed: needsDag("GET", EntityDag), serve: (*Sim).getDags},
-		{method: "GET", endpoint: dag, allowed: needsDag("GET", EntityDag), serve: (*Sim).getDag},
-		{method: "PATCH", endpoint: dag, mutating: true, allowed: needsDag("PUT", EntityDag), serve: (*Sim).patchDag},
-		{method: "DELETE", endpoint: dag, mutating: true, allowed: needsDag("DELETE", EntityDag), serve: (*Sim).deleteDag},
-		{method: "GET", endpoint: dag + "/tasks", allowed: needsDag("GET", EntityTask), serve: needDag(emptyList("tasks"))},
-		{method: "GET", endpoint: dag + "/dagRuns", allowed: needsDag("GET", EntityRun), serve: (*Sim).getRuns},
-		{method: "POST", endpoint: dag + "/dagRuns", mutating: true, allowed: needsDag("POST", EntityRun), serve: (*Sim).postRun},
-		{method: "GET", endpoint: run, allowed: needsDag("GET", EntityRun), serve: (*Sim).noRun},
-		{method: "PATCH", endpoint: run, mutating: true, allowed: needsDag("PUT", EntityRun), serve: (*Sim).noRun},
-		{method: "DELETE", endpoint: run, mutating: true, allowed: needsDag("DELETE", EntityRun), serve: (*Sim).noRun},
-		{method: "POST", endpoint: run + "/clear", mutating: true, allowed: needsDag("PUT", EntityRun), serve: (*Sim).noRun},
-		{method: "POST", endpoint: dag + "/clearTaskInstances", mutating: true, allowed: needsDag("PUT", EntityTaskInstance), serve: (*Sim).noRun},
-		{method: "GET", endpoint: run + "/taskInstances", allowed: needsDag("GET", EntityTaskInstance), serve: (*Sim).noRun},
-		{method: "PATCH", endpoint: task, mutating: true, allowed: needsDag("PUT", EntityTaskInstance), serve: (*Sim).noRun},
-		{method: "GET", endpoint: task + "/logs/{try}", allowed: needsDag("GET", EntityTaskLogs), serve: (*Sim).noRun},
-		{method: "GET", endpoint: task + "/xcomEntries", allowed: needsDag("GET", EntityXCom), serve: emptyList("xcom_entries")},
-		{method: "GET", endpoint: "/api/v1/dagWarnings", allowed: needsDag("GET", EntityWarning), serve: emptyList("dag_warnings")},
-		{method: "GET", endpoint: "/api/v1/eventLogs", allowed: needsDag("GET", EntityAuditLog), serve: emptyList("event_logs")},
 	}
 }

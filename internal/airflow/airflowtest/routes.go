@@ -133,7 +133,8 @@ func (s *Sim) table() []route {
 		return oldRoutes()
 	}
 	if s.options.AuthManager == "FAB" {
-		routes = append(append(routes, fab...), coreRoutes()...)
+		routes = append(append(routes, fab...), coreRoutes("/api/v2")...)
+		routes = append(routes, newCoreRoutes()...)
 	}
 	for i := range routes {
 		routes[i].segments = strings.Split(routes[i].endpoint, "/")
@@ -141,21 +142,17 @@ func (s *Sim) table() []route {
 	return routes
 }
 
-// coreRoutes are those of Airflow's own API that people use.
-func coreRoutes() []route {
-	const (
-		dag  = "/api/v2/dags/{dag_id}"
+// coreRoutes are those of both majors' own APIs that people use, below api.
+func coreRoutes(api string) []route {
+	var (
+		dag  = api + "/dags/{dag_id}"
 		run  = dag + "/dagRuns/{run_id}"
 		task = run + "/taskInstances/{task_id}"
 	)
-	uiDags := needsDag("GET", EntityDag, EntityRun, EntityTaskInstance, EntityHITL)
-	uiGrid := needsDag("GET", EntityDag, EntityRun, EntityTaskInstance)
-	uiGraph := needsDag("GET", EntityDag, EntityRun, EntityTaskInstance, EntityDependencies)
 	return []route{
-		{method: "GET", endpoint: "/api/v2/providers", allowed: needs("can_read", "Providers"), serve: (*Sim).getProviders},
-		{method: "GET", endpoint: "/api/v2/assets", allowed: needs("can_read", "Assets"), serve: emptyList("assets")},
-		{method: "GET", endpoint: "/api/v2/pools", allowed: needs("can_read", "Pools"), serve: emptyList("pools")},
-		{method: "GET", endpoint: "/api/v2/dags", allowed: needsDag("GET", EntityDag), serve: (*Sim).getDags},
+		{method: "GET", endpoint: api + "/providers", allowed: needs("can_read", "Providers"), serve: (*Sim).getProviders},
+		{method: "GET", endpoint: api + "/pools", allowed: needs("can_read", "Pools"), serve: emptyList("pools")},
+		{method: "GET", endpoint: api + "/dags", allowed: needsDag("GET", EntityDag), serve: (*Sim).getDags},
 		{method: "GET", endpoint: dag, allowed: needsDag("GET", EntityDag), serve: (*Sim).getDag},
 		{method: "PATCH", endpoint: dag, mutating: true, allowed: needsDag("PUT", EntityDag), serve: (*Sim).patchDag},
 		{method: "DELETE", endpoint: dag, mutating: true, allowed: needsDag("DELETE", EntityDag), serve: (*Sim).deleteDag},
@@ -171,12 +168,26 @@ func coreRoutes() []route {
 		{method: "PATCH", endpoint: task, mutating: true, allowed: needsDag("PUT", EntityTaskInstance), serve: (*Sim).noRun},
 		{method: "GET", endpoint: task + "/logs/{try}", allowed: needsDag("GET", EntityTaskLogs), serve: (*Sim).noRun},
 		{method: "GET", endpoint: task + "/xcomEntries", allowed: needsDag("GET", EntityXCom), serve: emptyList("xcom_entries")},
+		{method: "GET", endpoint: api + "/dagWarnings", allowed: needsDag("GET", EntityWarning), serve: emptyList("dag_warnings")},
+		{method: "GET", endpoint: api + "/eventLogs", allowed: needsDag("GET", EntityAuditLog), serve: emptyList("event_logs")},
+	}
+}
+
+// newCoreRoutes are those that only Airflow 3 has.
+func newCoreRoutes() []route {
+	const (
+		dag  = "/api/v2/dags/{dag_id}"
+		task = dag + "/dagRuns/{run_id}/taskInstances/{task_id}"
+	)
+	uiDags := needsDag("GET", EntityDag, EntityRun, EntityTaskInstance, EntityHITL)
+	uiGrid := needsDag("GET", EntityDag, EntityRun, EntityTaskInstance)
+	uiGraph := needsDag("GET", EntityDag, EntityRun, EntityTaskInstance, EntityDependencies)
+	return []route{
+		{method: "GET", endpoint: "/api/v2/assets", allowed: needs("can_read", "Assets"), serve: emptyList("assets")},
 		{method: "POST", endpoint: task + "/xcomEntries", mutating: true, allowed: needsDag("POST", EntityXCom), serve: (*Sim).noRun},
 		{method: "PATCH", endpoint: task + "/{map_index}/hitlDetails", mutating: true, allowed: needsDag("PUT", EntityHITL), serve: (*Sim).noRun},
 		{method: "GET", endpoint: dag + "/dagVersions", allowed: needsDag("GET", EntityVersion), serve: needDag(emptyList("dag_versions"))},
 		{method: "GET", endpoint: "/api/v2/dagSources/{dag_id}", allowed: needsDag("GET", EntityCode), serve: (*Sim).getSource},
-		{method: "GET", endpoint: "/api/v2/dagWarnings", allowed: needsDag("GET", EntityWarning), serve: emptyList("dag_warnings")},
-		{method: "GET", endpoint: "/api/v2/eventLogs", allowed: needsDag("GET", EntityAuditLog), serve: emptyList("event_logs")},
 		{method: "GET", endpoint: "/ui/dags", allowed: uiDags, serve: (*Sim).getDags},
 		{method: "GET", endpoint: "/ui/grid/structure/{dag_id}", allowed: uiGrid, serve: (*Sim).getGrid},
 		{method: "GET", endpoint: "/ui/structure/structure_data", allowed: uiGraph, serve: (*Sim).getGrid},
