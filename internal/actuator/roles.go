@@ -2,6 +2,7 @@ package actuator
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -133,31 +134,29 @@ func (p *pass) effective(s access.Step, target []access.Permission) bool {
 	case access.StepDeleteRole:
 		return !exists
 	case access.StepCreateRole, access.StepWidenRole:
-		return exists && covers(stored, target)
+		return exists && p.covers(stored, target)
 	case access.StepNarrowRole:
-		return exists && covers(target, stored)
+		return exists && p.covers(target, stored)
 	case access.StepReplaceRole:
-		return exists && covers(target, stored) && covers(stored, target)
+		return exists && p.covers(target, stored) && p.covers(stored, target)
 	case access.StepAddMember, access.StepRemoveMember, access.StepRemoveReplaced, access.StepSwapMember:
 	}
 	return false
 }
 
-// website is a pair that servers add to every role by themselves.
+// website is a pair that servers of Airflow 3 add to every role by themselves. On Airflow 2 it is one like others.
 var website = access.Permission{Action: "can_read", Resource: "Website"}
 
 // covers says whether a has everything that b has.
-func covers(a, b []access.Permission) bool {
-	has := make(map[access.Permission]bool, len(a))
+func (p *pass) covers(a, b []access.Permission) bool {
+	has := make(map[access.Permission]bool, len(a)+1)
 	for _, pair := range a {
 		has[pair] = true
 	}
-	for _, pair := range b {
-		if !has[pair] && pair != website {
-			return false
-		}
+	if p.declared.Capabilities.PermissionModel != v1alpha1.PermissionModelAirflow2 {
+		has[website] = true
 	}
-	return true
+	return !slices.ContainsFunc(b, func(pair access.Permission) bool { return !has[pair] })
 }
 
 // foreign says whether a role that is in the way of a creation was made by somebody else.

@@ -14,7 +14,7 @@ import (
 // off sets the operator's clock off the true time. It sees that by the clocks of Airflow and of the API server.
 func off(w *world, d time.Duration) {
 	w.struck()
-	w.ahead = max(w.ahead, d)
+	w.ahead = max(w.ahead, d, noise)
 	w.operatorClock.setOff(d)
 	w.everyProcess(func(p *process) { p.skew.Observe(w.now(), w.operatorClock.Now()) })
 	w.note("the operator's clock is off by %s", d)
@@ -49,6 +49,9 @@ func skewed(d time.Duration) func(*world) func(*world) {
 		return func(w *world) { w.sim.SetSkew(0) }
 	}
 }
+
+// noise is how exactly one clock is known by the Date headers of another, which have whole seconds.
+const noise = 2 * time.Second
 
 // clockAway is how long a clock is off.
 const clockAway = 40 * time.Second

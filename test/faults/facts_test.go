@@ -148,8 +148,8 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 		if v.spec == nil {
 			break // and for good: a policy that comes again is another one
 		}
-		if !end.IsZero() && end.Before(begin) && begin.After(from) {
-			continue // what is changed and ended at one moment may be seen in between
+		if !end.IsZero() && f.bound(end, end, how).Before(begin) && begin.After(from) {
+			continue // else the change may be seen before the end
 		}
 		var levels []v1alpha1.AccessLevel
 		for _, level := range a.Access {
