@@ -57,9 +57,6 @@ type Input struct {
 	// FirstList is true while only one complete DAG list was read: DAGs that a managed role holds and the list lacks
 	// are kept then, because a DAG is gone only after two complete lists.
 	FirstList bool
-	// OldList is true in a pass that read no DAG list. A DAG that the last one lacked may be back, as another process may
-	// have seen by now: what roles hold of it is kept until the next list.
-	OldList bool
 	// UnknownDags are DAGs in the list that Airflow does not know as a resource yet.
 	UnknownDags map[string]bool
 	// Contested are items (Drift.Key) whose restoration is given up for now.

@@ -384,18 +384,6 @@ func TestMassRevocation(t *testing.T) {
 			t.Errorf("%d DAGs after two lists", heldDags(w))
 		}
 	})
-	t.Run("an old list takes no missing DAG away", func(t *testing.T) {
-		w := manyDags(t, 40)
-		lose(w, 0, 1)
-		w.OldList = true
-		if w.pass(t); heldDags(w) != 40 {
-			t.Fatalf("%d DAGs", heldDags(w))
-		}
-		w.OldList = false
-		if w.pass(t); heldDags(w) != 39 {
-			t.Errorf("%d DAGs after another list", heldDags(w))
-		}
-	})
 	t.Run("ends do not wait for the guard", func(t *testing.T) {
 		w := manyDags(t, 40)
 		g := w.grant("g", w.Policies[0], "alice")

@@ -27,21 +27,14 @@ const (
 )
 
 // keep gives the DAGs whose rights the policy's role keeps although nothing selects them now: while only one list was
-// read, until the next list where it is old, and while a mass revocation is held.
+// read, and while a mass revocation is held.
 func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []string {
 	if len(c.stored) == 0 || !w.ours(c.stored[0]) || len(held) == 0 {
 		return nil
 	}
 	kept, lost := w.missing(c, selection, held)
-	switch many := len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held); {
-	case many && w.hold(c, lost):
+	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
 		kept = append(kept, lost...)
-	case !many && w.in.OldList:
-		for _, id := range lost {
-			if _, listed := w.dags.byID[id]; !listed {
-				kept = append(kept, id)
-			}
-		}
 	}
 	return kept
 }

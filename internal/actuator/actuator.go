@@ -113,7 +113,6 @@ type pass struct {
 	plan     access.Plan // the first of the pass, which knows what others changed
 	decided  bool
 	full     bool
-	listed   bool // the list of DAGs was read in this pass
 
 	stored  []v1alpha1.ManagedRole // inventory as it was stored last in this pass
 	isSaved bool
@@ -297,7 +296,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	p.input = access.Input{
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
 		Policies: d.Policies, Grants: d.Grants, Observed: p.snap.observed(), Previous: p.previous,
-		FirstList: p.snap.dagLists < 2, OldList: !p.listed, UnknownDags: p.unknown, Contested: p.givenUp(),
+		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, Contested: p.givenUp(),
 		AllowPrivileged: d.AllowPrivileged, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed,
 	}
 	p.desired = access.Desire(p.input)

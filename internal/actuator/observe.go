@@ -25,12 +25,11 @@ func (p *pass) observe(ctx context.Context, look Look) error {
 		if err := p.observeAll(ctx); err != nil {
 			return err
 		}
-		p.full, p.listed = true, true
+		p.full = true
 	case LookDags:
 		if err := p.observeDags(ctx); err != nil {
 			return err
 		}
-		p.listed = true
 	case LookTouched:
 	}
 	return p.observeAwaited(ctx)
