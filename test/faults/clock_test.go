@@ -51,7 +51,7 @@ func skewed(d time.Duration) func(*world) func(*world) {
 }
 
 // noise is how exactly one clock is known by the Date headers of another, which have whole seconds.
-const noise = 2 * time.Second
+const noise = 3 * time.Second
 
 // clockAway is how long a clock is off.
 const clockAway = 40 * time.Second

@@ -230,7 +230,7 @@ func (f *facts) bound(since, due time.Time, how ending) time.Time {
 			}
 			excused := w.what != kubernetesAway || how != byTime
 			if w.what == onlyTakes {
-				excused = how == byPolicy
+				excused = how != byTime && how != byPeople
 			}
 			if !excused || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
 				continue

@@ -109,7 +109,7 @@ const (
 )
 
 // grace is how much later than the end of a window an ending may be carried out.
-var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second, onlyTakes: dagInterval + 5*time.Second}
+var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second, onlyTakes: 2 * dagInterval}
 
 // newWorld makes a namespace, an Airflow with people and DAGs, and starts to record.
 func newWorld(t *testing.T, seed uint64, options airflowtest.Options) *world {
