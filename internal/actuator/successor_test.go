@@ -8,6 +8,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
@@ -61,5 +62,32 @@ func TestARoleStaysUntilItsSuccessorHasItsMembers(t *testing.T) {
 				t.Errorf("the inventory is %v", report.Inventory)
 			}
 		})
+	}
+}
+
+// two declares a server of Airflow 2.
+type two struct{ *bed }
+
+func (t two) Declared(ctx context.Context) (actuator.Declared, error) {
+	d, err := t.bed.Declared(ctx)
+	d.Capabilities.RoleUpdate, d.Capabilities.PermissionModel = v1alpha1.RoleUpdateAdd, v1alpha1.PermissionModelAirflow2
+	return d, err
+}
+
+func TestWebsiteIsReadBackLikeOthersOnAirflow2(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	if report := b.act.Pass(t.Context(), two{b}, actuator.LookFull); report.Err != nil || len(report.Failures) > 0 {
+		t.Fatalf("%v %v", report.Err, report.Failures)
+	}
+	role, _ := b.sim.Role("finance")
+	b.sim.SetRole("finance", slices.DeleteFunc(role.Permissions, func(p airflow.Permission) bool { return p.Resource == "Website" })...)
+	b.sim.Inject(airflowtest.Unstored().On(http.MethodPatch, rolePath))
+	report := b.act.Pass(t.Context(), two{b}, actuator.LookFull)
+	if report.Err == nil && len(report.Failures) == 0 {
+		t.Error("a write that Airflow did not store counts as done")
+	}
+	if n := len(b.sim.MutatingRequests()); n > 10 {
+		t.Errorf("%d writes in two passes", n)
 	}
 }
