@@ -105,7 +105,8 @@ type Role struct {
 	// Frozen roles are not created, widened, narrowed or given to anybody in this pass: mode, state, a refused policy,
 	// or adoption in its first pass. Members without a cause are still removed.
 	Frozen bool
-	// Narrows: although it is frozen, the role loses what it should not have.
+	// Narrows: although it is frozen, the role loses what it should not have. It is made, to hold no more than the roles
+	// that it comes from, and given to those who have as much already.
 	Narrows bool
 }
 
@@ -115,7 +116,10 @@ type PolicyDesire struct {
 	Role string
 	// Dags are covered, Pending are selected by exact id or listed but unknown to Airflow.
 	Dags, Pending []string
-	Permissions   int
+	// Leaving are DAGs that the role holds and is to lose because the DAG list lacks them or has them with other
+	// properties now, sorted.
+	Leaving     []string
+	Permissions int
 	// Members are resolved standing members.
 	Members []string
 	// Unresolved standing members.

@@ -125,6 +125,8 @@ func (a *aim) aimRoles() {
 func (a *aim) decideRole(r *roleAim, role Role) {
 	key := RoleKey(r.name)
 	switch {
+	case role.Narrows && !r.exists:
+		r.create = len(r.want) > 0
 	case role.Narrows:
 		r.want = intersect(r.want, r.have)
 	case role.Frozen:
@@ -196,7 +198,7 @@ func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
 		}
 	}
 	for _, role := range wanted {
-		if a.canHave(user.Username, role, u.have) {
+		if a.canHave(user.Username, role, u.have) || a.comesTo(role, user.Roles) {
 			u.want = append(u.want, role)
 		}
 	}
@@ -208,7 +210,7 @@ func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
 func (a *aim) crossing(username, role string) bool {
 	bridge, wanted := a.roles[role], a.d.Members[username]
 	return bridge != nil && lineOf(role) == bridgeName(string(a.in.Instance.UID), wanted, bridge.have) &&
-		slices.ContainsFunc(wanted, func(name string) bool { return a.canHave(username, name, nil) })
+		slices.ContainsFunc(wanted, func(name string) bool { return a.canHave(username, name, nil) || a.comesTo(name, []string{role}) })
 }
 
 // canHave says whether a user who should have a role has it or can get it now.
@@ -231,8 +233,24 @@ func (a *aim) canHave(username, role string, have []string) bool {
 // passesOn says whether a user is in a role whose place another one takes, which the user should have and has not yet.
 func (a *aim) passesOn(role string, has, wanted []string) bool {
 	return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(wanted, func(name string) bool {
-		return lineOf(name) == lineOf(role) && !slices.Contains(has, name) && a.canHave("", name, []string{role})
+		return lineOf(name) == lineOf(role) && !slices.Contains(has, name) && (a.canHave("", name, []string{role}) || a.comesTo(name, has))
 	})
+}
+
+// comesTo says whether a user in some roles may come to another one that only narrows: it gives nothing that the managed
+// ones among them do not.
+func (a *aim) comesTo(role string, has []string) bool {
+	r := a.roles[role]
+	if r == nil || !r.exists && !r.create || !a.d.Roles[role].Narrows {
+		return false
+	}
+	var held []Permission
+	for _, name := range has {
+		if own := a.roles[name]; own != nil {
+			held = union(held, own.have)
+		}
+	}
+	return contains(held, r.want)
 }
 
 // pinnedElsewhere are memberships (MemberKey) that ended grants pinned in roles that are not managed any more, or in

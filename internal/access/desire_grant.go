@@ -76,13 +76,15 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		desire.Notes = append(desire.Notes, *note)
 	}
 	_, managed := w.out.Roles[desire.Role]
-	if c.frozen != nil && (!managed || !slices.Contains(user.Roles, desire.Role)) {
+	bases := carriers(c.policy, w.in.Instance, g.Status.Activation, pinned)
+	held := managed && (slices.Contains(user.Roles, desire.Role) || w.mayCome(c, user, bases, desire.Role))
+	if c.frozen != nil && !held {
 		gives := w.out.Roles[desire.Role].Permissions
 		role, ok := w.heldBy(c, base, user)
 		if ok && managed {
 			w.wantHeld(c, base, role)
 		} else {
-			role, ok = w.stays(c, g, pinned, user, gives)
+			role, ok = w.stays(c, bases, user, gives)
 		}
 		if !ok {
 			desire.Problem = c.frozen
@@ -168,8 +170,7 @@ func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
 
 // stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
 // present role will do unless it gives more than the grant.
-func (w *work) stays(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user User, gives []Permission) (string, bool) {
-	bases := carriers(c.policy, w.in.Instance, g.Status.Activation, pinned)
+func (w *work) stays(c *policyCase, bases []string, user User, gives []Permission) (string, bool) {
 	for _, role := range sortedSet(slices.Clone(user.Roles)) {
 		at := slices.IndexFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
 		if at < 0 || !w.ours(role) || w.stored[role].Retired || !contains(gives, w.content(role)) {
@@ -181,6 +182,25 @@ func (w *work) stays(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		return role, true
 	}
 	return "", false
+}
+
+// mayCome says whether a user can come to a role although nothing may be given: it holds no more than those roles of the
+// lines of bases that the user is in.
+func (w *work) mayCome(c *policyCase, user User, bases []string, role string) bool {
+	if !c.taking {
+		return false
+	}
+	var held []string
+	for _, base := range bases {
+		if name, ok := w.heldBy(c, base, user); ok {
+			held = append(held, name)
+		}
+	}
+	gives := w.out.Roles[role].Permissions
+	if w.exists(role) {
+		gives = intersect(gives, w.content(role))
+	}
+	return len(held) > 0 && contains(w.contents(held), gives)
 }
 
 // carriers are the roles that can have carried an activation at one time or another, themselves or by a successor.

@@ -47,7 +47,10 @@ func (w *work) wantRole(c *policyCase, base, name string, permissions []Permissi
 	if lineOf(base) == lineOf(c.role) {
 		role.Kind = v1alpha1.ManagedRolePolicy
 	}
-	if !role.Frozen {
+	if c.taking && !w.exists(name) {
+		role.Permissions = intersect(permissions, w.contents(append(w.presentIn(c, base), c.stored...)))
+	}
+	if !role.Frozen || role.Narrows {
 		others := slices.DeleteFunc(w.generations(c, base), func(g generation) bool { return g.name == name })
 		role.Follows, _ = present(others)
 	}
@@ -207,7 +210,7 @@ func (w *work) decideStanding(c *policyCase) {
 		c.desire.Members = append(c.desire.Members, user.Username)
 		role := c.carrier
 		if c.frozen != nil {
-			if name, ok := w.heldBy(c, c.role, user); ok {
+			if name, ok := w.heldBy(c, c.role, user); ok && !w.mayCome(c, user, []string{c.role}, c.carrier) {
 				role = name
 				w.wantHeld(c, c.role, name)
 			}

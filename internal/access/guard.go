@@ -34,8 +34,9 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 	}
 	kept, lost := w.missing(c, selection, held)
 	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
-		kept = append(kept, lost...)
+		return append(kept, lost...)
 	}
+	c.desire.Leaving = lost
 	return kept
 }
 

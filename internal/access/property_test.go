@@ -177,6 +177,83 @@ func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 	})
 }
 
+// TestWhileNothingMayBeGivenNobodyGainsAndWhoKeepsAccessHasIt edits a policy while nothing may be given: what it gives
+// before and after the edit stays, pair by pair, whatever roles that takes.
+func TestWhileNothingMayBeGivenNobodyGainsAndWhoKeepsAccessHasIt(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawWorld(rt)
+		w.Policies = w.Policies[:1]
+		caused := map[string]bool{} // a user has one cause: what another one newly gives would count as lost
+		for _, member := range w.Policies[0].Spec.Members {
+			caused[member.Username] = true
+		}
+		w.Grants = slices.DeleteFunc(w.Grants, func(g *v1alpha1.AccessGrant) bool {
+			skip := g.Spec.PolicyRef.Name != w.Policies[0].Name || caused[g.Spec.Subject.Username]
+			caused[g.Spec.Subject.Username] = true
+			return skip
+		})
+		w.pass(t)
+		w.Observed = cloneObserved(w.Observed)
+		before := flat(&w.Observed)
+		p := w.Policies[0].DeepCopy()
+		drawTerms(rt, p)
+		p.Spec.Members = w.Policies[0].Spec.Members
+		p.Generation++
+		w.Policies[0] = p
+		unhindered := cloneObserved(w.Observed)
+		for _, steps := range NewPlan(w.Input, Desire(w.Input)).Phases {
+			for _, step := range steps {
+				if err := applyStep(w.Capabilities, &unhindered, step); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		after := flat(&unhindered)
+		w.TakeOnly = true
+		d := Desire(w.Input)
+		plan := NewPlan(w.Input, d)
+		walk(rt, w.Capabilities, w.Observed, plan, rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1)))
+		w.finish(t, d, plan)
+		for user, now := range flat(&w.Observed) {
+			for pair := range now {
+				if !before[user][pair] {
+					rt.Fatalf("%s gained %v\n%s", user, pair, transcript(d, plan))
+				}
+				if !after[user][pair] {
+					rt.Fatalf("%s still has %v\n%s", user, pair, transcript(d, plan))
+				}
+			}
+			for pair := range before[user] {
+				if after[user][pair] && !now[pair] {
+					rt.Fatalf("%s lost %v\n%s", user, pair, transcript(d, plan))
+				}
+			}
+		}
+		if again := NewPlan(w.Input, Desire(w.Input)); len(again.Phases) > 0 {
+			rt.Fatalf("a second pass is not empty:\n%s", transcript(Desire(w.Input), again))
+		}
+		w.TakeOnly = false
+		d = Desire(w.Input)
+		plan = NewPlan(w.Input, d)
+		w.finish(t, d, plan)
+		checkReached(rt, w, d)
+	})
+}
+
+// flat is every pair that each user has by any role.
+func flat(o *Observed) map[string]map[Permission]bool {
+	out := map[string]map[Permission]bool{}
+	for _, u := range o.Users {
+		out[u.Username] = map[Permission]bool{}
+		for _, role := range u.Roles {
+			for _, pair := range o.Roles[role] {
+				out[u.Username][pair] = true
+			}
+		}
+	}
+	return out
+}
+
 // walk applies a plan in a random order inside each phase and looks at everybody between the steps.
 func walk(t *rapid.T, server v1alpha1.Capabilities, start Observed, plan Plan, order *rand.Rand) {
 	end := cloneObserved(start)

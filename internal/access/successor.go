@@ -157,12 +157,16 @@ func present(line []generation) (string, bool) {
 // storedFor are the roles that carry a policy in Airflow now, the newest first. One that is not ours yet counts: it may
 // be taken over.
 func (w *work) storedFor(c *policyCase) []string {
-	line := w.generations(c, c.role)
-	if len(line) == 0 && w.exists(c.role) {
+	if len(w.generations(c, c.role)) == 0 && w.exists(c.role) {
 		return []string{c.role}
 	}
+	return w.presentIn(c, c.role)
+}
+
+// presentIn are the roles of a line that are there and in use, the newest first.
+func (w *work) presentIn(c *policyCase, base string) []string {
 	var out []string
-	for _, g := range line {
+	for _, g := range w.generations(c, base) {
 		if g.exists && !g.retired {
 			out = append(out, g.name)
 		}
@@ -184,19 +188,19 @@ func (w *work) contents(roles []string) []Permission {
 }
 
 // carry chooses the role of a line that carries it from now on. The same is chosen again after every step on the way: a
-// role that will do stays one that will do. While nothing may be given it is the present one.
+// role that will do stays one that will do. While the policy is frozen it is the present one, unless that may only lose.
 func (w *work) carry(c *policyCase, base string, want []Permission) string {
 	line := w.generations(c, base)
 	if len(line) == 0 {
 		return base
 	}
-	if c.frozen != nil {
+	if c.frozen != nil && !c.taking {
 		if name, ok := present(line); ok {
 			return name
 		}
 	}
 	for _, suits := range []func(g generation) bool{
-		func(g generation) bool { return g.exists && !g.retired && w.fits(base, g.name, want) },
+		func(g generation) bool { return g.exists && !g.retired && w.fits(c, base, g.name, want) },
 		func(g generation) bool { return !g.exists && !g.retired },
 		func(g generation) bool { return g.exists && g.retired && w.revives(base, g.name, want) },
 	} {
@@ -207,8 +211,8 @@ func (w *work) carry(c *policyCase, base string, want []Permission) string {
 	return SuccessorName(base, w.nextNumber(base))
 }
 
-// fits says whether a role can come to hold exactly what it should.
-func (w *work) fits(base, role string, want []Permission) bool {
+// fits says whether a role can come to hold exactly what it should, or as much of that as may be given now.
+func (w *work) fits(c *policyCase, base, role string, want []Permission) bool {
 	if !w.in.adds() {
 		return true
 	}
@@ -216,7 +220,7 @@ func (w *work) fits(base, role string, want []Permission) bool {
 	if !contains(want, have) {
 		return false
 	}
-	if missing := minus(want, have); w.in.refuses() && len(missing) > 0 {
+	if missing := minus(want, have); w.in.refuses() && len(missing) > 0 && !c.taking {
 		return contains(w.withheld(base, role, want), missing)
 	}
 	return true

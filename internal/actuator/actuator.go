@@ -26,6 +26,8 @@ const (
 	defaultConcurrency = 8
 	// maxTries is how often a step is tried in one pass.
 	maxTries = 2
+	// maxRepeats is how often one role is made, or deleted, in one pass.
+	maxRepeats = 3
 	// contestedAfter is how many times in a row a change by others is undone before it is left in peace for a while.
 	contestedAfter = 3
 	// maxSlices bounds a pass; what is left is done by the next.
@@ -95,7 +97,7 @@ func (a *Actuator) Use(server Airflow) {
 func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &pass{Actuator: a, source: source, tries: map[string]int{}, waited: map[string]bool{}, maybe: map[string]bool{}, proved: map[string]bool{}}
+	p := &pass{Actuator: a, source: source, tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{}, maybe: map[string]bool{}, proved: map[string]bool{}}
 	p.started = a.clock.Now()
 	err := p.run(ctx, look)
 	return p.report(err)
@@ -113,12 +115,14 @@ type pass struct {
 	plan     access.Plan // the first of the pass, which knows what others changed
 	decided  bool
 	full     bool
+	listed   bool // the DAG list was read in this pass
 
 	stored  []v1alpha1.ManagedRole // inventory as it was stored last in this pass
 	isSaved bool
 
 	changes  int
 	tries    map[string]int  // by step key
+	repeats  map[string]int  // by step key
 	waited   map[string]bool // steps that were left to the next plan once, by key
 	maybe    map[string]bool // roles whose creation may have taken effect unseen
 	proved   map[string]bool // folded names of users who were read for a proof
@@ -141,7 +145,7 @@ func (p *pass) run(ctx context.Context, look Look) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		plan, err := p.decide(ctx)
+		plan, err := p.decideFresh(ctx)
 		if err != nil {
 			return err
 		}
@@ -163,6 +167,33 @@ func (p *pass) run(ctx context.Context, look Look) error {
 		}
 	}
 	return nil
+}
+
+// decideFresh decides, and once more where the DAG list had to be read again for it.
+func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
+	plan, err := p.decide(ctx)
+	if err != nil || !p.leaving() {
+		return plan, err
+	}
+	if err := p.observeDags(ctx); err != nil {
+		p.takeDue(ctx, err)
+		return plan, err
+	}
+	return p.decide(ctx)
+}
+
+// leaving says whether rights are about to go because of what an earlier pass saw in the DAG list: it is read again then,
+// since the DAG may be back.
+func (p *pass) leaving() bool {
+	if p.listed {
+		return false
+	}
+	for _, policy := range p.desired.Policies {
+		if len(policy.Leaving) > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // takeDue takes away what is due when not everything could be read: an ending needs only its user, who is read right

@@ -523,3 +523,61 @@ func TestLargeRoleIsWrittenInPortions(t *testing.T) {
 		t.Errorf("%d permissions", len(role.Permissions))
 	}
 }
+
+// fickle declares policies and none by turns.
+type fickle struct {
+	*bed
+	turns int
+}
+
+func (f *fickle) Declared(ctx context.Context) (actuator.Declared, error) {
+	d, err := f.bed.Declared(ctx)
+	if f.turns++; f.turns%2 == 0 {
+		d.Policies = nil
+	}
+	return d, err
+}
+
+func TestWhatIsMadeAndDeletedByTurnsEndsAPass(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	report := b.act.Pass(t.Context(), &fickle{bed: b}, actuator.LookFull)
+	if report.Err == nil && len(report.Failures) == 0 {
+		t.Error("the pass claims that all went well")
+	}
+	if n := len(b.sim.MutatingRequests()); n < 4 || n > 20 {
+		t.Errorf("%d writes in one pass", n)
+	}
+}
+
+// TestDagThatIsBackKeepsItsRights: what an earlier pass saw in the DAG list is looked at once more before rights go.
+func TestDagThatIsBackKeepsItsRights(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.settled()
+	lists := func() int {
+		return len(b.sim.Requests(func(r airflowtest.Request) bool { return r.Path == "/api/v2/dags" }))
+	}
+	b.sim.RemoveDag("finance_weekly")
+	refused := b.sim.Inject(airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodPatch, "/auth/fab/v1/roles/{name}"))
+	for range 2 {
+		b.pass(actuator.LookDags) // gone after two lists
+	}
+	refused.Remove()
+	b.sim.SetDag(airflowtest.Dag{ID: "finance_weekly"})
+	before := lists()
+	b.pass(actuator.LookTouched)
+	b.wantAccess("alice", "finance_weekly", true)
+	if n := lists() - before; n != 1 {
+		t.Errorf("the DAG list was read %d times", n)
+	}
+	b.pass(actuator.LookTouched)
+	if n := lists() - before; n != 1 {
+		t.Errorf("the DAG list was read %d times more although nothing is about to go", n-1)
+	}
+	b.sim.RemoveDag("finance_weekly")
+	for range 2 {
+		b.pass(actuator.LookDags)
+	}
+	b.wantAccess("alice", "finance_weekly", false)
+}

@@ -16,6 +16,9 @@ import (
 // errNotEffective says that Airflow accepted a write and stored something else.
 var errNotEffective = errors.New("Airflow accepted the write, and a reading afterwards shows that it took no effect")
 
+// errRepeated says that a step took effect and was needed again, as often as a pass may take it.
+var errRepeated = errors.New("the role was made and deleted again and again")
+
 // failure is a step that did not take effect.
 type failure struct {
 	step access.Step
@@ -123,6 +126,19 @@ func (p *pass) fail(step access.Step, err error) {
 	p.blocked.users[fold(step.Username)] = true
 	for _, name := range step.Roles {
 		p.blocked.held[name] = true
+	}
+}
+
+// repeated notes that a role was made or deleted. What is made and deleted by turns is left to the next pass: whatever the
+// cause is, Airflow must not be written to without end.
+func (p *pass) repeated(step access.Step) {
+	if step.Kind != access.StepCreateRole && step.Kind != access.StepDeleteRole {
+		return
+	}
+	key := stepKey(step)
+	if p.repeats[key]++; p.repeats[key] >= maxRepeats {
+		p.tries[key] = maxTries - 1
+		p.fail(step, errRepeated)
 	}
 }
 

@@ -51,7 +51,7 @@ func (p *pass) observeAll(ctx context.Context) error {
 	}
 	p.snap.setRoles(roles, at)
 	p.snap.setUsers(users, at, p.clock.Now())
-	p.snap.setDags(dags, at)
+	p.setDags(dags, at)
 	clear(p.gone)
 	if !p.snap.complete() {
 		return ErrListShifted
@@ -65,8 +65,13 @@ func (p *pass) observeDags(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.snap.setDags(dags, at)
+	p.setDags(dags, at)
 	return nil
+}
+
+func (p *pass) setDags(dags airflow.List[airflow.Dag], at time.Time) {
+	p.snap.setDags(dags, at)
+	p.listed = true
 }
 
 // observeAwaited looks for users that grants and policies wait for: at once when they are named for the first time,

@@ -120,6 +120,7 @@ func (p *pass) judgeRole(ctx context.Context, r result, target []access.Permissi
 		return p.disown(ctx, r.step.Role)
 	case p.effective(r.step, target):
 		p.changes++
+		p.repeated(r.step)
 	case r.err != nil:
 		p.fail(r.step, r.err)
 	default:

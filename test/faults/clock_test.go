@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
 
 // off sets the operator's clock off the true time. It sees that by the clocks of Airflow and of the API server.
@@ -30,7 +29,6 @@ func elsewhere(d time.Duration) func(*world) func(*world) {
 		w.start()
 	}
 	return func(w *world) func(*world) {
-		w.takesOnly(clockAway)
 		move(w, d)
 		return func(w *world) { move(w, 0) }
 	}
@@ -43,9 +41,6 @@ func skewed(d time.Duration) func(*world) func(*world) {
 		w.ahead = max(w.ahead, d)
 		w.sim.SetSkew(d)
 		w.note("Airflow's clock is off by %s", d)
-		if max(d, -d) > time.Minute {
-			w.takesOnly(clockAway)
-		}
 		return func(w *world) { w.sim.SetSkew(0) }
 	}
 }
@@ -55,13 +50,6 @@ const noise = 3 * time.Second
 
 // clockAway is how long a clock is off.
 const clockAway = 40 * time.Second
-
-// takesOnly notes that nothing may be given from now on, for a time.
-func (w *world) takesOnly(d time.Duration) {
-	if w.can.RoleUpdate != airflow.RoleUpdateReplace {
-		w.blindFor(onlyTakes, d)
-	}
-}
 
 func timeFaults() []fault {
 	const while = clockAway

@@ -229,9 +229,6 @@ func (f *facts) bound(since, due time.Time, how ending) time.Time {
 				later = w.to.Add(longestWait + lead)
 			}
 			excused := w.what != kubernetesAway || how != byTime
-			if w.what == onlyTakes {
-				excused = how != byTime && how != byPeople
-			}
 			if !excused || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
 				continue
 			}

@@ -103,13 +103,10 @@ const (
 	kubernetesAway blind = "Kubernetes"
 	// processAway: no operator runs. Every ending may be late.
 	processAway blind = "process"
-	// onlyTakes: nothing may be given, and Airflow only adds to roles. A policy that gives less keeps what it gave to those
-	// who stay, since nobody may be moved to a smaller role.
-	onlyTakes blind = "moving"
 )
 
 // grace is how much later than the end of a window an ending may be carried out.
-var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second, onlyTakes: 2 * dagInterval}
+var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second}
 
 // newWorld makes a namespace, an Airflow with people and DAGs, and starts to record.
 func newWorld(t *testing.T, seed uint64, options airflowtest.Options) *world {
