@@ -172,7 +172,7 @@ func (p *pass) run(ctx context.Context, look Look) error {
 // decideFresh decides, and once more where the DAG list had to be read again for it.
 func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	plan, err := p.decide(ctx)
-	if err != nil || !p.leaving() {
+	if err != nil || !p.losesDags() {
 		return plan, err
 	}
 	if err := p.observeDags(ctx); err != nil {
@@ -182,9 +182,9 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	return p.decide(ctx)
 }
 
-// leaving says whether rights are about to go because of what an earlier pass saw in the DAG list: it is read again then,
+// losesDags says whether rights are about to go because of what an earlier pass saw in the DAG list: it is read again then,
 // since the DAG may be back.
-func (p *pass) leaving() bool {
+func (p *pass) losesDags() bool {
 	if p.listed {
 		return false
 	}
