@@ -328,8 +328,8 @@ func reasonOf(objects []client.Object, origin string) string {
 func (w *world) stable() {
 	w.t.Helper()
 	for _, at := range w.expiries() {
-		if at.After(w.now()) && at.Before(w.now().Add(3*interval)) {
-			w.run(at.Sub(w.now()) + 2*interval) // what the status keeps for a time goes at the next comparison
+		if at.Before(w.now().Add(3 * interval)) {
+			w.run(max(0, at.Sub(w.now())) + 2*interval) // what the status keeps for a time goes at the next comparison
 		}
 	}
 	changes, writes, reads := len(w.sim.MutatingRequests()), w.kubernetesWrites(), w.sim.RequestCount()
