@@ -12,9 +12,20 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
+// Decide is Desire and NewPlan in one, for half the work.
+func Decide(in Input) (Desired, Plan) {
+	d, r := desire(in)
+	return d, r.plan(&in, &d)
+}
+
 // Desire decides what should hold. Members are exact, reserved roles and the operator's account are left out whatever
 // the input says, and a policy that gives nothing says why.
 func Desire(in Input) Desired {
+	d, _ := desire(in)
+	return d
+}
+
+func desire(in Input) (Desired, *route) {
 	w := newWork(in)
 	if !w.instanceEnds() {
 		w.claimNames()
@@ -31,13 +42,14 @@ func Desire(in Input) Desired {
 	for _, entry := range d.Inventory {
 		known[entry.Name] = true
 	}
-	for _, bridge := range newRoute(in, d).bridges {
+	r := newRoute(in, d)
+	for _, bridge := range r.bridges {
 		if !known[bridge.role] {
 			d.Inventory = append(d.Inventory, v1alpha1.ManagedRole{Name: bridge.role, Kind: v1alpha1.ManagedRoleGrant})
 		}
 	}
 	sortInventory(d.Inventory)
-	return d
+	return d, r
 }
 
 // work is one decision in the making.

@@ -11,8 +11,10 @@ import (
 
 // NewPlan gives the steps from what is observed to what is desired. The package documentation says why they are in this
 // order.
-func NewPlan(in Input, d Desired) Plan {
-	b := &builder{route: newRoute(in, d), in: &in, d: &d}
+func NewPlan(in Input, d Desired) Plan { return newRoute(in, d).plan(&in, &d) }
+
+func (r *route) plan(in *Input, d *Desired) Plan {
+	b := &builder{route: r, in: in, d: d}
 	b.whyEnded()
 	phases := [][]Step{
 		b.removals(), b.creations(),
@@ -36,7 +38,7 @@ func ObservePlan(in Input) Plan {
 	enforced := *in.Instance
 	enforced.Spec.Mode = v1alpha1.ModeEnforce
 	in.Instance = &enforced
-	desired := Desire(in)
+	desired, plan := Decide(in)
 	stored := len(enforced.Status.ManagedRoles)
 	for _, entry := range desired.Inventory {
 		known := slices.ContainsFunc(enforced.Status.ManagedRoles, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name })
@@ -45,9 +47,9 @@ func ObservePlan(in Input) Plan {
 		}
 	}
 	if len(enforced.Status.ManagedRoles) > stored {
-		desired = Desire(in)
+		_, plan = Decide(in)
 	}
-	return NewPlan(in, desired)
+	return plan
 }
 
 // builder writes a route down as steps.

@@ -428,6 +428,10 @@ func TestEqualInputsGiveEqualResultsInAnyOrderAndStayAsTheyAre(t *testing.T) {
 		d := Desire(w.Input)
 		plan := NewPlan(w.Input, d)
 		grants, policies, gone := Assess(w.Input, d)
+		both, way := Decide(w.Input)
+		if diff := cmp.Diff([]any{d, plan}, []any{both, way}); diff != "" {
+			rt.Fatalf("both at once are something else:\n%s", diff)
+		}
 		if diff := cmp.Diff(copied, w.Input); diff != "" {
 			rt.Fatalf("the input changed:\n%s", diff)
 		}

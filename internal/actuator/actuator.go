@@ -330,8 +330,8 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, Contested: p.givenUp(),
 		AllowPrivileged: d.AllowPrivileged, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed,
 	}
-	p.desired = access.Desire(p.input)
-	plan := access.NewPlan(p.input, p.desired)
+	desired, plan := access.Decide(p.input)
+	p.desired = desired
 	if !p.decided && p.snap.complete() { // what was never read tells nothing about others
 		p.plan = plan
 		p.contest(plan.Drift)
