@@ -117,7 +117,7 @@ type PolicyDesire struct {
 	// Dags are covered, Pending are selected by exact id or listed but unknown to Airflow.
 	Dags, Pending []string
 	// Leaving are DAGs that the role holds and is to lose because the DAG list lacks them or has them with other
-	// properties now, sorted.
+	// properties now, sorted: a newer list could say otherwise.
 	Leaving     []string
 	Permissions int
 	// Members are resolved standing members.

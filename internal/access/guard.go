@@ -36,7 +36,7 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
 		return append(kept, lost...)
 	}
-	c.desire.Leaving = lost
+	c.desire.Leaving = sortedSet(append(c.desire.Leaving, lost...))
 	return kept
 }
 
@@ -53,6 +53,8 @@ func (w *work) missing(c *policyCase, selection selection, held map[string]bool)
 		_, listed := w.dags.byID[id]
 		byOthers := before != nil && !before[id]
 		switch {
+		case byOthers && !listed && !desired[id]:
+			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
 		case desired[id] || byOthers || listed && !accepted || !selection.couldHaveMatched(id, listed):
 		case !listed && w.in.FirstList:
 			kept = append(kept, id)

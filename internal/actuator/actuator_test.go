@@ -581,3 +581,36 @@ func TestDagThatIsBackKeepsItsRights(t *testing.T) {
 	}
 	b.wantAccess("alice", "finance_weekly", false)
 }
+
+// TestF17SecondProcessTakesNothingThatTheFirstGaveSince: what it knows of a role and of the DAG list is old by then.
+func TestF17SecondProcessTakesNothingThatTheFirstGaveSince(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.settled()
+	first := b.act
+	b.restart()
+	second := b.act
+	b.settled()
+	b.sim.SetDag(airflowtest.Dag{ID: "finance_new"})
+	b.clock.Step(time.Second)
+	b.act = first
+	b.settled()
+	b.wantAccess("alice", "finance_new", true)
+	b.mu.Lock()
+	p := b.policies[0].DeepCopy()
+	p.Spec.Access = []v1alpha1.AccessLevel{v1alpha1.AccessView, v1alpha1.AccessEditRuns}
+	p.Generation++
+	b.policies[0] = p
+	b.mu.Unlock()
+	seq := b.sim.LastSeq()
+	b.act = second
+	b.pass(actuator.LookTouched)
+	for _, c := range b.sim.Changes(func(c airflowtest.Change) bool { return c.Seq > seq }) {
+		if !slices.ContainsFunc(c.PermissionsAfter, func(p airflow.Permission) bool { return p.Resource == "DAG:finance_new" }) {
+			t.Errorf("%s %s took the new DAG away", c.Kind, c.Role)
+		}
+	}
+	if b.can("alice", "Trigger", "finance_new") || !b.can("alice", "EditRuns", "finance_new") {
+		t.Error("the policy is not as it was edited")
+	}
+}
