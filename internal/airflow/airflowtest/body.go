@@ -1,7 +1,10 @@
 package airflowtest
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"slices"
 
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -105,6 +108,9 @@ func (f fields) list(name string) ([]fields, *response) {
 
 // readRole reads the body of a role. sent says whether it has actions.
 func readRole(body []byte) (role roleBody, sent bool, refusal *response) {
+	if role, ok := readWholeRole(body); ok {
+		return role, true, nil
+	}
 	f, refusal := readFields(body, "name", "actions")
 	if refusal != nil {
 		return role, false, refusal
@@ -129,6 +135,25 @@ func readRole(body []byte) (role roleBody, sent bool, refusal *response) {
 		role.Actions = append(role.Actions, pair)
 	}
 	return role, true, nil
+}
+
+// readWholeRole reads a body that has everything and nothing else, in one go. What it does not take is read piece by
+// piece, to say what is wrong.
+func readWholeRole(body []byte) (role roleBody, ok bool) {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.DisallowUnknownFields()
+	if decoder.Decode(&role) != nil || role.Name == "" || role.Actions == nil {
+		return roleBody{}, false
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return roleBody{}, false
+	}
+	for _, pair := range role.Actions {
+		if pair.Action.Name == "" || pair.Resource.Name == "" {
+			return roleBody{}, false
+		}
+	}
+	return role, true
 }
 
 // named reads a part of the form {"name": ...}.
