@@ -116,6 +116,7 @@ type pass struct {
 	decided  bool
 	full     bool
 	listed   bool // the DAG list was read in this pass
+	reread   bool // roles were read in this pass before anything was taken
 
 	stored  []v1alpha1.ManagedRole // inventory as it was stored last in this pass
 	isSaved bool
@@ -169,17 +170,36 @@ func (p *pass) run(ctx context.Context, look Look) error {
 	return nil
 }
 
-// decideFresh decides, and once more where the DAG list had to be read again for it.
+// decideFresh decides, and again where that showed that something had to be read anew: what people have is not taken
+// away because of an old reading, since another process of ours may have written meanwhile.
 func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	plan, err := p.decide(ctx)
-	if err != nil || !p.losesDags() {
-		return plan, err
+	if err == nil && !p.reread && takes(plan) {
+		p.reread = true
+		if p.clock.Since(p.snap.rolesAt) > fresh {
+			plan, err = p.decideAfter(ctx, p.readRoles)
+		}
 	}
-	if err := p.observeDags(ctx); err != nil {
+	if err == nil && p.losesDags() {
+		plan, err = p.decideAfter(ctx, p.observeDags)
+	}
+	return plan, err
+}
+
+func (p *pass) decideAfter(ctx context.Context, read func(context.Context) error) (access.Plan, error) {
+	if err := read(ctx); err != nil {
 		p.takeDue(ctx, err)
-		return plan, err
+		return access.Plan{}, err
 	}
 	return p.decide(ctx)
+}
+
+// takes says whether somebody who has a cause may lose something by a plan.
+func takes(plan access.Plan) bool {
+	taking := []access.StepKind{access.StepNarrowRole, access.StepReplaceRole, access.StepSwapMember, access.StepRemoveReplaced}
+	return slices.ContainsFunc(plan.Phases, func(steps []access.Step) bool {
+		return slices.ContainsFunc(steps, func(s access.Step) bool { return slices.Contains(taking, s.Kind) })
+	})
 }
 
 // losesDags says whether rights are about to go because of what an earlier pass saw in the DAG list: it is read again then,

@@ -594,6 +594,7 @@ func TestF17SecondProcessTakesNothingThatTheFirstGaveSince(t *testing.T) {
 	b.sim.SetDag(airflowtest.Dag{ID: "finance_new"})
 	b.clock.Step(time.Second)
 	b.act = first
+	b.grant("bob")
 	b.settled()
 	b.wantAccess("alice", "finance_new", true)
 	b.mu.Lock()
@@ -605,7 +606,14 @@ func TestF17SecondProcessTakesNothingThatTheFirstGaveSince(t *testing.T) {
 	seq := b.sim.LastSeq()
 	b.act = second
 	b.pass(actuator.LookTouched)
-	for _, c := range b.sim.Changes(func(c airflowtest.Change) bool { return c.Seq > seq }) {
+	b.wantAccess("bob", "finance_new", false) // his grant gives what both versions of the policy do: a role of its own
+	if !b.can("bob", "View", "finance_new") || !slices.ContainsFunc(b.sim.Changes(func(c airflowtest.Change) bool { return c.Seq > seq && c.User == "bob" }),
+		func(airflowtest.Change) bool { return true }) {
+		t.Error("bob did not move, or lost the new DAG by it")
+	}
+	for _, c := range b.sim.Changes(func(c airflowtest.Change) bool {
+		return c.Seq > seq && c.User == "" && c.Kind == airflowtest.RolePermissions
+	}) {
 		if !slices.ContainsFunc(c.PermissionsAfter, func(p airflow.Permission) bool { return p.Resource == "DAG:finance_new" }) {
 			t.Errorf("%s %s took the new DAG away", c.Kind, c.Role)
 		}

@@ -2,7 +2,6 @@ package actuator
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -21,13 +20,8 @@ const maxNewPairs = 120
 // ownPrefix begins the role names that only the operator makes.
 const ownPrefix = "oam."
 
-// applyRoles writes roles, and reads back each whose write was begun. A role that loses something is read before, too,
-// unless it was read just now: a write replaces all that the role holds, also what another process gave since.
+// applyRoles writes roles, and reads back each whose write was begun.
 func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
-	steps, err := p.asRead(ctx, steps)
-	if err != nil {
-		return err
-	}
 	targets := make(map[string][]access.Permission, len(steps))
 	for _, s := range steps {
 		targets[s.Role] = p.portion(s)
@@ -54,29 +48,6 @@ func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
 		stop = err
 	}
 	return stop
-}
-
-// asRead gives the steps whose roles are still what the plan was made for. Others wait for the next plan, once.
-func (p *pass) asRead(ctx context.Context, steps []access.Step) ([]access.Step, error) {
-	planned := map[string][]access.Permission{}
-	for _, s := range steps {
-		loses := s.Kind == access.StepNarrowRole || s.Kind == access.StepReplaceRole
-		if loses && !p.waited[stepKey(s)] && p.clock.Since(p.snap.rolesAt) > fresh {
-			planned[s.Role] = p.snap.roles[s.Role]
-		}
-	}
-	if len(planned) == 0 {
-		return steps, nil
-	}
-	if err := p.rereadRoles(ctx, slices.Sorted(maps.Keys(planned))); err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(steps, func(s access.Step) bool {
-		before, read := planned[s.Role]
-		changed := read && !slices.Equal(before, p.snap.roles[s.Role])
-		p.waited[stepKey(s)] = p.waited[stepKey(s)] || changed
-		return changed
-	}), nil
 }
 
 func (p *pass) writeRole(ctx context.Context, s access.Step, target []access.Permission, before int) error {
