@@ -26,6 +26,7 @@ type Client struct {
 	// server turns out to have no such endpoint. last is never forgotten.
 	spoken, last atomic.Pointer[dialect]
 	asking       chan struct{}
+	extents      extents
 	pages        chan struct{} // holds the readings of list pages that are under way
 	server       atomic.Pointer[Server]
 }

@@ -37,6 +37,7 @@ type dagsWire struct {
 }
 
 var listDags = listing[dagsWire, Dag]{
+	name:     "DAGs",
 	endpoint: func(d *dialect) string { return d.dags }, orderBy: "dag_id",
 	query: func(d *dialect) url.Values { return d.allDags },
 	page: func(w dagsWire) ([]Dag, *int, error) {

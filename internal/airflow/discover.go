@@ -26,6 +26,7 @@ type providersWire struct {
 }
 
 var listProviders = listing[providersWire, providerWire]{
+	name:     "providers",
 	endpoint: func(d *dialect) string { return d.providers }, orderBy: "package_name",
 	page: func(w providersWire) ([]providerWire, *int, error) {
 		if w.Providers == nil {

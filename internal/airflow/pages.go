@@ -16,8 +16,8 @@ const (
 	pageSize = 100
 	// maxReads is how often a list that shifts is read from its beginning.
 	maxReads = 3
-	// pagesAtOnce is how many pages are asked for at once, after the first of a
-	// list, and over all lists of a client.
+	// pagesAtOnce is how many pages are asked for at once, over all lists of a
+	// client.
 	pagesAtOnce = 8
 	// maxItems bounds what is held in memory of one list, maxPages the requests
 	// of one reading.
@@ -27,6 +27,7 @@ const (
 
 // listing is how to read one of Airflow's lists. W is the answer of one page.
 type listing[W, T any] struct {
+	name     string
 	endpoint func(*dialect) string
 	orderBy  string                    // a key that changes as little as may be
 	query    func(*dialect) url.Values // further parameters; optional
@@ -49,22 +50,32 @@ func (l listing[W, T]) read(ctx context.Context, c *Client) (List[T], error) {
 	return list, nil
 }
 
-// readOnce reads the first page, then the others where they are if every page is
-// as long as the first, some at once. Where a page turns out to be shorter, the
-// list goes on after it.
+// readOnce reads the pages that the list had last time, at once; of one that is
+// not known the first page, then the others where they are if every page is as
+// long as that. Where a page turns out to be shorter, the list goes on after it.
 func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error) {
-	first, total, err := l.readPage(ctx, c, pageSize, 0)
-	if err != nil {
+	pages := map[int]onePage[T]{}
+	before := c.extents.of(l.name)
+	if err := l.readPages(ctx, c, pages, max(before.size, 1), max(before.total, 1)); err != nil {
 		return List[T]{}, err
 	}
-	ahead, err := l.readAhead(ctx, c, len(first), total)
-	if err != nil {
+	size, total := len(pages[0].items), pages[0].total
+	if size > 0 && total/size >= maxPages {
+		return List[T]{}, l.tooMany()
+	}
+	if err := l.readPages(ctx, c, pages, size, total); err != nil {
 		return List[T]{}, err
 	}
 	list := List[T]{Complete: true, Total: total}
 	seen := make(map[string]bool, total)
-	page := onePage[T]{items: first, total: total}
-	for count, offset := 1, 0; ; count++ {
+	for count, offset := 0, 0; ; count++ {
+		page, known := pages[offset]
+		if !known {
+			var err error
+			if page.items, page.total, err = l.readPage(ctx, c, pageSize, offset); err != nil {
+				return List[T]{}, err
+			}
+		}
 		fresh := list.add(page, seen, l.key)
 		if offset += len(page.items); !fresh || offset >= list.Total {
 			break // at the end, or nothing new any more
@@ -72,15 +83,11 @@ func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error)
 		if count == maxPages {
 			return List[T]{}, l.tooMany()
 		}
-		next, known := ahead[offset]
-		if !known {
-			if next.items, next.total, err = l.readPage(ctx, c, pageSize, offset); err != nil {
-				return List[T]{}, err
-			}
-		}
-		page = next
 	}
 	list.Complete = list.Complete && len(list.Items) == list.Total
+	if list.Complete {
+		c.extents.set(l.name, extent{size: size, total: total})
+	}
 	return list, nil
 }
 
@@ -111,21 +118,19 @@ func (list *List[T]) add(page onePage[T], seen map[string]bool, key func(T) stri
 	return len(list.Items) > before
 }
 
-// readAhead reads the pages after the first, by their offsets.
-func (l listing[W, T]) readAhead(ctx context.Context, c *Client, size, total int) (map[int]onePage[T], error) {
-	if size == 0 || size >= total {
-		return nil, nil
-	}
-	if total/size >= maxPages {
-		return nil, l.tooMany()
-	}
-	var (
-		mu    sync.Mutex
-		pages = make(map[int]onePage[T], total/size)
-	)
+// readPages reads the pages of a list of so many items that are not there yet,
+// some at once.
+func (l listing[W, T]) readPages(ctx context.Context, c *Client, pages map[int]onePage[T], size, total int) error {
+	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(pagesAtOnce)
-	for offset := size; offset < total; offset += size {
+	for offset := 0; offset < total && size > 0; offset += size {
+		mu.Lock()
+		_, known := pages[offset]
+		mu.Unlock()
+		if known {
+			continue
+		}
 		group.Go(func() error {
 			select {
 			case c.pages <- struct{}{}:
@@ -140,7 +145,44 @@ func (l listing[W, T]) readAhead(ctx context.Context, c *Client, size, total int
 			return err
 		})
 	}
-	return pages, group.Wait()
+	return group.Wait()
+}
+
+// extent is how many items a list had, and how many of them a page holds.
+type extent struct{ size, total int }
+
+// extents remembers those of lists by name. It is safe for concurrent use.
+type extents struct {
+	mu    sync.Mutex
+	lists map[string]extent
+}
+
+func (e *extents) of(list string) extent {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lists[list]
+}
+
+func (e *extents) set(list string, now extent) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.lists == nil {
+		e.lists = map[string]extent{}
+	}
+	if now.size == now.total {
+		now.size = pageSize // one page does not tell
+	}
+	e.lists[list] = now
+}
+
+// grow notes that so many items came to a list that is remembered.
+func (e *extents) grow(list string, by int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now, known := e.lists[list]; known {
+		now.total += by
+		e.lists[list] = now
+	}
 }
 
 // readPage reads one page. A server may give fewer items than asked for.

@@ -5,7 +5,9 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
@@ -97,6 +99,83 @@ func TestF44Pages(t *testing.T) {
 				t.Errorf("%d requests, want %d", n, tc.requests)
 			}
 		})
+	}
+}
+
+// TestAListThatIsKnownIsAskedForAtOnce holds each page back until all of them were asked for.
+func TestAListThatIsKnownIsAskedForAtOnce(t *testing.T) {
+	s, c := setup(t, airflowtest.Options{}, nil)
+	read := func(pages int) {
+		t.Helper()
+		var asked sync.WaitGroup
+		asked.Add(pages)
+		all := make(chan struct{})
+		go func() { asked.Wait(); close(all) }()
+		s.Inject(airflowtest.Meanwhile(func() {
+			asked.Done()
+			select {
+			case <-all:
+			case <-time.After(10 * time.Second):
+				t.Error("a page was not asked for while others were under way")
+			}
+		}).On("GET", endpointRoles))
+		list, err := c.Roles(ctx)
+		if err != nil || !list.Complete || len(list.Items) != len(s.Roles()) {
+			t.Fatalf("%d roles of %d, complete: %v, %v", len(list.Items), len(s.Roles()), list.Complete, err)
+		}
+		s.Heal()
+	}
+	for i := range 190 { // with the built-in roles 195: two pages
+		s.SetRole(fmt.Sprintf("r%03d", i))
+	}
+	if _, err := c.Roles(ctx); err != nil {
+		t.Fatal(err)
+	}
+	read(2)
+	for i := range 10 {
+		if _, err := c.CreateRole(ctx, airflow.Role{Name: fmt.Sprintf("made%d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(3)
+	for i := range 10 {
+		if err := c.DeleteRole(ctx, fmt.Sprintf("made%d", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(2)
+}
+
+// TestAListThatWasAnotherIsReadWhole: what is remembered saves time and decides nothing.
+func TestAListThatWasAnotherIsReadWhole(t *testing.T) {
+	s, c := setup(t, airflowtest.Options{}, nil)
+	for i := range 245 {
+		s.SetRole(fmt.Sprintf("r%03d", i))
+	}
+	for name, change := range map[string]func(){
+		"as before": func() {},
+		"longer": func() {
+			for i := range 200 {
+				s.SetRole(fmt.Sprintf("more%03d", i))
+			}
+		},
+		"shorter": func() {
+			for i := range 245 {
+				s.DeleteRole(fmt.Sprintf("r%03d", i))
+			}
+		},
+		"shorter pages": func() { s.Inject(airflowtest.ShortPages(30).On("GET", endpointRoles)) },
+	} {
+		change()
+		for range 2 {
+			list, err := c.Roles(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if names := roleNamesOf(t, list); !list.Complete || !slices.Equal(names, storedNames(s)) {
+				t.Errorf("%s: %d roles read, %d stored, complete: %v", name, len(names), len(s.Roles()), list.Complete)
+			}
+		}
 	}
 }
 

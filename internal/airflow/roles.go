@@ -73,6 +73,7 @@ func toWire(role Role) (roleWire, error) {
 }
 
 var listRoles = listing[rolesWire, Role]{
+	name:     "roles",
 	endpoint: func(d *dialect) string { return d.roles }, orderBy: "role_id",
 	page: func(w rolesWire) ([]Role, *int, error) {
 		if w.Roles == nil {
@@ -92,6 +93,7 @@ var listRoles = listing[rolesWire, Role]{
 }
 
 var listPermissions = listing[permissionsWire, Permission]{
+	name:     "permissions",
 	endpoint: func(d *dialect) string { return d.permissions }, orderBy: "id",
 	page: func(w permissionsWire) ([]Permission, *int, error) {
 		if w.Actions == nil {
@@ -154,12 +156,19 @@ func (c *Client) CreateRole(ctx context.Context, role Role) (Role, error) {
 	}
 	r := request{method: http.MethodPost, endpoint: d.roles, path: d.roles, body: body, pairs: len(*body.Actions)}
 	if d.silentCreate {
-		if err := c.call(ctx, r, nil); err != nil {
-			return Role{}, err
-		}
-		return Role{Name: role.Name}, nil
+		made := Role{Name: role.Name}
+		return c.grown(made, c.call(ctx, r, nil))
 	}
-	return c.roleCall(ctx, r, role.Name)
+	return c.grown(c.roleCall(ctx, r, role.Name))
+}
+
+// grown notes that a role was made.
+func (c *Client) grown(role Role, err error) (Role, error) {
+	if err != nil {
+		return Role{}, err
+	}
+	c.extents.grow(listRoles.name, 1)
+	return role, nil
 }
 
 // UpdateRole replaces the permissions of a role, or adds to them, or is refused:
@@ -191,7 +200,11 @@ func (c *Client) DeleteRole(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	return c.call(ctx, request{method: http.MethodDelete, endpoint: d.role(), path: d.rolePath(name)}, nil)
+	err = c.call(ctx, request{method: http.MethodDelete, endpoint: d.role(), path: d.rolePath(name)}, nil)
+	if err == nil {
+		c.extents.grow(listRoles.name, -1)
+	}
+	return err
 }
 
 func (c *Client) roleCall(ctx context.Context, r request, name string) (Role, error) {

@@ -62,6 +62,7 @@ func (w userWire) user() (User, error) {
 }
 
 var listUsers = listing[usersWire, User]{
+	name:     "users",
 	endpoint: func(d *dialect) string { return d.users }, orderBy: "id",
 	page: func(w usersWire) ([]User, *int, error) {
 		if w.Users == nil {
