@@ -29,7 +29,7 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 	ahead := max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead())
 	ttl, _ := cacheTTL(s.afi)
 	declared := actuator.Declared{
-		Now: now.Add(ahead), StartsAllowed: !s.scope.limited && s.r.skewed(s.conn) == nil, Instance: s.afi,
+		Now: now.Add(ahead), StartsAllowed: !s.scope.limited && s.r.skewed(s.conn) == nil, Limited: s.scope.limited, Instance: s.afi,
 		Endpoint: s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
 		Capabilities: Capabilities(s.conn.server),
 	}

@@ -66,6 +66,8 @@ type Input struct {
 	// TakeOnly is true while nothing may be given, because clocks differ or the account lacks rights: what should go goes
 	// all the same, as far as that gives nobody anything.
 	TakeOnly bool
+	// NoNewRoles is true while, beside TakeOnly, the account is not known to be able to make roles: nobody is moved to one.
+	NoNewRoles bool
 	// Capabilities say how the server behaves where releases differ; empty fields mean the newest behaviour.
 	Capabilities v1alpha1.Capabilities
 }

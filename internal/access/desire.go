@@ -89,6 +89,7 @@ type policyCase struct {
 	holds  bool
 	frozen *Problem // why its roles are frozen
 	taking bool     // they are frozen because nothing may be given, so that they may still lose something
+	moves  bool     // and whoever keeps less may be moved for it to a role that is made to hold no more
 	// covered are the DAGs whose pairs the role should have, with those that are kept; extra pairs go along.
 	covered     []string
 	permissions []Permission

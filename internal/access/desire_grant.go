@@ -76,16 +76,8 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		desire.Notes = append(desire.Notes, *note)
 	}
 	_, managed := w.out.Roles[desire.Role]
-	bases := carriers(c.policy, w.in.Instance, g.Status.Activation, pinned)
-	held := managed && (slices.Contains(user.Roles, desire.Role) || w.mayCome(c, user, bases, desire.Role))
-	if c.frozen != nil && !held {
-		gives := w.out.Roles[desire.Role].Permissions
-		role, ok := w.heldBy(c, base, user)
-		if ok && managed {
-			w.wantHeld(c, base, role)
-		} else {
-			role, ok = w.stays(c, bases, user, gives)
-		}
+	if c.frozen != nil && (!managed || !slices.Contains(user.Roles, desire.Role)) {
+		role, ok := w.placeFrozen(c, base, desire.Role, user, carriers(c.policy, w.in.Instance, g.Status.Activation, pinned))
 		if !ok {
 			desire.Problem = c.frozen
 		} else {
@@ -168,6 +160,19 @@ func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
 	return note
 }
 
+// placeFrozen finds the role for a grant whose user is not in the right one while nothing may be given.
+func (w *work) placeFrozen(c *policyCase, base, right string, user User, bases []string) (string, bool) {
+	_, managed := w.out.Roles[right]
+	if managed && w.mayCome(c, user, bases, right) {
+		return right, true
+	}
+	if role, ok := w.heldBy(c, base, user); ok && managed {
+		w.wantHeld(c, base, role)
+		return role, true
+	}
+	return w.stays(c, bases, user, w.out.Roles[right].Permissions)
+}
+
 // stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
 // present role will do unless it gives more than the grant.
 func (w *work) stays(c *policyCase, bases []string, user User, gives []Permission) (string, bool) {
@@ -187,7 +192,7 @@ func (w *work) stays(c *policyCase, bases []string, user User, gives []Permissio
 // mayCome says whether a user can come to a role although nothing may be given: it holds no more than those roles of the
 // lines of bases that the user is in.
 func (w *work) mayCome(c *policyCase, user User, bases []string, role string) bool {
-	if !c.taking {
+	if !c.moves {
 		return false
 	}
 	var held []string

@@ -48,9 +48,12 @@ func (w *work) wantRole(c *policyCase, base, name string, permissions []Permissi
 		role.Kind = v1alpha1.ManagedRolePolicy
 	}
 	if c.taking && !w.exists(name) {
-		role.Permissions = intersect(permissions, w.contents(append(w.presentIn(c, base), c.stored...)))
+		role.Permissions = nil
+		if c.moves {
+			role.Permissions = intersect(permissions, w.contents(append(w.presentIn(c, base), c.stored...)))
+		}
 	}
-	if !role.Frozen || role.Narrows {
+	if !role.Frozen || c.moves {
 		others := slices.DeleteFunc(w.generations(c, base), func(g generation) bool { return g.name == name })
 		role.Follows, _ = present(others)
 	}
@@ -123,7 +126,7 @@ func (w *work) freeze(c *policyCase) *Problem {
 	case c.policy.Spec.State == v1alpha1.PolicySuspended:
 		return &Problem{ReasonPolicySuspended, "the policy is suspended and gives nothing new"}
 	case w.in.TakeOnly:
-		c.taking = true
+		c.taking, c.moves = true, !w.in.NoNewRoles
 		return &Problem{ReasonInstanceSuspended, "the instance gives nothing now: its conditions say why"}
 	}
 	return nil

@@ -65,7 +65,8 @@
 // # What is left out
 //
 // Frozen roles keep what they have; only members without a cause leave, and where roles are frozen because nothing may be
-// given (Input.TakeOnly), they also lose what their policies do not give any more. Whoever must leave a role for that comes to
-// another one that holds no more, which is made if need be. What others took away is not restored while it is contested or while the instance only reports drift: the plan then aims at what is desired less what was taken, so that
+// given (Input.TakeOnly), they also lose what their policies do not give any more. Whoever must leave a role for that
+// comes to another one that holds no more, which is made if need be. What others took away is not restored while it is
+// contested or while the instance only reports drift: the plan then aims at what is desired less what was taken, so that
 // everything above also holds for it.
 package access

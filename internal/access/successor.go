@@ -194,7 +194,7 @@ func (w *work) carry(c *policyCase, base string, want []Permission) string {
 	if len(line) == 0 {
 		return base
 	}
-	if c.frozen != nil && !c.taking {
+	if c.frozen != nil && !c.moves {
 		if name, ok := present(line); ok {
 			return name
 		}

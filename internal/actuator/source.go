@@ -23,8 +23,10 @@ type Declared struct {
 	Now time.Time
 	// StartsAllowed is false while clocks differ so much that nothing may be given.
 	StartsAllowed bool
-	Instance      *v1alpha1.AirflowInstance
-	Policies      []*v1alpha1.DagAccessPolicy
+	// Limited is true while the account is not known to have the rights it needs; StartsAllowed is false then, too.
+	Limited  bool
+	Instance *v1alpha1.AirflowInstance
+	Policies []*v1alpha1.DagAccessPolicy
 	// Grants of these policies, and grants that were activated in this instance.
 	Grants []*v1alpha1.AccessGrant
 	// Endpoint and Account of the server.
