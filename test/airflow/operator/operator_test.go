@@ -45,6 +45,7 @@ func testGeneration(t *testing.T, of generation) {
 		{"F54 a grant that ended while the operator was dead is taken away when it is back", (*world).crash},
 		{"F36 a role that somebody deletes is made again", (*world).repair},
 		{"F37 what somebody adds to a role is taken out again", (*world).edited},
+		{"F38 a role that somebody renames is theirs, and ours is made again", (*world).renamed},
 		{"F41 roles that a login overwrote are given back", (*world).overwritten},
 		{"F39 F40 a user who is made again under the same name inherits no grant", (*world).reborn},
 		{"F77 DAG code that takes our permissions away is told", (*world).accessControl},

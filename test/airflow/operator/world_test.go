@@ -311,13 +311,22 @@ func pairOf(action, resource string) pair {
 // edit adds a pair to a role, as a person would.
 func (w *world) edit(t *testing.T, role string, added pair) {
 	t.Helper()
+	w.change(t, role, func(stored *storedRole) { stored.Actions = append(stored.Actions, added) })
+}
+
+// storedRole is a role as Airflow tells it.
+type storedRole struct {
+	Name    string `json:"name"`
+	Actions []pair `json:"actions"`
+}
+
+// change edits a role by hand.
+func (w *world) change(t *testing.T, role string, edit func(*storedRole)) {
+	t.Helper()
 	g, path := NewWithT(t), rolesAPI+"/"+url.PathEscape(role)
-	var stored struct {
-		Name    string `json:"name"`
-		Actions []pair `json:"actions"`
-	}
+	var stored storedRole
 	g.Expect(w.Airflow.AsAdmin(t.Context(), http.MethodGet, path, nil, &stored)).To(Succeed())
-	stored.Actions = append(stored.Actions, added)
+	edit(&stored)
 	g.Expect(w.Airflow.AsAdmin(t.Context(), http.MethodPatch, path, stored, nil)).To(Succeed())
 }
 

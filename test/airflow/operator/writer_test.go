@@ -36,6 +36,25 @@ func (w *world) edited(t *testing.T) {
 	w.waitReady(t)
 }
 
+// renamed gives our role another name. Airflow knows roles by their names alone, so that it is somebody else's then.
+func (w *world) renamed(t *testing.T) {
+	g, ctx := NewWithT(t), t.Context()
+	const theirs = "taken along"
+	ours := w.role(t)
+	kept := watch(ctx, map[string]func(context.Context) int{
+		"alice reads": func(ctx context.Context) int { return w.read(ctx, "alice", "finance_daily") },
+	})
+	w.change(t, ours, func(role *storedRole) { role.Name = theirs })
+	g.Expect(w.rolesOf(t, "alice")).To(ContainElement(theirs))
+	w.compare(t)
+	g.Eventually(func() []string { return w.rolesOf(t, "alice") }, patience, "300ms").Should(ContainElements(theirs, ours))
+	w.drift(t, "RoleDeleted")
+	w.waitReady(t)
+	g.Expect(w.Airflow.AsAdmin(ctx, http.MethodDelete, rolesAPI+"/"+url.PathEscape(theirs), nil, nil)).To(Succeed())
+	g.Consistently(func() int { return w.read(ctx, "alice", "finance_daily") }, "3s", "300ms").Should(Equal(http.StatusOK))
+	neverRefused(t, kept)
+}
+
 // overwritten plays a login that sets a person's roles: they are others than before, and last_login moved.
 func (w *world) overwritten(t *testing.T) {
 	g, ctx := NewWithT(t), t.Context()
