@@ -174,7 +174,7 @@ func (p *pass) run(ctx context.Context, look Look) error {
 // away because of an old reading, since another process of ours may have written meanwhile.
 func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	plan, err := p.decide(ctx)
-	if err == nil && !p.reread && takes(plan) {
+	if err == nil && !p.reread && p.takes(plan) {
 		p.reread = true
 		if p.clock.Since(p.snap.rolesAt) > fresh {
 			plan, err = p.decideAfter(ctx, p.readRoles)
@@ -194,11 +194,15 @@ func (p *pass) decideAfter(ctx context.Context, read func(context.Context) error
 	return p.decide(ctx)
 }
 
-// takes says whether somebody who has a cause may lose something by a plan.
-func takes(plan access.Plan) bool {
+// takes says whether somebody who has a cause may lose something by a plan, or somebody is in one of our roles that the
+// last reading of roles does not know.
+func (p *pass) takes(plan access.Plan) bool {
 	taking := []access.StepKind{access.StepNarrowRole, access.StepReplaceRole, access.StepSwapMember, access.StepRemoveReplaced}
+	unknown := func(role string) bool { _, known := p.snap.roles[role]; return !known }
 	return slices.ContainsFunc(plan.Phases, func(steps []access.Step) bool {
-		return slices.ContainsFunc(steps, func(s access.Step) bool { return slices.Contains(taking, s.Kind) })
+		return slices.ContainsFunc(steps, func(s access.Step) bool {
+			return slices.Contains(taking, s.Kind) || s.Kind == access.StepRemoveMember && slices.ContainsFunc(s.Roles, unknown)
+		})
 	})
 }
 

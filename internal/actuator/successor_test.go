@@ -5,8 +5,12 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
@@ -89,5 +93,45 @@ func TestWebsiteIsReadBackLikeOthersOnAirflow2(t *testing.T) {
 	}
 	if n := len(b.sim.MutatingRequests()); n > 10 {
 		t.Errorf("%d writes in two passes", n)
+	}
+}
+
+// TestF17SecondProcessTakesNobodyOffASuccessorItDoesNotKnow: the first process made it since the second read the roles.
+func TestF17SecondProcessTakesNobodyOffASuccessorItDoesNotKnow(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	pass := func(act *actuator.Actuator, look actuator.Look) {
+		t.Helper()
+		if report := act.Pass(t.Context(), adding{b}, look); report.Err != nil || len(report.Failures) > 0 {
+			t.Fatalf("%v %v", report.Err, report.Failures)
+		}
+	}
+	pass(b.act, actuator.LookFull)
+	first := b.act
+	b.restart()
+	pass(b.act, actuator.LookFull)
+	role, _ := b.sim.Role("finance")
+	b.sim.SetRole("finance", append(role.Permissions, airflow.Permission{Action: "can_delete", Resource: "DAG:finance_daily"})...)
+	pass(first, actuator.LookFull)
+	if holders := b.sim.Holders("finance~g1"); !slices.Equal(holders, []string{"alice"}) {
+		t.Fatalf("the successor is held by %v", holders)
+	}
+	b.clock.Step(time.Second)
+	seq := b.sim.LastSeq()
+	b.grant("alice", func(g *v1alpha1.AccessGrant) {
+		g.Status.Activation.Dags = []string{"finance_daily"}
+		g.Status.Activation.Instances[0].Role = access.RoleFor(b.instance, b.policies[0], g.Status.Activation)
+	})
+	if report := b.act.Pass(t.Context(), &conflicted{bed: b, theirs: b.instance.Status.ManagedRoles}, actuator.LookTouched); !apierrors.IsConflict(report.Err) {
+		t.Fatalf("the first process stored another inventory meanwhile: %v", report.Err)
+	}
+	pass(b.act, actuator.LookTouched)
+	for _, c := range b.sim.Changes(func(c airflowtest.Change) bool { return c.Seq > seq && c.User == "alice" }) {
+		if !slices.Contains(c.RolesAfter, "finance~g1") {
+			t.Errorf("alice was taken off the successor: %v", c.RolesAfter)
+		}
+	}
+	if b.sim.LastSeq() == seq {
+		t.Error("nothing was given: the test proves nothing")
 	}
 }
