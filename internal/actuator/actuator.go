@@ -20,7 +20,7 @@ import (
 
 const (
 	// sliceTime is how long steps are begun before what is declared is looked at again, and how old a reading of a user
-	// may be when that user is written.
+	// may be when that user is written, or one of the roles when somebody loses something.
 	sliceTime = 2 * time.Second
 	// defaultConcurrency is how many requests to one Airflow are under way at once.
 	defaultConcurrency = 8
@@ -176,7 +176,7 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	plan, err := p.decide(ctx)
 	if err == nil && !p.reread && p.takes(plan) {
 		p.reread = true
-		if p.clock.Since(p.snap.rolesAt) > fresh {
+		if p.clock.Since(p.snap.rolesAt) > sliceTime {
 			plan, err = p.decideAfter(ctx, p.readRoles)
 		}
 	}

@@ -592,7 +592,7 @@ func TestF17SecondProcessTakesNothingThatTheFirstGaveSince(t *testing.T) {
 	second := b.act
 	b.settled()
 	b.sim.SetDag(airflowtest.Dag{ID: "finance_new"})
-	b.clock.Step(time.Second)
+	b.clock.Step(3 * time.Second)
 	b.act = first
 	b.grant("bob")
 	b.settled()

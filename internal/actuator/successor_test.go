@@ -116,7 +116,7 @@ func TestF17SecondProcessTakesNobodyOffASuccessorItDoesNotKnow(t *testing.T) {
 	if holders := b.sim.Holders("finance~g1"); !slices.Equal(holders, []string{"alice"}) {
 		t.Fatalf("the successor is held by %v", holders)
 	}
-	b.clock.Step(time.Second)
+	b.clock.Step(3 * time.Second)
 	seq := b.sim.LastSeq()
 	b.grant("alice", func(g *v1alpha1.AccessGrant) {
 		g.Status.Activation.Dags = []string{"finance_daily"}
