@@ -30,9 +30,24 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 	var (
 		crew     = p.newCrew()
 		verified sync.WaitGroup
+		written  []*batch // and not being read back yet
 		rest     = steps
 		next     = p.nextBatch(ctx, &rest)
 	)
+	verify := func() {
+		group := written
+		written = nil
+		verified.Go(func() {
+			var results []result
+			for _, b := range group {
+				b.writes.Wait()
+				results = append(results, b.results...)
+			}
+			if err := p.verifyMembers(ctx, results); err != nil {
+				crew.end(err)
+			}
+		})
+	}
 	for next != nil {
 		now := next
 		if err := now.ready(); err != nil {
@@ -53,12 +68,12 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 				break
 			}
 		}
-		verified.Go(func() {
-			now.writes.Wait()
-			if err := p.verifyMembers(ctx, now.results); err != nil {
-				crew.end(err)
-			}
-		})
+		if written = append(written, now); members(written) >= readBackAtOnce {
+			verify()
+		}
+	}
+	if len(written) > 0 {
+		verify()
 	}
 	_ = crew.wait()
 	verified.Wait()
@@ -102,6 +117,18 @@ func (p *pass) nextBatch(ctx context.Context, rest *[]access.Step) *batch {
 	go func() { b.read <- p.readUsers(ctx, stale, p.clock.Now(), nil) }()
 	return b
 }
+
+// members is how many steps batches have.
+func members(batches []*batch) (n int) {
+	for _, b := range batches {
+		n += len(b.steps)
+	}
+	return n
+}
+
+// readBackAtOnce is how many people are read back together at least, but for the last ones. A slow server's batches are
+// smaller: they would cost it a page each.
+const readBackAtOnce = airflow.PageSize / 4
 
 // fresh is how old a reading may be when a batch is begun.
 const fresh = sliceTime / 4
