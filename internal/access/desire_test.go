@@ -427,37 +427,3 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))
 	}
 }
-
-// TestAGrantThatKeepsLessWhileNothingMayBeGiven is about a live grant under a policy that gives something else now: what
-// both give stays, by a role of its own, unless no role can be made.
-func TestAGrantThatKeepsLessWhileNothingMayBeGiven(t *testing.T) {
-	for name, noNewRoles := range map[string]bool{"roles can be made": false, "they cannot": true} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld()
-			w.dags("a")
-			w.user("bob")
-			p := w.policy("finance", levels("View", "Trigger"), []string{"a"})
-			w.grant("g", p, "bob")
-			w.pass(t)
-			p.Spec.Access = levels("View", "EditRuns")
-			p.Generation++
-			w.TakeOnly, w.NoNewRoles = true, noNewRoles
-			d, plan := Decide(w.Input)
-			for _, steps := range plan.Phases {
-				for _, step := range steps {
-					if step.Kind == StepCreateRole && noNewRoles {
-						t.Errorf("role %s is made", step.Role)
-					}
-				}
-			}
-			w.finish(t, d, plan)
-			held := flat(&w.Observed)["bob"]
-			if held[Permission{canCreate, "DAG Run:a"}] || held[Permission{canEdit, "DAG Run:a"}] {
-				t.Errorf("bob has %v", held)
-			}
-			if held[Permission{canRead, "DAG:a"}] == noNewRoles {
-				t.Errorf("bob has %v", held)
-			}
-		})
-	}
-}

@@ -1,0 +1,113 @@
+package actuator_test
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+)
+
+// fickle declares policies and none by turns.
+type fickle struct {
+	*bed
+	turns int
+}
+
+func (f *fickle) Declared(ctx context.Context) (actuator.Declared, error) {
+	d, err := f.bed.Declared(ctx)
+	if f.turns++; f.turns%2 == 0 {
+		d.Policies = nil
+	}
+	return d, err
+}
+
+func TestWhatIsMadeAndDeletedByTurnsEndsAPass(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	report := b.act.Pass(t.Context(), &fickle{bed: b}, actuator.LookFull)
+	if report.Err == nil && len(report.Failures) == 0 {
+		t.Error("the pass claims that all went well")
+	}
+	if n := len(b.sim.MutatingRequests()); n < 4 || n > 20 {
+		t.Errorf("%d writes in one pass", n)
+	}
+}
+
+// TestDagThatIsBackKeepsItsRights: what an earlier pass saw in the DAG list is looked at once more before rights go.
+func TestDagThatIsBackKeepsItsRights(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.settled()
+	lists := func() int {
+		return len(b.sim.Requests(func(r airflowtest.Request) bool { return r.Path == "/api/v2/dags" }))
+	}
+	b.sim.RemoveDag("finance_weekly")
+	refused := b.sim.Inject(airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodPatch, "/auth/fab/v1/roles/{name}"))
+	for range 2 {
+		b.pass(actuator.LookDags) // gone after two lists
+	}
+	refused.Remove()
+	b.sim.SetDag(airflowtest.Dag{ID: "finance_weekly"})
+	before := lists()
+	b.pass(actuator.LookTouched)
+	b.wantAccess("alice", "finance_weekly", true)
+	if n := lists() - before; n != 1 {
+		t.Errorf("the DAG list was read %d times", n)
+	}
+	b.pass(actuator.LookTouched)
+	if n := lists() - before; n != 1 {
+		t.Errorf("the DAG list was read %d times more although nothing is about to go", n-1)
+	}
+	b.sim.RemoveDag("finance_weekly")
+	for range 2 {
+		b.pass(actuator.LookDags)
+	}
+	b.wantAccess("alice", "finance_weekly", false)
+}
+
+// TestF17SecondProcessTakesNothingThatTheFirstGaveSince: what it knows of a role and of the DAG list is old by then.
+func TestF17SecondProcessTakesNothingThatTheFirstGaveSince(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.settled()
+	first := b.act
+	b.restart()
+	second := b.act
+	b.settled()
+	b.sim.SetDag(airflowtest.Dag{ID: "finance_new"})
+	b.clock.Step(3 * time.Second)
+	b.act = first
+	b.grant("bob")
+	b.settled()
+	b.wantAccess("alice", "finance_new", true)
+	b.mu.Lock()
+	p := b.policies[0].DeepCopy()
+	p.Spec.Access = []v1alpha1.AccessLevel{v1alpha1.AccessView, v1alpha1.AccessEditRuns}
+	p.Generation++
+	b.policies[0] = p
+	b.mu.Unlock()
+	seq := b.sim.LastSeq()
+	b.act = second
+	b.pass(actuator.LookTouched)
+	b.wantAccess("bob", "finance_new", false) // his grant gives what both versions of the policy do: a role of its own
+	if !b.can("bob", "View", "finance_new") || !slices.ContainsFunc(b.sim.Changes(func(c airflowtest.Change) bool { return c.Seq > seq && c.User == "bob" }),
+		func(airflowtest.Change) bool { return true }) {
+		t.Error("bob did not move, or lost the new DAG by it")
+	}
+	for _, c := range b.sim.Changes(func(c airflowtest.Change) bool {
+		return c.Seq > seq && c.User == "" && c.Kind == airflowtest.RolePermissions
+	}) {
+		if !slices.ContainsFunc(c.PermissionsAfter, func(p airflow.Permission) bool { return p.Resource == "DAG:finance_new" }) {
+			t.Errorf("%s %s took the new DAG away", c.Kind, c.Role)
+		}
+	}
+	if b.can("alice", "Trigger", "finance_new") || !b.can("alice", "EditRuns", "finance_new") {
+		t.Error("the policy is not as it was edited")
+	}
+}
