@@ -57,8 +57,9 @@ type Actuator struct {
 	looked    map[string]time.Time // folded names of awaited users, when they were looked for
 	ended     map[types.UID]time.Time
 	contested map[string]contest
-	batch     int           // users that are read together before they are written
-	write     time.Duration // mean time of a write
+	maybe     map[string]bool // roles whose creation took effect, or may have, and was not read back
+	batch     int             // users that are read together before they are written
+	write     time.Duration   // mean time of a write
 	emailLook time.Time
 }
 
@@ -81,7 +82,7 @@ func New(server Airflow, passive clock.PassiveClock, options Options) *Actuator 
 	return &Actuator{
 		airflow: server, clock: passive, concurrency: options.Concurrency, places: make(chan struct{}, options.Concurrency),
 		snap: newSnapshot(), unknown: map[string]bool{}, gone: map[string]time.Time{}, looked: map[string]time.Time{},
-		ended: map[types.UID]time.Time{}, contested: map[string]contest{}, batch: airflow.PageSize,
+		ended: map[types.UID]time.Time{}, contested: map[string]contest{}, maybe: map[string]bool{}, batch: airflow.PageSize,
 	}
 }
 
@@ -97,7 +98,7 @@ func (a *Actuator) Use(server Airflow) {
 func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &pass{Actuator: a, source: source, tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{}, maybe: map[string]bool{}, proved: map[string]bool{}}
+	p := &pass{Actuator: a, source: source, tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{}, proved: map[string]bool{}}
 	p.started = a.clock.Now()
 	err := p.run(ctx, look)
 	return p.report(err)
@@ -125,7 +126,6 @@ type pass struct {
 	tries    map[string]int  // by step key
 	repeats  map[string]int  // by step key
 	waited   map[string]bool // steps that were left to the next plan once, by key
-	maybe    map[string]bool // roles whose creation may have taken effect unseen
 	proved   map[string]bool // folded names of users who were read for a proof
 	failures []failure
 	blocked  blocked

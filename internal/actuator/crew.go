@@ -85,6 +85,13 @@ func (c *crew) over() bool {
 	return c.ended
 }
 
+// throttled says whether the server asked to be left alone.
+func (c *crew) throttled() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return airflow.IsThrottled(c.err)
+}
+
 // wait returns when no write is under way, with the error that ends the pass.
 func (c *crew) wait() error {
 	c.running.Wait()

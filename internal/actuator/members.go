@@ -43,6 +43,9 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 				b.writes.Wait()
 				results = append(results, b.results...)
 			}
+			if crew.throttled() {
+				return // the next pass finds out what the writes came to
+			}
 			if err := p.verifyMembers(ctx, results); err != nil {
 				crew.end(err)
 			}

@@ -53,6 +53,7 @@ func (p *pass) observeAll(ctx context.Context) error {
 	p.snap.setUsers(users, at, p.clock.Now())
 	p.setDags(dags, at)
 	clear(p.gone)
+	clear(p.maybe)
 	if !p.snap.complete() {
 		return ErrListShifted
 	}

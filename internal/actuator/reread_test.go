@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -109,5 +111,53 @@ func TestF17SecondProcessTakesNothingThatTheFirstGaveSince(t *testing.T) {
 	}
 	if b.can("alice", "Trigger", "finance_new") || !b.can("alice", "EditRuns", "finance_new") {
 		t.Error("the policy is not as it was edited")
+	}
+}
+
+// TestRoleWhoseCreationWasNotReadBackStaysOurs: the next pass finds it in the way, under a name that anybody may give.
+func TestRoleWhoseCreationWasNotReadBackStaysOurs(t *testing.T) {
+	b := newBed(t)
+	b.settled()
+	policy := b.policy()
+	unread := b.sim.Inject(airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodGet, rolePath))
+	if report := b.pass(actuator.LookTouched); report.Err == nil {
+		t.Fatal("a role that could not be read back counts as made")
+	}
+	unread.Remove()
+	if _, made := b.sim.Role("finance"); !made {
+		t.Fatal("no role was made: the test proves nothing")
+	}
+	report := b.pass(actuator.LookTouched)
+	key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
+	if refused := report.Policies[key].Desire.Refused; refused != nil || report.Err != nil {
+		t.Fatalf("%v %v", refused, report.Err)
+	}
+	b.wantAccess("alice", "finance_daily", true)
+	if len(report.Inventory) != 1 {
+		t.Errorf("inventory %v", report.Inventory)
+	}
+}
+
+func TestNothingIsReadBackAfterAirflowAskedToBeLeftAlone(t *testing.T) {
+	for name, endpoint := range map[string][2]string{
+		"while a role is made":       {http.MethodPost, "/auth/fab/v1/roles"},
+		"while a person is given it": {http.MethodPatch, userPath},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.policy()
+			busy := b.sim.Inject(airflowtest.Throttled("30").On(endpoint[0], endpoint[1]))
+			report := b.pass(actuator.LookFull)
+			if !airflow.IsThrottled(report.Err) {
+				t.Fatalf("the pass ended with %v", report.Err)
+			}
+			requests := b.sim.Requests(nil)
+			if last := requests[len(requests)-1]; last.Method != endpoint[0] || last.Status != http.StatusTooManyRequests {
+				t.Errorf("after it came %s %s", last.Method, last.Path)
+			}
+			busy.Remove()
+			b.pass(actuator.LookTouched)
+			b.wantAccess("alice", "finance_daily", true)
+		})
 	}
 }

@@ -40,9 +40,12 @@ func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
 	}
 	stop := crew.wait()
 	for _, r := range results {
-		if r.step.Kind == access.StepCreateRole && airflow.MaybeApplied(r.err) {
+		if r.step.Kind == access.StepCreateRole && r.begun && (r.err == nil || airflow.MaybeApplied(r.err)) {
 			p.maybe[r.step.Role] = true
 		}
+	}
+	if airflow.IsThrottled(stop) {
+		return stop // nothing is asked any more, not even what the writes came to: the next pass finds out
 	}
 	if err := p.verifyRoles(ctx, results, targets); err != nil && stop == nil {
 		stop = err
@@ -119,6 +122,7 @@ func (p *pass) judgeRole(ctx context.Context, r result, target []access.Permissi
 		// and the next plan, which sees the role, refuses it.
 		return p.disown(ctx, r.step.Role)
 	case p.effective(r.step, target):
+		delete(p.maybe, r.step.Role)
 		p.changes++
 		p.repeated(r.step)
 	case r.err != nil:
