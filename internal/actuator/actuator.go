@@ -82,7 +82,7 @@ func New(server Airflow, passive clock.PassiveClock, options Options) *Actuator 
 	return &Actuator{
 		airflow: server, clock: passive, concurrency: options.Concurrency, places: make(chan struct{}, options.Concurrency),
 		snap: newSnapshot(), unknown: map[string]bool{}, gone: map[string]time.Time{}, looked: map[string]time.Time{},
-		ended: map[types.UID]time.Time{}, contested: map[string]contest{}, maybe: map[string]bool{}, batch: airflow.PageSize,
+		ended: map[types.UID]time.Time{}, contested: map[string]contest{}, maybe: map[string]bool{}, batch: 2 * options.Concurrency,
 	}
 }
 

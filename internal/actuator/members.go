@@ -177,11 +177,11 @@ func (p *pass) asPlanned(s access.Step, planned, now access.User) bool {
 }
 
 // tooOld is how old a reading may be when a user is written: sliceTime, and longer only where a write takes so long by
-// itself that a younger reading would be no fresher when it is stored.
+// itself that reading once more before it would not make it fresher by much.
 func (p *pass) tooOld() time.Duration {
 	p.guard.Lock()
 	defer p.guard.Unlock()
-	return max(sliceTime, p.write*3/2)
+	return max(sliceTime, 2*p.write)
 }
 
 // setRoles writes the roles of one user after a step, from a reading that is not too old.
@@ -218,13 +218,17 @@ func (p *pass) pace(took time.Duration) {
 	const weight = 16 // writes that the mean looks back on
 	p.guard.Lock()
 	defer p.guard.Unlock()
+	if p.write == 0 {
+		p.write = took
+	}
 	p.write += (took - p.write) / weight
 	if p.write <= 0 {
 		p.batch = airflow.PageSize
 		return
 	}
 	fits := int(sliceTime * 3 / 4 * time.Duration(p.concurrency) / p.write)
-	p.batch = min(max(fits, p.concurrency), airflow.PageSize)
+	least := max(1, p.concurrency-2) // two places are for the next reading and for reading back
+	p.batch = min(max(fits, least), airflow.PageSize)
 }
 
 // changed gives the roles after a step; what the step does not name stays.
