@@ -163,9 +163,9 @@ func (o *operation) run(ctx context.Context, t trouble) (sample, error) {
 	if err := o.plane.admin.Create(ctx, instance); err != nil {
 		return sample{}, err
 	}
-	for o.converged() != nil || !o.ready(ctx, instance) {
+	for o.effective() != nil || !o.ready(ctx, instance) {
 		if time.Since(begin) > 10*time.Minute {
-			return sample{}, fmt.Errorf("not converged after %s: %w", time.Since(begin).Round(time.Second), o.converged())
+			return sample{}, fmt.Errorf("not converged after %s: %w", time.Since(begin).Round(time.Second), o.effective())
 		}
 		select {
 		case <-ctx.Done():
