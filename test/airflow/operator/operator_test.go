@@ -34,6 +34,8 @@ func testGeneration(t *testing.T, of generation) {
 	w.people(t)
 	w.declare(t)
 	w.waitReady(t)
+	// Three repairs of one role in comparisons in a row are left in peace for a while: F36 and F37 are two, and F38 comes
+	// after comparisons without any.
 	for _, step := range []struct {
 		name string
 		run  func(*world, *testing.T)
@@ -45,9 +47,9 @@ func testGeneration(t *testing.T, of generation) {
 		{"F54 a grant that ended while the operator was dead is taken away when it is back", (*world).crash},
 		{"F36 a role that somebody deletes is made again", (*world).repair},
 		{"F37 what somebody adds to a role is taken out again", (*world).edited},
-		{"F38 a role that somebody renames is theirs, and ours is made again", (*world).renamed},
 		{"F41 roles that a login overwrote are given back", (*world).overwritten},
 		{"F39 F40 a user who is made again under the same name inherits no grant", (*world).reborn},
+		{"F38 a role that somebody renames is theirs, and ours is made again", (*world).renamed},
 		{"F77 DAG code that takes our permissions away is told", (*world).accessControl},
 		{"no secret is in the operator's log", (*world).silent},
 		{"an instance that is deleted leaves nothing of ours and everything of others", (*world).leave},
