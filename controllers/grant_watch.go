@@ -160,7 +160,7 @@ func (r *GrantReconciler) instanceHandler() handler.EventHandler {
 			if !ok || !same {
 				return
 			}
-			if before.UID != after.UID || before.Generation != after.Generation || clocksDiffer(before) != clocksDiffer(after) ||
+			if before.UID != after.UID || before.Generation != after.Generation ||
 				before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() {
 				all(queue, after)
 				return
@@ -170,16 +170,6 @@ func (r *GrantReconciler) instanceHandler() handler.EventHandler {
 			}
 		},
 	}
-}
-
-// clocksDiffer is true while an instance gives nothing because of clocks.
-func clocksDiffer(afi *v1alpha1.AirflowInstance) bool {
-	for _, c := range afi.Status.Conditions {
-		if c.Reason == v1alpha1.ReasonClockSkew {
-			return true
-		}
-	}
-	return false
 }
 
 // concerned gives the grants for which a report says something else than the one before, those first that are being
@@ -206,7 +196,8 @@ func proofMoved(before, report *actuator.Report, uid types.UID, unproved bool) b
 
 // directoryMoved is true when grants that wait may find something new.
 func directoryMoved(before, report *actuator.Report) bool {
-	if (before.Err == nil) != (report.Err == nil) || before.InstanceUID != report.InstanceUID || len(before.Policies) != len(report.Policies) {
+	if (before.Err == nil) != (report.Err == nil) || before.InstanceUID != report.InstanceUID ||
+		before.StartsAllowed != report.StartsAllowed || len(before.Policies) != len(report.Policies) {
 		return true
 	}
 	for name, now := range report.Policies {

@@ -61,13 +61,24 @@ type connection struct {
 // material is what a client is made of, as the Secrets hold it.
 type material struct {
 	credentials airflow.Credentials
-	ca          []byte
-	digest      string
+	// url is where the credentials may be sent.
+	url string
+	ca  []byte
+}
+
+// digest changes with everything that a client is made of.
+func (m material) digest(url string) string {
+	hash := sha256.New()
+	for _, part := range []string{url, m.credentials.Username, m.credentials.Password, string(m.ca)} {
+		fmt.Fprintf(hash, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(hash.Sum(nil))
 }
 
 // connect gives the instance's connection, with a client that is made of what the spec and the Secrets hold now. While
 // the Secret is missing or wrong, the last good credentials in memory serve on and the problem is returned beside it.
-func (r *InstanceReconciler) connect(ctx context.Context, afi *v1alpha1.AirflowInstance) (*connection, *trouble) {
+// Where another instance governs what the spec names (taken), the Airflow in which this one gave access is served.
+func (r *InstanceReconciler) connect(ctx context.Context, afi *v1alpha1.AirflowInstance, taken bool) (*connection, *trouble) {
 	key := types.NamespacedName{Namespace: afi.Namespace, Name: afi.Name}
 	conn := r.connection(key, afi.UID)
 	now := r.Clock.Now()
@@ -80,26 +91,38 @@ func (r *InstanceReconciler) connect(ctx context.Context, afi *v1alpha1.AirflowI
 	if conn.problem != nil {
 		return conn, conn.problem
 	}
-	conn.problem = r.renew(ctx, key, afi, conn, found)
+	conn.problem = r.renew(ctx, key, afi, conn, found, taken)
 	return conn, conn.problem
 }
 
-// renew makes a new client where the material is not what the present one was made of.
-func (r *InstanceReconciler) renew(ctx context.Context, key types.NamespacedName, afi *v1alpha1.AirflowInstance, conn *connection, found material) *trouble {
-	if conn.client != nil && conn.digest == found.digest {
-		return nil
+// renew makes a new client where the material is not what the present one was made of. Credentials are sent only where
+// their Secret says; while that is not the Airflow of the spec but still the one where access was given, endings go on.
+func (r *InstanceReconciler) renew(ctx context.Context, key types.NamespacedName, afi *v1alpha1.AirflowInstance, conn *connection, found material, taken bool) *trouble {
+	url, problem := afi.Spec.URL, (*trouble)(nil)
+	if !airflow.SameOrigin(url, found.url) {
+		problem = &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretURLMismatch, stalled: true,
+			message: fmt.Sprintf("the key url of Secret %q names another address than spec.url: credentials are sent only where their Secret says", afi.Spec.Credentials.SecretRef.Name)}
+	}
+	if taken || problem != nil {
+		if url = afi.Status.Endpoint; len(afi.Status.ManagedRoles) == 0 || !airflow.SameOrigin(url, found.url) {
+			return problem
+		}
+	}
+	digest := found.digest(url)
+	if conn.client != nil && conn.digest == digest {
+		return problem
 	}
 	client, err := airflow.New(airflow.Config{
-		URL: afi.Spec.URL, Credentials: found.credentials, CABundle: found.ca,
+		URL: url, Credentials: found.credentials, CABundle: found.ca,
 		AllowHTTPHosts: r.AllowHTTPHosts, AllowedAddresses: r.AllowedAddresses, Clock: r.Clock,
 		Observer: r.observer(key, conn),
 	})
 	if err != nil {
 		return connectTrouble(err)
 	}
-	if problem := r.moved(ctx, afi, client); problem != nil {
+	if missing := r.moved(ctx, afi, client); missing != nil {
 		client.Close()
-		return problem
+		return missing
 	}
 	if conn.client != nil {
 		conn.client.Close()
@@ -110,9 +133,9 @@ func (r *InstanceReconciler) renew(ctx context.Context, key types.NamespacedName
 	} else {
 		conn.actuator.Use(client)
 	}
-	conn.client, conn.endpoint, conn.digest = client, client.URL(), found.digest
+	conn.client, conn.endpoint, conn.digest = client, client.URL(), digest
 	conn.checkedAt, conn.notBefore, conn.failures = time.Time{}, time.Time{}, 0
-	return nil
+	return problem
 }
 
 // connection finds or makes the memory of an instance. A re-created instance starts anew.
@@ -166,11 +189,10 @@ func (r *InstanceReconciler) readMaterial(ctx context.Context, afi *v1alpha1.Air
 				message: fmt.Sprintf("Secret %q has no key %q: it needs username, password and url", name, key)}
 		}
 	}
-	if !airflow.SameOrigin(afi.Spec.URL, string(secret.Data["url"])) {
-		return material{}, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretURLMismatch, stalled: true,
-			message: fmt.Sprintf("the key url of Secret %q names another address than spec.url: credentials are sent only where their Secret says", name)}
+	m := material{
+		credentials: airflow.Credentials{Username: string(secret.Data["username"]), Password: string(secret.Data["password"])},
+		url:         string(secret.Data["url"]),
 	}
-	m := material{credentials: airflow.Credentials{Username: string(secret.Data["username"]), Password: string(secret.Data["password"])}}
 	if tls := afi.Spec.TLS; tls != nil {
 		ca, problem := r.readSecret(ctx, afi.Namespace, tls.CASecretRef.Name, fmt.Sprintf("the certificates to trust in the key %q", tls.CASecretRef.Key))
 		if problem != nil {
@@ -181,11 +203,6 @@ func (r *InstanceReconciler) readMaterial(ctx context.Context, afi *v1alpha1.Air
 				message: fmt.Sprintf("Secret %q has no key %q with the certificates to trust", tls.CASecretRef.Name, tls.CASecretRef.Key)}
 		}
 	}
-	hash := sha256.New()
-	for _, part := range []string{afi.Spec.URL, m.credentials.Username, m.credentials.Password, string(m.ca)} {
-		fmt.Fprintf(hash, "%d:%s", len(part), part)
-	}
-	m.digest = hex.EncodeToString(hash.Sum(nil))
 	return m, nil
 }
 
@@ -210,7 +227,7 @@ func (r *InstanceReconciler) readSecret(ctx context.Context, namespace, name, co
 // moved refuses a changed address where the managed roles are not found: they would be left behind in the old Airflow.
 func (r *InstanceReconciler) moved(ctx context.Context, afi *v1alpha1.AirflowInstance, client *airflow.Client) *trouble {
 	old := afi.Status.Endpoint
-	if old == "" || airflow.SameOrigin(old, afi.Spec.URL) || len(afi.Status.ManagedRoles) == 0 {
+	if old == "" || airflow.SameOrigin(old, client.URL()) || len(afi.Status.ManagedRoles) == 0 {
 		return nil
 	}
 	roles, err := client.Roles(ctx)

@@ -105,7 +105,7 @@ func (r *InstanceReconciler) abandon(ctx context.Context, s *instanceScope) (boo
 	return true, s.removeFinalizer(ctx)
 }
 
-// unique stops the younger of two instances for one Airflow.
+// unique stops the younger of two instances for one Airflow. What it gave before is still taken away where it was given.
 func (r *InstanceReconciler) unique(ctx context.Context, s *instanceScope) (bool, error) {
 	list := &v1alpha1.AirflowInstanceList{}
 	if err := r.List(ctx, list); err != nil {
@@ -116,9 +116,13 @@ func (r *InstanceReconciler) unique(ctx context.Context, s *instanceScope) (bool
 		if other.UID == s.afi.UID || !airflow.SameOrigin(other.Spec.URL, s.afi.Spec.URL) || !older(other, s.afi) {
 			continue
 		}
+		s.taken = true
 		s.trouble = &trouble{condition: v1alpha1.ConditionReady, reason: v1alpha1.ReasonEndpointTaken, stalled: true,
 			message: "AirflowInstance " + other.Namespace + "/" + other.Name + " governs this Airflow already: two would fight over it; delete one of them"}
-		if !s.afi.DeletionTimestamp.IsZero() && len(s.afi.Status.ManagedRoles) == 0 {
+		switch {
+		case len(s.afi.Status.ManagedRoles) > 0:
+			return false, nil
+		case !s.afi.DeletionTimestamp.IsZero():
 			return true, s.removeFinalizer(ctx)
 		}
 		return true, nil
@@ -126,15 +130,21 @@ func (r *InstanceReconciler) unique(ctx context.Context, s *instanceScope) (bool
 	return false, nil
 }
 
-// older says which of two instances came first: the one that manages roles, else by age, else by name.
+// older says which of two instances came first to an Airflow: the one that manages roles there, else by age, else by
+// name.
 func older(a, b *v1alpha1.AirflowInstance) bool {
-	if first, second := len(a.Status.ManagedRoles) > 0, len(b.Status.ManagedRoles) > 0; first != second {
+	if first, second := settled(a), settled(b); first != second {
 		return first
 	}
 	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.CreationTimestamp.Before(&b.CreationTimestamp)
 	}
 	return a.Namespace+"/"+a.Name < b.Namespace+"/"+b.Name
+}
+
+// settled says whether an instance manages roles in the Airflow that its spec names.
+func settled(afi *v1alpha1.AirflowInstance) bool {
+	return len(afi.Status.ManagedRoles) > 0 && airflow.SameOrigin(afi.Status.Endpoint, afi.Spec.URL)
 }
 
 // finalize keeps the object until what we made in Airflow is gone: before the first write there.
@@ -148,19 +158,20 @@ func (r *InstanceReconciler) finalize(ctx context.Context, s *instanceScope) (bo
 // open connects, and looks once an interval at what server this is. A problem with the Secret does not stop endings
 // while a good connection is in memory.
 func (r *InstanceReconciler) open(ctx context.Context, s *instanceScope) (bool, error) {
-	conn, problem := r.connect(ctx, s.afi)
-	s.conn, s.trouble = conn, problem
+	conn, problem := r.connect(ctx, s.afi, s.taken)
+	s.conn = conn
+	s.blame(problem)
 	if conn.client == nil {
 		conn.failures++
 		return true, nil
 	}
 	if r.Clock.Now().Before(conn.notBefore) {
 		s.waitUntil(conn.notBefore)
-		s.trouble = conn.throttled()
+		s.blame(conn.throttled())
 		return true, nil
 	}
 	if problem := r.check(ctx, s.afi, conn); problem != nil {
-		s.trouble = problem
+		s.blame(problem)
 		conn.refused = problem.credentials
 		conn.failures++
 		conn.notBefore = r.Clock.Now().Add(problem.wait)
@@ -200,11 +211,12 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 			conn.failures = 0 // it works, if only now and then
 		}
 		conn.failures++
-		s.trouble = connectTrouble(report.Err)
-		if s.trouble.credentials {
+		problem := connectTrouble(report.Err)
+		s.blame(problem)
+		if problem.credentials {
 			conn.checkedAt, conn.refused = time.Time{}, true
 		}
-		conn.notBefore = r.Clock.Now().Add(s.trouble.wait)
+		conn.notBefore = r.Clock.Now().Add(problem.wait)
 	}
 	if !report.ObservedAt.IsZero() && report.InstanceUID == s.afi.UID {
 		r.Reports.Publish(report)

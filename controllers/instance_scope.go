@@ -14,6 +14,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
@@ -30,6 +31,7 @@ type instanceScope struct {
 	policies []*v1alpha1.DagAccessPolicy // as the pass read them last
 	grants   []*v1alpha1.AccessGrant
 	asOf     time.Time      // the moment for which it read them, by the clock that is ahead
+	taken    bool           // another instance governs the Airflow that the spec names
 	limited  bool           // only endings are served: the server is not known to be usable
 	drift    []access.Drift // that was not told before
 	requests int64
@@ -44,6 +46,19 @@ func newInstanceScope(r *InstanceReconciler, afi *v1alpha1.AirflowInstance) *ins
 
 // stored takes in that the object was written in the middle of a reconcile.
 func (s *instanceScope) stored(afi *v1alpha1.AirflowInstance) { s.before = afi.DeepCopy() }
+
+// blame notes why the instance cannot be governed. What only people can mend stays before what comes after it.
+func (s *instanceScope) blame(problem *trouble) {
+	if problem != nil && (s.trouble == nil || !s.trouble.stalled) {
+		s.trouble = problem
+	}
+}
+
+// elsewhere is true where the Airflow that is served is not the one that the spec names, or not this instance's to
+// govern: what was given there is taken away in time, and nothing is given.
+func (s *instanceScope) elsewhere() bool {
+	return s.taken || !airflow.SameOrigin(s.conn.endpoint, s.afi.Spec.URL)
+}
 
 // waitUntil asks for a reconcile at a moment.
 func (s *instanceScope) waitUntil(at time.Time) {

@@ -26,10 +26,10 @@ type instanceSource struct {
 // Declared gives what is declared now.
 func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error) {
 	now := s.r.Clock.Now()
-	ahead := max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead())
+	theirs, kubernetes := s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead()
 	ttl, _ := cacheTTL(s.afi)
 	declared := actuator.Declared{
-		Now: now.Add(ahead), StartsAllowed: !s.scope.limited && s.r.skewed(s.conn) == nil, Limited: s.scope.limited, Instance: s.afi,
+		Now: now.Add(max(0, theirs, kubernetes)), Behind: max(0, -theirs, -kubernetes), StartsAllowed: !s.scope.limited && !s.scope.elsewhere() && s.r.skewed(s.conn) == nil, Limited: s.scope.limited, Instance: s.afi,
 		Endpoint: s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
 		Capabilities: Capabilities(s.conn.server),
 	}

@@ -63,8 +63,8 @@ type Input struct {
 	Contested map[string]bool
 	// AllowPrivileged lets airflowPermissions hold write actions on global resources.
 	AllowPrivileged bool
-	// TakeOnly is true while nothing may be given, because clocks differ or the account lacks rights: what should go goes
-	// all the same, as far as that gives nobody anything.
+	// TakeOnly is true while nothing may be given, for whatever reason: what should go goes all the same, as far as that
+	// gives nobody anything.
 	TakeOnly bool
 	// NoNewRoles is true while, beside TakeOnly, the account is not known to be able to make roles: nobody is moved to one.
 	NoNewRoles bool

@@ -21,6 +21,10 @@ type Report struct {
 	Endpoint, Account string
 	// CacheTTL is how long Airflow's workers may go on using what was taken away.
 	CacheTTL time.Duration
+	// StartsAllowed is false where the pass could only take, as its source said.
+	StartsAllowed bool
+	// Behind is how much the slowest of the clocks is behind ours, at least 0.
+	Behind time.Duration
 	// StartedAt and FinishedAt of the pass, by our clock. ObservedAt is the time of the oldest look that the
 	// directory below rests on; it stays where a pass could not look.
 	StartedAt, FinishedAt, ObservedAt time.Time
@@ -77,7 +81,7 @@ const maxFailures = 16
 func (p *pass) report(err error) *Report {
 	d := p.declared
 	r := &Report{
-		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL,
+		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL, StartsAllowed: d.StartsAllowed, Behind: d.Behind,
 		StartedAt: p.started, ObservedAt: p.snap.oldest(), Full: p.full, Changes: p.changes, Err: err,
 		Policies: map[types.NamespacedName]PolicyReport{}, Grants: map[types.UID]GrantReport{},
 		Inventory: p.inventory,

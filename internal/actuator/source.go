@@ -21,9 +21,12 @@ type Source interface {
 type Declared struct {
 	// Now is the latest of our clock, the API server's and Airflow's.
 	Now time.Time
-	// StartsAllowed is false while clocks differ so much that nothing may be given.
+	// Behind is how much the slowest of these clocks is behind ours, at least 0: a start waits for it.
+	Behind time.Duration
+	// StartsAllowed is false while nothing may be given: clocks differ, the account lacks rights, or this is not the
+	// Airflow that the instance names.
 	StartsAllowed bool
-	// Limited is true while the account is not known to have the rights it needs; StartsAllowed is false then, too.
+	// Limited is true while the account is not known to have the rights it needs; StartsAllowed is false then.
 	Limited  bool
 	Instance *v1alpha1.AirflowInstance
 	Policies []*v1alpha1.DagAccessPolicy

@@ -202,10 +202,8 @@ func TestAGrantWaitsForWhatIsNotThereYetAndEndsUnusedInTime(t *testing.T) {
 			func(f *decision.Facts) { f.Sight = nil }, v1alpha1.ReasonInstanceNotReady, "False"},
 		"no pass knows the policy of today": {
 			func(f *decision.Facts) { f.Sight.Policy.Generation = 2 }, v1alpha1.ReasonInstanceNotReady, "False"},
-		"F62: clocks differ": {
-			func(f *decision.Facts) {
-				f.Instance.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonClockSkew}}
-			}, v1alpha1.ReasonInstanceNotReady, "False"},
+		"F62: its instance only takes, since clocks differ": {
+			func(f *decision.Facts) { f.Sight.StartsAllowed = false }, v1alpha1.ReasonInstanceNotReady, "False"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -259,6 +257,20 @@ func TestAGrantWithAStartWaitsForItExactly(t *testing.T) {
 	f.Now = t0.Add(time.Hour)
 	if v := settle(t, f); v.Activation == nil || !v.Activation.ExpiresAt.Equal(new(at(2*time.Hour))) {
 		t.Errorf("at its start: %+v", v.Activation)
+	}
+}
+
+func TestF62AStartWaitsForTheSlowestClock(t *testing.T) {
+	f := world()
+	f.Sight.Behind = 30 * time.Second
+	f.Grant.Spec.StartsAt = new(at(time.Hour))
+	f.Now = t0.Add(time.Hour + 29*time.Second)
+	if v := settle(t, f); v.Activation != nil || !v.NextAt.Equal(t0.Add(time.Hour+30*time.Second)) {
+		t.Errorf("it is given before its start by a slower clock, or looks again at %s: %+v", v.NextAt, v.Activation)
+	}
+	f.Now = t0.Add(time.Hour + 30*time.Second)
+	if settle(t, f).Activation == nil {
+		t.Error("every clock says that it begins, and it is not given")
 	}
 }
 

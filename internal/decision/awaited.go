@@ -30,9 +30,9 @@ func (d *draft) awaited() {
 		d.refuse(*refusal)
 		return
 	}
-	if start := d.Grant.Spec.StartsAt; start != nil && d.Now.Before(start.Time) {
+	if start := d.start(); d.Now.Before(start) {
 		d.Phase = v1alpha1.GrantScheduled
-		d.NextAt = earliest(d.NextAt, start.Time)
+		d.NextAt = earliest(d.NextAt, start)
 		d.pause(v1alpha1.ReasonScheduled, "it starts at the time in spec.startsAt")
 		return
 	}
@@ -56,6 +56,18 @@ func (d *draft) awaited() {
 	s := state{word: wait.Reason, message: wait.Message, ready: metav1.ConditionFalse, active: metav1.ConditionFalse}
 	d.announce(s)
 	d.conclude(s, admitted)
+}
+
+// start is when every clock says that the grant may begin; zero where it may at any time.
+func (d *draft) start() time.Time {
+	switch at := d.Grant.Spec.StartsAt; {
+	case at == nil:
+		return time.Time{}
+	case d.Sight != nil:
+		return at.Add(d.Sight.Behind)
+	default:
+		return at.Time
+	}
 }
 
 // quiet are the reasons of waits in which everything is as it should be: people, or a mode that somebody chose.
@@ -152,10 +164,10 @@ func (d *draft) obstacle() (access.User, *access.Problem) {
 		return problem(v1alpha1.ReasonInstanceSuspended, "the AirflowInstance is in mode Suspended, which gives nothing: set mode: Enforce there")
 	case d.Policy.Spec.State == v1alpha1.PolicySuspended:
 		return problem(v1alpha1.ReasonPolicySuspended, "the policy is suspended, which gives nothing new: set state: Active there")
-	case d.skewed():
-		return problem(v1alpha1.ReasonInstanceNotReady, "clocks differ by more than a minute, so nothing is given: see the conditions of the AirflowInstance")
 	case d.Sight == nil || d.Sight.Users == nil || !d.Sight.Reachable:
 		return problem(v1alpha1.ReasonInstanceNotReady, "Airflow could not be looked at yet: see the conditions of the AirflowInstance")
+	case !d.Sight.StartsAllowed:
+		return problem(v1alpha1.ReasonInstanceNotReady, "nothing is given in this Airflow at present: the conditions of the AirflowInstance say why")
 	case d.Sight.Policy == nil || d.Sight.Policy.Generation != d.Policy.Generation:
 		return problem(v1alpha1.ReasonInstanceNotReady, "the policy of today was not compared with Airflow yet")
 	}
@@ -167,13 +179,6 @@ func (d *draft) obstacle() (access.User, *access.Problem) {
 		return problem(v1alpha1.ReasonDagPending, "Airflow does not list "+list(missing)+" yet")
 	}
 	return user, nil
-}
-
-// skewed is true while the instance says that clocks are too far apart to give anything.
-func (d *draft) skewed() bool {
-	return slices.ContainsFunc(d.Instance.Status.Conditions, func(c metav1.Condition) bool {
-		return c.Status == metav1.ConditionFalse && c.Reason == v1alpha1.ReasonClockSkew
-	})
 }
 
 // activate pins all that is needed to end the grant.

@@ -38,6 +38,10 @@ type Sight struct {
 	Reachable bool
 	// Endpoint at which the pass was made.
 	Endpoint string
+	// StartsAllowed is false while the instance gives nothing and only takes.
+	StartsAllowed bool
+	// Behind is how much later than by our clock a start comes by the slowest of the clocks.
+	Behind time.Duration
 	// Users of that Airflow; nil until users and DAGs were read once.
 	Users *access.Directory
 	// Dags of that Airflow, sorted.

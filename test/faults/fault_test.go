@@ -25,6 +25,8 @@ type fault struct {
 	strike func(w *world) (heal func(w *world))
 	// options change the simulated Airflow.
 	options func(*airflowtest.Options)
+	// secure is set for faults that need an Airflow with TLS.
+	secure bool
 	// stays is set for what people must mend: they may wait for their access, with a reason.
 	stays bool
 	// also is checked at the end, beside the invariants.
@@ -88,7 +90,7 @@ func try(t *testing.T, f fault, s scenario, seed uint64) {
 		f.options(&options)
 	}
 	f.heal = new(func(*world))
-	w := newWorld(t, seed, options)
+	w := newWorld(t, seed, options, f.secure)
 	outcome := result{fault: f, scenario: s.name, seed: seed, server: options.Generation.Version}
 	defer func() {
 		outcome.failures, outcome.struck = w.failures, w.strikes

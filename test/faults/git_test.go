@@ -103,6 +103,21 @@ func gitFaults() []fault {
 				w.moveTo(w.url())
 			}
 		}},
+		{number: "F69", title: "the address is that of another Airflow, the Secret is not, and the process starts again", lasts: 40 * time.Second, strike: func(w *world) func(*world) {
+			w.struck()
+			other := airflowtest.Start(w.t, airflowtest.Options{Clock: w.clock})
+			w.moveInstanceTo(other.URL)
+			w.blindFor(processAway, 0)
+			w.processes[0].stop()
+			w.start()
+			return func(w *world) {
+				if n := other.RequestCount(); n > 0 {
+					w.wrong("I6: %d requests to an address that the Secret does not name", n)
+				}
+				w.moveInstanceTo(w.url())
+			}
+		}},
+		{number: "F69", title: "the address is that of an Airflow which another instance governs", lasts: 40 * time.Second, strike: takenAddress},
 		{number: "F70", title: "two policies claim one role", strike: done(func(w *world) {
 			for _, name := range []string{"first", "second"} {
 				member := map[string]string{"first": "dave", "second": "heidi"}[name]
@@ -120,6 +135,35 @@ func gitFaults() []fault {
 		}), also: func(w *world) {
 			w.says(&v1alpha1.DagAccessPolicy{ObjectMeta: w.meta("second")}, v1alpha1.ReasonRoleNameTaken)
 		}},
+	}
+}
+
+// takenAddress makes a second instance with an Airflow of its own, and points the first at it.
+func takenAddress(w *world) func(*world) {
+	w.struck()
+	other := airflowtest.Start(w.t, airflowtest.Options{Clock: w.clock})
+	secret := &corev1.Secret{ObjectMeta: w.meta("second"), StringData: map[string]string{
+		"username": airflowtest.AdminUsername, "password": airflowtest.AdminPassword, "url": other.URL,
+	}}
+	w.create(secret)
+	second := &v1alpha1.AirflowInstance{ObjectMeta: w.meta("second"), Spec: v1alpha1.AirflowInstanceSpec{
+		URL: other.URL, Credentials: v1alpha1.Credentials{SecretRef: v1alpha1.SecretReference{Name: secret.Name}},
+	}}
+	w.create(second)
+	policy := &v1alpha1.DagAccessPolicy{ObjectMeta: w.meta("elsewhere"), Spec: v1alpha1.DagAccessPolicySpec{
+		InstanceRef: v1alpha1.InstanceReference{Name: second.Name}, Dags: []v1alpha1.DagSelector{{IDs: []string{"nothing"}}},
+		Access: []v1alpha1.AccessLevel{view},
+	}}
+	w.create(policy)
+	w.run(2 * time.Second)
+	w.moveTo(other.URL)
+	w.run(2 * time.Second)
+	w.says(&v1alpha1.AirflowInstance{ObjectMeta: w.meta("prod")}, v1alpha1.ReasonEndpointTaken)
+	w.says(second, v1alpha1.ReasonReady)
+	return func(w *world) {
+		w.moveTo(w.url())
+		w.delete(policy)
+		w.delete(second)
 	}
 }
 

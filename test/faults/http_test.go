@@ -110,6 +110,24 @@ func refusing(w *world) func(*world) {
 	return func(w *world) { w.door.open(w) }
 }
 
+// forged shows another certificate for a while, and counts who talks to it all the same.
+func forged(w *world) func(*world) {
+	good, before := w.door.paper, w.sim.RequestCount()
+	show := func(w *world, p *paper) {
+		w.door.close()
+		w.door.paper = p
+		w.door.open(w)
+	}
+	show(w, issue(w.t))
+	w.struck()
+	return func(w *world) {
+		if n := w.sim.RequestCount() - before; n > 0 {
+			w.wrong("I6: %d requests to a server with a certificate that nobody vouches for", n)
+		}
+		show(w, good)
+	}
+}
+
 func httpFaults() []fault {
 	const while = 30 * time.Second
 	spoilt := func(number, title string, f airflowtest.Fault) fault {
@@ -133,6 +151,7 @@ func httpFaults() []fault {
 		spoilt("F28", "truncated JSON", airflowtest.OverWire(airflowtest.Truncated)),
 		spoilt("F29", "an HTML login page with 200", airflowtest.LoginPage()),
 		{number: "F30", title: "redirect to another host", lasts: while, what: airflowAway, strike: stranger},
+		{number: "F31", title: "a certificate that nobody vouches for", lasts: while, what: airflowAway, secure: true, strike: forged},
 		{number: "F32", title: "the name does not resolve", lasts: while, what: airflowAway, strike: unresolved, only: []string{"grants", "policies"}},
 		{number: "F32", title: "a body of 1 GB", lasts: while, what: airflowAway, strike: always(airflowtest.HugeBody(1 << 30).For(1))},
 	}

@@ -71,19 +71,27 @@ func (w *world) delete(object client.Object) bool {
 // secret makes the Secret of the instance.
 func (w *world) secret(password string) {
 	w.t.Helper()
-	w.create(&corev1.Secret{ObjectMeta: w.meta("airflow"), StringData: map[string]string{
+	secret := &corev1.Secret{ObjectMeta: w.meta("airflow"), StringData: map[string]string{
 		"username": airflowtest.AdminUsername, "password": password, "url": w.url(),
-	}})
+	}}
+	if w.door.paper != nil {
+		secret.StringData["ca.crt"] = string(w.door.paper.authority)
+	}
+	w.create(secret)
 }
 
 // instance makes the AirflowInstance.
 func (w *world) instance() {
 	w.t.Helper()
-	w.create(&v1alpha1.AirflowInstance{ObjectMeta: w.meta("prod"), Spec: v1alpha1.AirflowInstanceSpec{
+	instance := &v1alpha1.AirflowInstance{ObjectMeta: w.meta("prod"), Spec: v1alpha1.AirflowInstanceSpec{
 		URL: w.url(), Credentials: v1alpha1.Credentials{SecretRef: v1alpha1.SecretReference{Name: "airflow"}},
 		PermissionCacheTTL: &metav1.Duration{Duration: w.ttl},
 		Interval:           metav1.Duration{Duration: interval}, DagInterval: metav1.Duration{Duration: dagInterval},
-	}})
+	}}
+	if w.door.paper != nil {
+		instance.Spec.TLS = &v1alpha1.TLS{CASecretRef: v1alpha1.SecretKeyReference{Name: "airflow", Key: "ca.crt"}}
+	}
+	w.create(instance)
 }
 
 // policy makes a policy over DAGs whose ids match, with standing members.

@@ -108,8 +108,8 @@ const (
 // grace is how much later than the end of a window an ending may be carried out.
 var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second}
 
-// newWorld makes a namespace, an Airflow with people and DAGs, and starts to record.
-func newWorld(t *testing.T, seed uint64, options airflowtest.Options) *world {
+// newWorld makes a namespace, an Airflow with people and DAGs, behind TLS or not, and starts to record.
+func newWorld(t *testing.T, seed uint64, options airflowtest.Options, secure bool) *world {
 	t.Helper()
 	w := &world{
 		t: t, random: rand.New(rand.NewPCG(seed, 1)), log: &lockedBuffer{}, graves: map[*process]bool{}, forgeries: map[types.UID]bool{},
@@ -124,6 +124,9 @@ func newWorld(t *testing.T, seed uint64, options airflowtest.Options) *world {
 	w.operatorClock = &operatorClock{FakePassiveClock: w.clock}
 	options.Clock, options.CacheTTL = w.clock, w.ttl
 	w.sim, w.door = airflowtest.New(options), &door{address: "127.0.0.1:0"}
+	if secure {
+		w.door.paper = issue(t)
+	}
 	w.door.open(w)
 	t.Cleanup(w.door.close)
 	w.people = slices.Clone(people)
