@@ -29,9 +29,10 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 	theirs, kubernetes := s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead()
 	ttl, _ := cacheTTL(s.afi)
 	declared := actuator.Declared{
-		Now: now.Add(max(0, theirs, kubernetes)), Behind: max(0, -theirs, -kubernetes), StartsAllowed: !s.scope.limited && !s.scope.elsewhere() && s.r.skewed(s.conn) == nil, Limited: s.scope.limited, Instance: s.afi,
-		Endpoint: s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
-		Capabilities: Capabilities(s.conn.server),
+		Now: now.Add(max(0, theirs, kubernetes)), Behind: max(0, -theirs, -kubernetes), Instance: s.afi, Limited: s.scope.limited,
+		StartsAllowed: !s.scope.limited && !s.scope.elsewhere() && s.r.skewed(s.conn) == nil,
+		Endpoint:      s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
+		Version: s.conn.server.Version, Capabilities: Capabilities(s.conn.server),
 	}
 	var err error
 	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.reader, s.afi)

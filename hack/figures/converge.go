@@ -31,6 +31,7 @@ type crowd struct {
 	act      *actuator.Actuator
 	requests atomic.Int64
 	account  string
+	version  string
 	caps     v1alpha1.Capabilities
 	instance *v1alpha1.AirflowInstance
 	policies []*v1alpha1.DagAccessPolicy
@@ -110,7 +111,7 @@ func newCrowd(ctx context.Context, s *server.Server, roles, people int) (*crowd,
 	if err != nil {
 		return nil, err
 	}
-	c.caps = controllers.Capabilities(found)
+	c.version, c.caps = found.Version, controllers.Capabilities(found)
 	c.act = actuator.New(c.client, clock.RealClock{}, actuator.Options{})
 	c.instance = &v1alpha1.AirflowInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: namespace, UID: "figures"},
@@ -187,7 +188,7 @@ func (c *crowd) Declared(context.Context) (actuator.Declared, error) {
 	defer c.mu.Unlock()
 	return actuator.Declared{
 		Now: time.Now(), StartsAllowed: true, Instance: c.instance, Policies: slices.Clone(c.policies),
-		Endpoint: c.instance.Spec.URL, Account: c.account, Capabilities: c.caps,
+		Endpoint: c.instance.Spec.URL, Account: c.account, Version: c.version, Capabilities: c.caps,
 	}, nil
 }
 

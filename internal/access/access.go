@@ -68,6 +68,8 @@ type Input struct {
 	TakeOnly bool
 	// NoNewRoles is true while, beside TakeOnly, the account is not known to be able to make roles: nobody is moved to one.
 	NoNewRoles bool
+	// Version of Airflow; empty means the newest.
+	Version string
 	// Capabilities say how the server behaves where releases differ; empty fields mean the newest behaviour.
 	Capabilities v1alpha1.Capabilities
 }

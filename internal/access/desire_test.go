@@ -242,7 +242,7 @@ func TestUnknownDagsWaitAndTheRestIsApplied(t *testing.T) {
 func TestALevelThatAirflowDoesNotKnowIsLeftOut(t *testing.T) {
 	w := newWorld()
 	w.dags("a")
-	w.Instance.Status.Airflow = &v1alpha1.AirflowServer{Version: "3.0.6"}
+	w.Version = "3.0.6"
 	w.policy("p", levels("View", "Trigger", "RespondHITL"), []string{"a"})
 	d := Desire(w.Input)
 	if !slices.Contains(notes(d), ReasonLevelNotSupported) {

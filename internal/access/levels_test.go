@@ -126,7 +126,7 @@ func TestLevelsThatAReleaseCannotGiveAreLeftOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()
 			w.dags("a")
-			w.Instance.Status.Airflow = &v1alpha1.AirflowServer{Version: test.version}
+			w.Version = test.version
 			w.Capabilities.PermissionModel = test.model
 			w.policy("p", all, []string{"a"})
 			d := Desire(w.Input)
@@ -162,7 +162,7 @@ func TestCodeOfFilesWithOtherDagsIsNotGivenBefore33(t *testing.T) {
 		for i := range w.Observed.Dags[:2] {
 			w.Observed.Dags[i].Path = "both.py"
 		}
-		w.Instance.Status.Airflow = &v1alpha1.AirflowServer{Version: version}
+		w.Version = version
 		if strings.HasPrefix(version, "2.") {
 			w.Capabilities.PermissionModel = v1alpha1.PermissionModelAirflow2
 		}

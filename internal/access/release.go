@@ -16,11 +16,7 @@ type release struct {
 }
 
 func (in *Input) release() release {
-	r := release{model: in.Capabilities.PermissionModel}
-	if server := in.Instance.Status.Airflow; server != nil {
-		r.version = server.Version
-	}
-	return r
+	return release{model: in.Capabilities.PermissionModel, version: in.Version}
 }
 
 // airflow2 says whether the server has the resources of Airflow 2. Early releases of Airflow 3 decide by the rules of

@@ -352,7 +352,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
 		Policies: d.Policies, Grants: d.Grants, Observed: p.snap.observed(), Previous: p.previous,
 		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, Contested: p.givenUp(),
-		AllowPrivileged: d.AllowPrivileged, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed, NoNewRoles: d.Limited,
+		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed, NoNewRoles: d.Limited,
 	}
 	desired, plan := access.Decide(p.input)
 	p.desired = desired

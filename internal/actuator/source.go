@@ -36,6 +36,8 @@ type Declared struct {
 	Endpoint, Account string
 	// CacheTTL is how much before its end a grant is taken away.
 	CacheTTL time.Duration
+	// Version of Airflow, where it is known.
+	Version string
 	// Capabilities of the server; empty fields mean the newest behaviour.
 	Capabilities v1alpha1.Capabilities
 	// AllowPrivileged permits write actions on global resources in airflowPermissions.
