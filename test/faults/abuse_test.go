@@ -12,7 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
-// many is how many grants one namespace has; the benchmarks have ten thousand and more.
+// many is how many grants one namespace has.
 const many = 100
 
 // exotic are names of people that look like others, or need care in an address.

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -385,7 +386,8 @@ func last(requests []airflowtest.Request) string {
 // secrets is I6: no password and no token in what the operator tells anybody.
 func (w *world) secrets() {
 	w.t.Helper()
-	secret := append([]string{airflowtest.AdminPassword, "Bearer ", tokenStart}, w.passwords...)
+	basic := base64.StdEncoding.EncodeToString([]byte(airflowtest.AdminUsername + ":")) // nine bytes: how all of them begin
+	secret := append([]string{airflowtest.AdminPassword, "Bearer ", tokenStart, "Basic ", basic, "session="}, w.passwords...)
 	look := func(where, text string) {
 		for _, word := range secret {
 			if strings.Contains(text, word) {

@@ -64,6 +64,14 @@ func crashAtAny(w *world) func(*world) {
 	return crashAtRequest(f, w.random.IntN(2) == 0)(w)
 }
 
+// crashInSuccession takes a level out of a policy, and kills the process at one of the writes that this takes where roles
+// only grow: a role is made, its members come to it one by one, and the old role goes.
+func crashInSuccession(w *world) func(*world) {
+	w.editPolicy("finance", "gives less", func(p *v1alpha1.DagAccessPolicySpec) { p.Access = []v1alpha1.AccessLevel{view} })
+	f := airflowtest.Fault{Writes: true, Skip: w.random.IntN(8)}
+	return crashAtRequest(f, w.random.IntN(2) == 0)(w)
+}
+
 func processFaults() []fault {
 	const while = 40 * time.Second
 	patch := func(endpoint string) airflowtest.Fault { return airflowtest.Fault{}.On("PATCH", endpoint) }

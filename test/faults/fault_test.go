@@ -52,15 +52,16 @@ func (f fault) end(w *world) {
 	}
 }
 
-// TestFaults is the matrix: each fault with each seed, and the scenario that is the seed's turn.
+// TestFaults is the matrix: each fault with each seed, and the scenario and the server whose turn it is.
 func TestFaults(t *testing.T) {
 	board.expect(len(seeds(t)) * len(faults()))
 	for _, seed := range seeds(t) {
 		for i, f := range faults() {
-			s := f.turn(int(seed) + i)
+			n := int(seed) + i
+			s := f.turn(n)
 			t.Run(fmt.Sprintf("%s %s/%s/seed %d", f.number, f.title, s.name, seed), func(t *testing.T) {
 				t.Parallel()
-				try(t, f, s, seed)
+				try(t, f, s, server(n), seed)
 			})
 		}
 	}
@@ -83,9 +84,9 @@ func faults() []fault {
 }
 
 // try is one run: a world, a scenario, a fault, and all checks.
-func try(t *testing.T, f fault, s scenario, seed uint64) {
+func try(t *testing.T, f fault, s scenario, server *airflowtest.Generation, seed uint64) {
 	t.Helper()
-	options := airflowtest.Options{Generation: server(seed)}
+	options := airflowtest.Options{Generation: server}
 	if f.options != nil {
 		f.options(&options)
 	}

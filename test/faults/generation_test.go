@@ -11,9 +11,9 @@ import (
 // which adds a right to every role by itself, and one of another major release, which only adds, too.
 var servers = []airflowtest.Generation{airflowtest.Airflow33, airflowtest.Airflow32, airflowtest.Airflow211}
 
-// server is the Airflow of a seed, where a fault has none of its own: each has three seeds, and with them all scenarios,
-// by turns.
-func server(seed uint64) *airflowtest.Generation { return &servers[(seed-1)/3%uint64(len(servers))] }
+// server is the Airflow of a run, where the fault has none of its own. Nine runs that follow each other have all scenarios
+// on all servers.
+func server(n int) *airflowtest.Generation { return &servers[n/len(scenarios)%len(servers)] }
 
 // tokens is an Airflow that gives tokens: those before 3 do not.
 func tokens(o *airflowtest.Options) { o.Generation = &airflowtest.Airflow33 }
@@ -29,6 +29,8 @@ func generationFaults() []fault {
 		{number: "F33", title: "role updates only add (Airflow 3.2)", options: adding, strike: nothing},
 		{number: "F33", title: "role updates only add, and the process is killed at some write", lasts: 40 * time.Second, options: adding,
 			strike: crashAtAny, excuse: "all endings, until a process runs"},
+		{number: "F33", title: "role updates only add, and the process is killed while a successor takes the place of a role", lasts: 40 * time.Second,
+			options: adding, strike: crashInSuccession, excuse: "all endings, until a process runs"},
 		{number: "F33", title: "role updates only add, and a burst of 5xx", lasts: while, what: airflowAway, options: adding, strike: func(w *world) func(*world) {
 			f := airflowtest.BadGateway(503)
 			f.If = some(w.random.Uint64(), 5)

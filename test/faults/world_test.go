@@ -113,8 +113,8 @@ func newWorld(t *testing.T, seed uint64, options airflowtest.Options, secure boo
 	t.Helper()
 	w := &world{
 		t: t, random: rand.New(rand.NewPCG(seed, 1)), log: &lockedBuffer{}, graves: map[*process]bool{}, forgeries: map[types.UID]bool{},
-		ttl: []time.Duration{0, 5 * time.Second, 30 * time.Second}[seed%3],
 	}
+	w.ttl = []time.Duration{0, 5 * time.Second, 30 * time.Second}[w.random.IntN(3)]
 	w.can = airflow.CapabilitiesOf(airflow.Server{Version: options.Generation.Version, FABProvider: options.Generation.FABProvider})
 	if w.can.PermissionModel == airflow.PermissionModelAirflow2 {
 		w.ttl = 0 // it has no cache
