@@ -261,7 +261,9 @@ func (s *instanceScope) tell() {
 	}
 	name := s.afi.Namespace + "/" + s.afi.Name
 	ready, before := status.Find(s.afi.Status.Conditions, v1alpha1.ConditionReady), status.Find(s.before.Status.Conditions, v1alpha1.ConditionReady)
-	metrics.SetInstanceUp(name, s.trouble == nil)
+	if s.report != nil || s.trouble != nil {
+		metrics.SetInstanceUp(name, s.report != nil && s.report.Err == nil)
+	}
 	if ready != nil && (before == nil || before.Reason != ready.Reason) {
 		kind := corev1.EventTypeNormal
 		if ready.Status != metav1.ConditionTrue && ready.Reason != v1alpha1.ReasonProgressing && ready.Reason != v1alpha1.ReasonDeleting {
