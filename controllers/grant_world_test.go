@@ -93,7 +93,7 @@ func newWorld(ctx context.Context, change ...func(*v1alpha1.DagAccessPolicy)) *w
 		Spec: v1alpha1.DagAccessPolicySpec{
 			InstanceRef: v1alpha1.InstanceReference{Name: "prod"}, Dags: []v1alpha1.DagSelector{{IDs: []string{"finance_*"}}},
 			Access: []v1alpha1.AccessLevel{v1alpha1.AccessTrigger},
-			Grants: &v1alpha1.GrantTerms{MaxDuration: metav1.Duration{Duration: 8 * time.Hour}, MaxAhead: metav1.Duration{Duration: retention}},
+			Grants: &v1alpha1.GrantTerms{MaxDuration: metav1.Duration{Duration: 8 * time.Hour}, MaxAhead: &metav1.Duration{Duration: retention}},
 		},
 	}
 	for _, c := range change {

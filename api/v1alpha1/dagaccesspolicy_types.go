@@ -289,7 +289,7 @@ type GrantTerms struct {
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="maxAhead must be a time from 0s to 8760h, such as 30m"
-	MaxAhead metav1.Duration `json:"maxAhead,omitempty"`
+	MaxAhead *metav1.Duration `json:"maxAhead,omitempty"`
 	// activateWithin: a grant whose user, DAG or instance does not become ready in
 	// this time ends unused.
 	// +optional

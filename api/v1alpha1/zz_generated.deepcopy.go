@@ -672,7 +672,11 @@ func (in *GrantTerms) DeepCopyInto(out *GrantTerms) {
 		(*in).DeepCopyInto(*out)
 	}
 	out.MaxDuration = in.MaxDuration
-	out.MaxAhead = in.MaxAhead
+	if in.MaxAhead != nil {
+		in, out := &in.MaxAhead, &out.MaxAhead
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	out.ActivateWithin = in.ActivateWithin
 	if in.Reason != nil {
 		in, out := &in.Reason, &out.Reason

@@ -37,7 +37,7 @@ func world() *decision.Facts {
 		Access:             []v1alpha1.AccessLevel{v1alpha1.AccessView, v1alpha1.AccessTrigger},
 		AirflowPermissions: []v1alpha1.AirflowPermission{{Action: "can_read", Resource: "Pools"}},
 		Grants: &v1alpha1.GrantTerms{
-			From: v1alpha1.GrantsFromSame, MaxDuration: *span(8 * time.Hour), MaxAhead: *span(168 * time.Hour), ActivateWithin: *span(24 * time.Hour),
+			From: v1alpha1.GrantsFromSame, MaxDuration: *span(8 * time.Hour), MaxAhead: span(168 * time.Hour), ActivateWithin: *span(24 * time.Hour),
 			Reason: &v1alpha1.ReasonTerms{Pattern: "^(INC|CHG)-[0-9]+", Hint: "an incident or change number"},
 		},
 	}

@@ -54,13 +54,16 @@ func (d *draft) checkTime() *access.Problem {
 	if d.Grant.Spec.Duration != nil {
 		length = d.Grant.Spec.Duration.Duration
 	}
-	ahead := start.Sub(d.Grant.CreationTimestamp.Time)
+	ahead, most := start.Sub(d.Grant.CreationTimestamp.Time), time.Duration(0)
+	if terms.MaxAhead != nil { // always, as the schema has a default
+		most = terms.MaxAhead.Duration
+	}
 	shortest := 2 * max(d.CacheTTL, access.Lead(0)) // less would be taken away as soon as it works
 	switch {
 	case length > terms.MaxDuration.Duration:
 		return refuse(v1alpha1.ReasonTooLong, "it asks for more than the policy's maxDuration of %s: ask for less", short(terms.MaxDuration.Duration))
-	case d.Grant.Spec.StartsAt != nil && ahead > terms.MaxAhead.Duration:
-		return refuse(v1alpha1.ReasonTooFarAhead, "it starts later than the policy's maxAhead of %s allows: make it nearer to its start", short(terms.MaxAhead.Duration))
+	case d.Grant.Spec.StartsAt != nil && ahead > most:
+		return refuse(v1alpha1.ReasonTooFarAhead, "it starts later than the policy's maxAhead of %s allows: make it nearer to its start", short(most))
 	case length <= 0:
 		return refuse(v1alpha1.ReasonTooShort, "it asks for no time at all")
 	case d.Sight != nil && length < shortest:

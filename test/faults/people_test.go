@@ -99,7 +99,7 @@ func (w *world) policy(name, pattern string, levels []v1alpha1.AccessLevel, memb
 	w.t.Helper()
 	policy := &v1alpha1.DagAccessPolicy{ObjectMeta: w.meta(name), Spec: v1alpha1.DagAccessPolicySpec{
 		InstanceRef: v1alpha1.InstanceReference{Name: "prod"}, Dags: []v1alpha1.DagSelector{{IDs: []string{pattern}}},
-		Access: levels, Grants: &v1alpha1.GrantTerms{MaxDuration: metav1.Duration{Duration: 8 * time.Hour}, MaxAhead: metav1.Duration{Duration: time.Hour}},
+		Access: levels, Grants: &v1alpha1.GrantTerms{MaxDuration: metav1.Duration{Duration: 8 * time.Hour}, MaxAhead: &metav1.Duration{Duration: time.Hour}},
 	}}
 	for _, member := range members {
 		policy.Spec.Members = append(policy.Spec.Members, v1alpha1.Subject{Username: member})

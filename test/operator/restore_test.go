@@ -67,7 +67,7 @@ var _ = Describe("what is restored from a backup without its status (I4)", Seria
 		people(s, "dora", "emil", "fred", "gina")
 		s.secret()
 		s.instance()
-		s.policy(func(p *v1alpha1.DagAccessPolicy) { p.Spec.Grants.MaxAhead = metav1.Duration{Duration: time.Hour} })
+		s.policy(func(p *v1alpha1.DagAccessPolicy) { p.Spec.Grants.MaxAhead = &metav1.Duration{Duration: time.Hour} })
 		end := metav1.NewTime(time.Now().Add(time.Hour).Truncate(time.Second))
 		fixed := func(g *v1alpha1.AccessGrant) { g.Spec.Duration, g.Spec.ExpiresAt = nil, &end }
 		short, revoked, dated, deleted := s.grant("dora", 3*time.Second), s.grant("emil", time.Hour), s.grant("fred", 0, fixed), s.grant("gina", time.Hour)

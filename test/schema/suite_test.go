@@ -19,10 +19,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/test/controlplane"
 )
 
@@ -43,6 +45,7 @@ func TestSchema(t *testing.T) {
 var _ = BeforeSuite(func(ctx SpecContext) {
 	var err error
 	config, _ = controlplane.Start(GinkgoT(), controlplane.WithAdmission())
+	Expect(v1alpha1.AddToScheme(clientgoscheme.Scheme)).To(Succeed())
 	admin, err = client.New(config, client.Options{})
 	Expect(err).NotTo(HaveOccurred())
 	root, err = controlplane.Root()
