@@ -118,6 +118,7 @@ type pass struct {
 	full     bool
 	listed   bool // the DAG list was read in this pass
 	reread   bool // roles were read in this pass before anything was taken
+	vanished bool // somebody who held a role of ours is not there, and may have another name now
 
 	stored  []v1alpha1.ManagedRole // inventory as it was stored last in this pass
 	isSaved bool
@@ -182,6 +183,9 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	}
 	if err == nil && p.losesDags() {
 		plan, err = p.decideAfter(ctx, p.observeDags)
+	}
+	if err == nil && p.vanished {
+		plan, err = p.decideAfter(ctx, p.observeUsers)
 	}
 	return plan, err
 }

@@ -295,6 +295,29 @@ func TestF39ADeletedUserIsProvedGone(t *testing.T) {
 	}
 }
 
+// TestF39ARenamedUserDoesNotKeepWhatEnded: neither where nobody has the old name, nor where somebody else has it now.
+func TestF39ARenamedUserDoesNotKeepWhatEnded(t *testing.T) {
+	for _, another := range []bool{false, true} {
+		b := newBed(t)
+		b.policy()
+		bob := b.grant("bob")
+		b.settled()
+		b.wantAccess("bob", "finance_daily", true)
+		b.sim.SetUsername("bob", "robert")
+		b.clock.Step(time.Second)
+		if another {
+			b.sim.AddUser(airflowtest.User{Username: "bob", Email: "another@example.com", Roles: []string{"Public"}})
+		}
+		b.change(bob, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
+		b.clock.Step(time.Second)
+		report := b.pass(actuator.LookTouched)
+		if proof := report.Grants[bob.UID]; report.Err != nil || !proof.Proof.Absent {
+			t.Errorf("another %v: error %v, proof %+v", another, report.Err, proof)
+		}
+		b.wantAccess("robert", "finance_daily", false)
+	}
+}
+
 // TestF40AccessDoesNotPassToANewPersonOfTheSameName: neither with a full look nor with one at what is touched.
 func TestF40AccessDoesNotPassToANewPersonOfTheSameName(t *testing.T) {
 	for _, look := range []actuator.Look{actuator.LookTouched, actuator.LookFull} {

@@ -3,6 +3,7 @@ package actuator
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -70,6 +71,17 @@ func (p *pass) observeDags(ctx context.Context) error {
 	return nil
 }
 
+func (p *pass) observeUsers(ctx context.Context) error {
+	at := p.clock.Now()
+	users, err := p.airflow.Users(ctx)
+	if err != nil {
+		return err
+	}
+	p.snap.setUsers(users, at, p.clock.Now())
+	p.vanished = false
+	return nil
+}
+
 func (p *pass) setDags(dags airflow.List[airflow.Dag], at time.Time) {
 	p.snap.setDags(dags, at)
 	p.listed = true
@@ -83,11 +95,9 @@ func (p *pass) observeAwaited(ctx context.Context) error {
 	names, email := p.awaited()
 	pages := (len(p.snap.order) + airflow.PageSize - 1) / airflow.PageSize
 	if len(names) > max(pages, 1) || email && p.started.Sub(p.emailLook) >= interval {
-		users, err := p.airflow.Users(ctx)
-		if err != nil {
+		if err := p.observeUsers(ctx); err != nil {
 			return err
 		}
-		p.snap.setUsers(users, now, p.clock.Now())
 		p.emailLook = p.started
 		for _, name := range names {
 			p.looked[fold(name)] = p.started
@@ -216,7 +226,7 @@ func (p *pass) takeIn(pages []userPage, read [][]airflow.User, at time.Time) (mi
 	for i, page := range pages {
 		found := map[string]bool{}
 		for _, u := range read[i] {
-			p.snap.setUser(u, at, p.clock.Now())
+			p.takeUser(u, at)
 			found[fold(u.Username)] = true
 		}
 		for _, name := range page.names {
@@ -257,13 +267,28 @@ func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) err
 	defer p.guard.Unlock()
 	for i, name := range names {
 		if answers[i].found {
-			p.snap.setUser(answers[i].user, at, p.clock.Now())
+			p.takeUser(answers[i].user, at)
 			continue
 		}
+		p.vanished = p.vanished || p.holdsOurs(name)
 		p.snap.dropUser(name)
 		p.gone[fold(name)] = at
 	}
 	return nil
+}
+
+// takeUser stores a user who was read.
+func (p *pass) takeUser(u airflow.User, at time.Time) {
+	if last, known := p.snap.users[fold(u.Username)]; known && last.wire.CreatedOn != u.CreatedOn {
+		p.vanished = p.vanished || p.holdsOurs(u.Username)
+	}
+	p.snap.setUser(u, at, p.clock.Now())
+}
+
+// holdsOurs says whether somebody had a role of ours when they were read last.
+func (p *pass) holdsOurs(username string) bool {
+	last, known := p.snap.users[fold(username)]
+	return known && slices.ContainsFunc(p.owned(), func(entry v1alpha1.ManagedRole) bool { return slices.Contains(last.user.Roles, entry.Name) })
 }
 
 // userPage is a page of Airflow's user list and the wanted users on it.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
 var _ = Describe("a role that was there before its policy", Serial, func() {
@@ -53,5 +54,26 @@ var _ = Describe("a role that was there before its policy", Serial, func() {
 		_, there := s.sim.Role(name)
 		Expect(there).To(BeTrue(), "it is never deleted")
 		Expect(s.sim.Holders(name)).To(BeEmpty())
+	})
+
+	It("moves its members to a successor where role updates only add, and is left behind as it was", func() {
+		s := newScene(airflowtest.Options{Generation: &airflowtest.Airflow32})
+		existing(s)
+		s.secret()
+		instance := s.instance(func(i *v1alpha1.AirflowInstance) { i.Spec.AdoptableRoles = []string{name} })
+		settled(instance)
+		policy := s.policy(takes(v1alpha1.AdoptionIfExists), func(p *v1alpha1.DagAccessPolicy) {
+			p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "carol"})
+		})
+		Eventually(condition(policy, v1alpha1.ConditionInSync)).Should(Equal("False/" + v1alpha1.ReasonAdoptionReported))
+		untouched(s)
+		look(instance)
+		settled(policy)
+		Expect(read(policy).Status.Instances[0].Role).To(Equal(name + "~g1"))
+		Expect(s.sim.Holders(name + "~g1")).To(ConsistOf("alice", "carol"))
+		Expect(s.sim.Holders(name)).To(BeEmpty())
+		old, _ := s.sim.Role(name)
+		Expect(old.Permissions).To(ContainElement(airflow.Permission{Action: "can_edit", Resource: "DAG:marketing_report"}))
+		Expect(read(instance).Status.ManagedRoles).To(ContainElement(And(HaveField("Name", name), HaveField("Retired", true))))
 	})
 })

@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -37,6 +38,20 @@ var _ = Describe("what others do in Airflow", Serial, func() {
 		Eventually(condition(grant, v1alpha1.ConditionActive)).Should(Equal("False/" + v1alpha1.ReasonUserNotFound))
 		edit(grant, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
+		settled(grant)
+	})
+
+	It("F39: a user who got another name does not keep what a grant gave", func() {
+		s := newScene()
+		s.secret()
+		s.instance(func(i *v1alpha1.AirflowInstance) { i.Spec.Interval = metav1.Duration{Duration: time.Hour} })
+		s.policy()
+		grant := s.grant("bob", time.Hour)
+		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))
+		s.sim.SetUsername("bob", "robert")
+		edit(grant, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
+		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
+		Expect(s.may("robert", "finance_daily")()).To(BeFalse())
 		settled(grant)
 	})
 

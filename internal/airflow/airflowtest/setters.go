@@ -96,6 +96,11 @@ func (s *Sim) SetPassword(username, password string) {
 	s.outside(func(t *tx) { t.setUser(s.mustUser(username), func(u *user) { u.password = password }) })
 }
 
+// SetUsername gives a user another name.
+func (s *Sim) SetUsername(username, name string) {
+	s.outside(func(t *tx) { t.setUser(s.mustUser(username), func(u *user) { u.username = name }) })
+}
+
 // SetEmail changes a user's e-mail address.
 func (s *Sim) SetEmail(username, email string) {
 	s.outside(func(t *tx) { t.setUser(s.mustUser(username), func(u *user) { u.email = email }) })
