@@ -159,6 +159,9 @@ func (w *world) kept(person string, q airflowtest.Check, span airflowtest.Span, 
 			return // others wrote between; what is lost then is not by our work alone
 		}
 	}
+	if w.robbed(person, span.ToSeq, change.At) {
+		return
+	}
 	for _, c := range causes {
 		generation, claimed := before.claims[c.origin]
 		established := claimed && generation >= c.generation && !c.from.After(before.at) && (c.due.IsZero() || !c.due.Before(before.at))
@@ -173,6 +176,22 @@ func (w *world) kept(person string, q airflowtest.Check, span airflowtest.Span, 
 			}
 		}
 	}
+}
+
+// robbed says whether others took something off roles of ours, or took the person off one, so shortly before a change that
+// no full comparison need have found it: what a cause should give may rest on another one alone.
+func (w *world) robbed(person string, before int, at time.Time) bool {
+	since := at.Add(-interval - longestWait)
+	return len(w.sim.Changes(func(c airflowtest.Change) bool {
+		if c.By == airflowtest.AdminUsername || c.Seq >= before || c.At.Before(since) {
+			return false
+		}
+		if c.Kind == airflowtest.UserRoles {
+			return c.User == person && slices.ContainsFunc(c.RolesBefore, func(role string) bool { return w.ours(role) && !slices.Contains(c.RolesAfter, role) })
+		}
+		return w.ours(c.Role) && (c.Kind == airflowtest.RoleDeleted || c.Kind == airflowtest.RoleRenamed ||
+			slices.ContainsFunc(c.PermissionsBefore, func(p airflow.Permission) bool { return !slices.Contains(c.PermissionsAfter, p) }))
+	})) > 0
 }
 
 // existed says whether a DAG was there at a moment of the history.

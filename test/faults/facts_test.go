@@ -172,7 +172,7 @@ func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation) (due time.Time, how 
 	for _, v := range g.terms[1:] {
 		next := v.end(a).Add(-early)
 		switch {
-		case !v.at.Before(due): // too late
+		case !v.at.Before(due) || f.unseen(v.at, due): // too late
 		case next.Before(v.at):
 			due, how = v.at, byPeople
 		default:
@@ -183,6 +183,14 @@ func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation) (due time.Time, how 
 		return g.ended, byPeople
 	}
 	return due, how
+}
+
+// unseen says whether no process saw what people did at a moment until another one. What is asked for after a grant's end
+// does not count, and to a process that starts then, this looks the same.
+func (f *facts) unseen(from, until time.Time) bool {
+	return slices.ContainsFunc(f.world.blindness, func(w window) bool {
+		return w.what == processAway && !w.from.After(from) && !w.to.Before(until)
+	})
 }
 
 func (f *facts) cause(origin, person string, levels []v1alpha1.AccessLevel, p *v1alpha1.DagAccessPolicySpec, only []string, from, due time.Time, how ending) cause {
