@@ -25,19 +25,23 @@ func TestAirflow33(t *testing.T)  { compare(t, "3.3.2") }
 func TestAirflow32(t *testing.T)  { compare(t, "3.2.2") }
 func TestAirflow211(t *testing.T) { compare(t, "2.11.2") }
 
-// Sets of permissions that are compared, for each release.
+// Sets of permissions that are compared, for each release, besides the levels by themselves, whole and without one
+// permission.
 const (
 	mixtures = 90 // of two levels on different DAGs, by two roles
 	joined   = 50 // of a level and a role of somebody else
 	drawn    = 60 // from all pairs
+
+	callsOfASet = 6 // that are drawn for these
 )
 
 // set is what a person has: the permissions of several roles.
 type set struct {
 	name  string
 	roles [][]access.Permission
-	// full sets are compared in all calls, others in some that are drawn.
+	// full sets are compared in all calls, some in calls of their own, others in some that are drawn.
 	full bool
+	own  []call
 }
 
 func (s set) all() []access.Permission { return slices.Concat(s.roles...) }
@@ -61,6 +65,13 @@ type world struct {
 	made      int
 	// files are tokens of the files of DAGs (Airflow 2).
 	files map[string]string
+	// seen are the answers that came.
+	seen map[answer]bool
+}
+
+type answer struct {
+	call    string
+	allowed bool
 }
 
 func compare(t *testing.T, version string) {
@@ -79,14 +90,15 @@ func compare(t *testing.T, version string) {
 			t.Logf("set %d of %d", i, len(sets))
 		}
 		w.give(s)
-		effect := access.Effective(w.model, s.all())
+		person := holderOf(w.model, s.all())
 		for _, c := range w.some(s) {
-			for _, dag := range []string{dagX, dagY} {
-				want := c.expect(effect, dag)
+			for _, dag := range c.dags() {
+				want := c.expect(person, dag)
 				if c.destroys && want {
 					continue
 				}
 				got := w.try(c, dag)
+				w.seen[answer{c.name, got}] = true
 				if compared++; got {
 					allowed++
 				}
@@ -99,6 +111,11 @@ func compare(t *testing.T, version string) {
 	t.Logf("%d sets, %d calls compared, %d of them allowed", len(sets), compared, allowed)
 	if allowed < compared/10 || allowed > compared*9/10 {
 		t.Errorf("the sets say little: %d of %d calls are allowed", allowed, compared)
+	}
+	for _, c := range w.calls {
+		if !w.seen[answer{c.name, false}] || !w.seen[answer{c.name, true}] && !c.destroys {
+			t.Errorf("nobody was refused to %s, or nobody allowed", c.name)
+		}
 	}
 	w.deletes()
 }
@@ -122,7 +139,7 @@ func start(t *testing.T, version string) *world {
 		T: t, server: s, model: v1alpha1.PermissionModel(capabilities.PermissionModel), calls: callsOf(s.Airflow2()),
 		draw:    rand.New(rand.NewPCG(20261123, 4)), // the same sets in every run
 		replace: capabilities.RoleUpdate == airflow.RoleUpdateReplace,
-		held:    map[string][]access.Permission{}, byContent: map[string]string{}, files: map[string]string{},
+		held:    map[string][]access.Permission{}, byContent: map[string]string{}, files: map[string]string{}, seen: map[answer]bool{},
 	}
 	w.admin = w.login(s.AdminUsername, s.AdminPassword)
 	if w.person, err = s.CreateUser(t.Context(), server.User{Username: "evaluated"}); err != nil {
@@ -144,31 +161,19 @@ func (w *world) login(username, password string) string {
 	return token
 }
 
-// known are the levels that exist under the model.
-func (w *world) known() []v1alpha1.AccessLevel {
-	view := w.level(v1alpha1.AccessView, dagX)
-	return slices.DeleteFunc(slices.Clone(levels), func(level v1alpha1.AccessLevel) bool {
-		return level != v1alpha1.AccessView && slices.Equal(w.level(level, dagX), view)
-	})
-}
-
-var levels = []v1alpha1.AccessLevel{
-	v1alpha1.AccessView, v1alpha1.AccessViewLogs, v1alpha1.AccessViewCode, v1alpha1.AccessViewXComs, v1alpha1.AccessViewAssets,
-	v1alpha1.AccessViewAudit, v1alpha1.AccessPause, v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns, v1alpha1.AccessDeleteRuns,
-	v1alpha1.AccessEditTasks, v1alpha1.AccessEditXComs, v1alpha1.AccessRespondHITL, v1alpha1.AccessDeleteDag,
-}
-
-func (w *world) level(level v1alpha1.AccessLevel, dag string) []access.Permission {
-	return access.PermissionsFor(w.model, []v1alpha1.AccessLevel{level}, []string{dag}, nil)
-}
-
-// sets are every level by itself, mixtures of levels on two DAGs, levels beside what others gave, and what chance gives.
+// sets are every level by itself, whole and without one permission, everything, mixtures of levels on two DAGs, levels
+// beside what others gave, and what chance gives.
 func (w *world) sets() []set {
-	known := w.known()
+	known, globals := known(w.model), globalsOf(w.server.Airflow2())
 	var out []set
 	for _, level := range known {
 		out = append(out, set{name: string(level), roles: [][]access.Permission{w.level(level, dagX)}, full: true})
 	}
+	for _, part := range parts(w.model) {
+		own := part.told(w.calls)
+		out = append(out, set{name: part.String(), roles: [][]access.Permission{part.without}, own: own[:min(len(own), 4)]})
+	}
+	out = append(out, set{name: "everything on " + dagX, roles: w.everything(), full: true})
 	for i := range mixtures {
 		a := known[i%len(known)]
 		b := known[(i+1+i/len(known))%len(known)]
@@ -179,28 +184,49 @@ func (w *world) sets() []set {
 	for i := range joined {
 		level := known[i%len(known)]
 		out = append(out, set{
-			name: string(level) + " and a role of somebody else", roles: [][]access.Permission{w.level(level, dagX), w.pairs(1+w.draw.IntN(4), globals)},
+			name: string(level) + " and a role of somebody else", roles: [][]access.Permission{w.level(level, dagX), w.pairs(1+w.draw.IntN(5), globals)},
 		})
 	}
 	for i := range drawn {
 		all := slices.Concat(globals, []string{"DAG:" + dagX, "DAG:" + dagX, "DAG:" + dagX, "DAG:" + dagX, "DAG Run:" + dagX, "DAG Run:" + dagX, "DAG:" + dagY, "DAG Run:" + dagY})
-		out = append(out, set{name: fmt.Sprintf("drawn %d", i), roles: [][]access.Permission{w.pairs(4+w.draw.IntN(14), all)}})
+		out = append(out, set{name: fmt.Sprintf("drawn %d", i), roles: [][]access.Permission{w.pairs(4+w.draw.IntN(18), all)}})
 	}
 	return out
 }
 
-// globals are resources for all DAGs that every release has.
-var globals = []string{
-	"DAGs", "DAG Runs", "DAG Runs", "Task Instances", "Task Instances", "Task Logs", "XComs", "DAG Code", "DAG Warnings", "Audit Logs",
+// everything is all levels on one DAG, and all that no level gives but rights on all DAGs.
+func (w *world) everything() [][]access.Permission {
+	var others []access.Permission
+	for _, resource := range globalsOf(w.server.Airflow2()) {
+		for _, action := range []string{read, create, edit, remove} {
+			if resource != "DAGs" {
+				others = append(others, access.Permission{Action: action, Resource: resource})
+			}
+		}
+	}
+	slices.SortFunc(others, access.ComparePermissions)
+	return [][]access.Permission{access.PermissionsFor(w.model, known(w.model), []string{dagX}, nil), slices.Compact(others)}
+}
+
+// globalsOf are resources for all DAGs that a generation has.
+func globalsOf(airflow2 bool) []string {
+	both := []string{
+		"DAGs", "DAG Runs", "DAG Runs", "Task Instances", "Task Instances", "Task Logs", "XComs", "DAG Code", "DAG Warnings", "Audit Logs",
+		"DAG Dependencies",
+	}
+	if airflow2 {
+		return append(both, "Website", "Datasets")
+	}
+	return append(both, "HITL Detail", "DAG Versions", "Assets", "Asset Aliases")
 }
 
 func (w *world) pairs(count int, resources []string) []access.Permission {
-	actions := []string{"can_read", "can_read", "can_edit", "can_edit", "can_create", "can_delete"}
+	actions := []string{read, read, edit, edit, create, remove}
 	var out []access.Permission
 	for range count {
 		p := access.Permission{Action: actions[w.draw.IntN(len(actions))], Resource: resources[w.draw.IntN(len(resources))]}
 		// The right to delete all DAGs would leave none to compare.
-		if p != (access.Permission{Action: "can_delete", Resource: "DAGs"}) {
+		if p != (access.Permission{Action: remove, Resource: "DAGs"}) {
 			out = append(out, p)
 		}
 	}
@@ -213,8 +239,11 @@ func (w *world) some(s set) []call {
 	if s.full {
 		return w.calls
 	}
+	if len(s.own) > 0 {
+		return s.own
+	}
 	var out []call
-	for _, at := range w.draw.Perm(len(w.calls))[:5] {
+	for _, at := range w.draw.Perm(len(w.calls))[:callsOfASet] {
 		out = append(out, w.calls[at])
 	}
 	return out
@@ -222,36 +251,20 @@ func (w *world) some(s set) []call {
 
 // levelsAreEnough tries of every level what it is for, on its DAG and on another.
 func (w *world) levelsAreEnough() {
-	for _, level := range w.known() {
+	for _, level := range known(w.model) {
 		w.give(set{roles: [][]access.Permission{w.level(level, dagX)}})
-		for _, name := range purposes[level] {
-			at := slices.IndexFunc(w.calls, func(c call) bool { return c.name == name })
-			if at < 0 {
-				continue // what this release does not have
+		for _, c := range purposesOf(level, w.calls) {
+			if c.destroys {
+				continue // see deletes
 			}
-			if !w.try(w.calls[at], dagX) {
-				w.Errorf("%s is not enough to %s", level, name)
+			if !w.try(c, dagX) {
+				w.Errorf("%s is not enough to %s", level, c.name)
 			}
-			if !w.calls[at].all && w.try(w.calls[at], dagY) {
-				w.Errorf("%s on %s is enough to %s on %s", level, dagX, name, dagY)
+			if !c.all && w.try(c, dagY) {
+				w.Errorf("%s on %s is enough to %s on %s", level, dagX, c.name, dagY)
 			}
 		}
 	}
-}
-
-var purposes = map[v1alpha1.AccessLevel][]string{
-	v1alpha1.AccessView:        {"get DAG", "list DAGs", "list tasks", "list runs", "list task instances", "list versions", "see the list in the UI"},
-	v1alpha1.AccessViewLogs:    {"read log"},
-	v1alpha1.AccessViewCode:    {"read source"},
-	v1alpha1.AccessViewXComs:   {"list XComs"},
-	v1alpha1.AccessViewAudit:   {"read event log"},
-	v1alpha1.AccessPause:       {"pause"},
-	v1alpha1.AccessTrigger:     {"trigger", "pause"},
-	v1alpha1.AccessEditRuns:    {"clear run", "mark run", "pause"},
-	v1alpha1.AccessDeleteRuns:  {"delete run", "pause"},
-	v1alpha1.AccessEditTasks:   {"clear tasks", "mark task", "clear run", "pause"},
-	v1alpha1.AccessEditXComs:   {"create XCom", "pause"},
-	v1alpha1.AccessRespondHITL: {"respond", "pause"},
 }
 
 // deletes tries the one call that cannot be tried without its effect.
@@ -274,21 +287,18 @@ func (w *world) viewIsEnoughForThePages() {
 	view := w.level(v1alpha1.AccessView, dagX)
 	w.give(set{roles: [][]access.Permission{view}})
 	for _, page := range pages {
-		if code := w.page(page); code != 200 {
+		if code, _ := w.page(page); code != 200 {
 			w.Errorf("View is not enough for %s: %d", page, code)
 		}
 	}
 	for _, page := range pages[1:] {
-		if code := w.page(strings.ReplaceAll(page, dagX, dagY)); code == 200 {
+		if code, _ := w.page(strings.ReplaceAll(page, dagX, dagY)); code == 200 {
 			w.Errorf("View on %s shows %s", dagX, strings.ReplaceAll(page, dagX, dagY))
 		}
 	}
-	if code := w.page("/dag-dependencies"); code == 200 {
-		w.Error("View shows the dependencies of all DAGs")
-	}
-	website := access.Permission{Action: "can_read", Resource: "Website"}
-	w.give(set{roles: [][]access.Permission{slices.DeleteFunc(view, func(p access.Permission) bool { return p == website })}})
-	if code := w.page("/home"); code == 200 {
-		w.Error("the home page does not need Website")
+	for _, page := range []string{"/dagrun/list/", "/taskinstance/list/", "/dag-dependencies"} {
+		if code, _ := w.page(page); code == 200 {
+			w.Errorf("View shows %s, which is of all DAGs", page)
+		}
 	}
 }
