@@ -2,8 +2,8 @@ package operator_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -15,6 +15,7 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
 	"github.com/airflow-oam/airflow-oam/hack/stage"
 )
@@ -35,12 +36,23 @@ type generation struct {
 	everyParse bool
 	// adds: an update of a role takes nothing away.
 	adds bool
+	// can is what status.capabilities says.
+	can v1alpha1.Capabilities
 }
 
 var generations = []generation{
-	{version: "3.3.2", cacheTTL: 2 * time.Second, everyParse: true},
-	{version: "3.2.2", everyParse: true, adds: true},
-	{version: "2.11.2", adds: true},
+	{version: "3.3.2", cacheTTL: 2 * time.Second, everyParse: true, can: v1alpha1.Capabilities{
+		Authentication: "JWT", RoleUpdate: "Replace", RoleDelete: "Works",
+		PermissionList: "Pairs", PermissionModel: "Airflow3", PermissionCache: "PerWorker",
+	}},
+	{version: "3.2.2", everyParse: true, adds: true, can: v1alpha1.Capabilities{
+		Authentication: "JWT", RoleUpdate: "Add", RoleDelete: "Works",
+		PermissionList: "Pairs", PermissionModel: "Airflow3", PermissionCache: "PerWorker",
+	}},
+	{version: "2.11.2", adds: true, can: v1alpha1.Capabilities{
+		Authentication: "Session", RoleUpdate: "Add", RoleDelete: "Works",
+		PermissionList: "Actions", PermissionModel: "Airflow2", PermissionCache: "None",
+	}},
 }
 
 const instance = `
@@ -82,12 +94,15 @@ type world struct {
 	*stage.Stage
 	generation
 	tokens, passwords map[string]string // by the account's name
+	metrics           string            // the address of the operator's metrics
 }
 
 // put puts up a world of a generation; it is taken down at the end of the test.
 func put(t *testing.T, of generation, o stage.Options) *world {
 	t.Helper()
 	o.Home, o.Version, o.CacheTTL, o.NoScheduler, o.Progress = t.TempDir(), of.version, of.cacheTTL, true, os.Stderr
+	metrics := metricsAddress(t)
+	o.OperatorFlags = append(o.OperatorFlags, "--metrics-bind-address="+metrics)
 	s, err := stage.Start(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -97,16 +112,7 @@ func put(t *testing.T, of generation, o stage.Options) *world {
 			t.Error(err)
 		}
 	})
-	return &world{Stage: s, generation: of, tokens: map[string]string{}, passwords: map[string]string{}}
-}
-
-// neverRefused ends a watch.
-func neverRefused(t *testing.T, end func() (refused []string, answers int)) {
-	t.Helper()
-	refused, answers := end()
-	g := NewWithT(t)
-	g.Expect(refused).To(BeEmpty(), "what is kept is never refused")
-	g.Expect(answers).To(BeNumerically(">=", 8), "nobody asked meanwhile")
+	return &world{Stage: s, generation: of, tokens: map[string]string{}, passwords: map[string]string{}, metrics: metrics}
 }
 
 // declare creates the namespace, the Secret, the instance and the policy.
@@ -182,35 +188,6 @@ func (w *world) page(ctx context.Context, person string) int {
 	return status(w.Airflow.Call(ctx, w.tokens[person], http.MethodGet, path, nil, nil))
 }
 
-// watch asks ten times a second until it is ended, and then tells the answers that were not 200, and how many there were.
-func watch(ctx context.Context, asks map[string]func(context.Context) int) (end func() (refused []string, answers int)) {
-	ctx, cancel := context.WithCancel(ctx)
-	began, found, asked, done := time.Now(), []string{}, 0, make(chan struct{})
-	go func() {
-		defer close(done)
-		tick := time.NewTicker(100 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			for what, ask := range asks {
-				answer := ask(ctx)
-				if asked++; answer != http.StatusOK && ctx.Err() == nil {
-					found = append(found, fmt.Sprintf("%s: %d after %s", what, answer, time.Since(began)))
-				}
-			}
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	return func() ([]string, int) {
-		cancel()
-		<-done
-		return found, asked
-	}
-}
-
 // give applies a grant that ends after some time, and says when.
 func (w *world) give(t *testing.T, name string, length time.Duration, more string) time.Time {
 	t.Helper()
@@ -257,6 +234,33 @@ func (w *world) compare(t *testing.T) {
 func (w *world) drift(t *testing.T, cause string) {
 	t.Helper()
 	NewWithT(t).Eventually(w.field(t, "airflowinstance/prod", ".status.drift[*].cause"), patience).Should(ContainSubstring(cause))
+}
+
+// drifts are the changes by others that the instance tells, newest first.
+func (w *world) drifts(t *testing.T) []v1alpha1.Drift {
+	t.Helper()
+	var list []v1alpha1.Drift
+	w.decode(t, "airflowinstance/prod", ".status.drift", &list)
+	return list
+}
+
+// decode reads a part of an object.
+func (w *world) decode(t *testing.T, object, path string, into any) {
+	t.Helper()
+	text := w.field(t, object, path)()
+	if text != "" {
+		NewWithT(t).Expect(json.Unmarshal([]byte(text), into)).To(Succeed(), text)
+	}
+}
+
+// set changes the instance's spec, and waits until the operator has seen it.
+func (w *world) set(t *testing.T, spec string) {
+	t.Helper()
+	g := NewWithT(t)
+	_, err := w.Kubectl(t.Context(), nil, "patch", "airflowinstance/prod", "-n", namespace, "--type=merge", "-p", `{"spec":`+spec+`}`)
+	g.Expect(err).NotTo(HaveOccurred())
+	generation := w.field(t, "airflowinstance/prod", ".metadata.generation")()
+	g.Eventually(w.field(t, "airflowinstance/prod", ".status.observedGeneration"), patience).Should(Equal(generation))
 }
 
 // role is the policy's role of this moment.
@@ -318,6 +322,32 @@ func (w *world) edit(t *testing.T, role string, added pair) {
 type storedRole struct {
 	Name    string `json:"name"`
 	Actions []pair `json:"actions"`
+}
+
+// holds says whether a role holds a right on a DAG.
+func (w *world) holds(t *testing.T, role, dag string) bool {
+	t.Helper()
+	var stored storedRole
+	NewWithT(t).Expect(w.Airflow.AsAdmin(t.Context(), http.MethodGet, rolesAPI+"/"+url.PathEscape(role), nil, &stored)).To(Succeed())
+	return slices.ContainsFunc(stored.Actions, func(p pair) bool { return p.Resource["name"] == "DAG:"+dag })
+}
+
+// importErrors are the ends of the errors that Airflow shows for files of DAGs.
+func (w *world) importErrors(t *testing.T) string {
+	t.Helper()
+	var list struct {
+		Errors []struct {
+			Trace string `json:"stack_trace"`
+		} `json:"import_errors"`
+	}
+	path := strings.TrimSuffix(w.Airflow.DAGPath("x"), "/dags/x") + "/importErrors"
+	NewWithT(t).Expect(w.Airflow.AsAdmin(t.Context(), http.MethodGet, path, nil, &list)).To(Succeed())
+	var ends []string
+	for _, one := range list.Errors {
+		trace := strings.TrimSpace(one.Trace)
+		ends = append(ends, trace[strings.LastIndex(trace, "\n")+1:])
+	}
+	return strings.Join(ends, "; ")
 }
 
 // change edits a role by hand.
