@@ -130,6 +130,7 @@ func TestKustomizeAndChartInstallTheSame(t *testing.T) {
 	}
 	inChart, inKustomize := one.Containers[0], other.Containers[0]
 	for what, pair := range map[string][2]any{
+		"image":            {inChart.Image, inKustomize.Image},
 		"security context": {inChart.SecurityContext, inKustomize.SecurityContext},
 		"resources":        {inChart.Resources, inKustomize.Resources},
 		"ports":            {inChart.Ports, inKustomize.Ports},
@@ -159,6 +160,31 @@ func specs(all []*unstructured.Unstructured, kind string) map[string]any {
 }
 
 func TestPoliciesFollowTheNamespaceOfKustomize(t *testing.T) {
+	built := kustomizedWith(t, "operator/kustomization.yaml", "namespace: airflow-oam-system", "namespace: elsewhere")
+	text, err := yaml.Marshal(specs(built, "ValidatingAdmissionPolicy")["airflow-oam-operator-only"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "system:serviceaccount:elsewhere:airflow-oam"; !strings.Contains(string(text), want) {
+		t.Errorf("the policy does not name %s:\n%s", want, text)
+	}
+}
+
+func TestKustomizeTakesAnotherImage(t *testing.T) {
+	for _, test := range []struct{ before, after, want string }{
+		{"newName: ghcr.io/airflow-oam/airflow-oam", "newName: registry.example.com:5000/oam", "registry.example.com:5000/oam:0.1.0"},
+		{"newTag: 0.1.0", "newTag: v7", "ghcr.io/airflow-oam/airflow-oam:v7"},
+	} {
+		built := kustomizedWith(t, "manager/kustomization.yaml", test.before, test.after)
+		if got := pick[appsv1.Deployment](t, built, "Deployment")[0].Spec.Template.Spec.Containers[0].Image; got != test.want {
+			t.Errorf("%s: the image is %s, want %s", test.after, got, test.want)
+		}
+	}
+}
+
+// kustomizedWith builds config/default with one change of a file, as people make it.
+func kustomizedWith(t *testing.T, file, before, after string) []*unstructured.Unstructured {
+	t.Helper()
 	root, err := controlplane.Root()
 	if err != nil {
 		t.Fatal(err)
@@ -167,20 +193,16 @@ func TestPoliciesFollowTheNamespaceOfKustomize(t *testing.T) {
 	if err := os.CopyFS(copied, os.DirFS(filepath.Join(root, "config"))); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(copied, "operator", "kustomization.yaml")
-	content, err := os.ReadFile(file)
+	path := filepath.Join(copied, filepath.FromSlash(file))
+	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	moved := strings.Replace(string(content), "namespace: airflow-oam-system", "namespace: elsewhere", 1)
-	if err := os.WriteFile(file, []byte(moved), 0o600); err != nil {
+	if strings.Count(string(content), before) != 1 {
+		t.Fatalf("%s does not hold %q once", file, before)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(content), before, after, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text, err := yaml.Marshal(specs(build(t, filepath.Join(copied, "default")), "ValidatingAdmissionPolicy")["airflow-oam-operator-only"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "system:serviceaccount:elsewhere:airflow-oam"; !strings.Contains(string(text), want) {
-		t.Errorf("the policy does not name %s:\n%s", want, text)
-	}
+	return build(t, filepath.Join(copied, "default"))
 }
