@@ -1,8 +1,10 @@
 package chart
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/test/controlplane"
@@ -58,6 +61,46 @@ func TestChartIsAppliedToARealAPIServer(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+	t.Run("notes of the chart", func(t *testing.T) { notesWork(t, config, admin) })
+}
+
+// notesWork runs what the notes show as a person does who copies it into a shell. kubectl refuses fields that the kind
+// does not have.
+func notesWork(t *testing.T, config *rest.Config, admin client.Client) {
+	t.Helper()
+	files, err := rendered(t, "instanceNamespaces: [data-platform]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, script, found := strings.Cut(files["templates/NOTES.txt"], "in no argument:\n")
+	if !found {
+		t.Fatalf("no commands were found in the notes:\n%s", files["templates/NOTES.txt"])
+	}
+	assets, err := controlplane.Assets()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := controlplane.Kubeconfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	command.Dir, command.Stdin = t.TempDir(), strings.NewReader("pass word\n")
+	command.Env = append(os.Environ(), "KUBECONFIG="+written(t, "kubeconfig", string(content)), "PATH="+assets+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if output, err := command.CombinedOutput(); err != nil || !strings.Contains(string(output), "airflowinstance.access.airflow-oam.dev/prod") {
+		t.Fatalf("the commands of the notes: %v\n%s\n%s", err, script, output)
+	}
+	if left, err := os.ReadDir(command.Dir); err != nil || len(left) > 0 {
+		t.Errorf("the commands leave %v behind (%v)", left, err)
+	}
+	secret := &corev1.Secret{}
+	if err := admin.Get(t.Context(), client.ObjectKey{Namespace: "data-platform", Name: "airflow-oam"}, secret); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]byte{"username": []byte("airflow-oam"), "password": []byte("pass word"), "url": []byte("https://airflow.example.com")}
+	if diff := cmp.Diff(want, secret.Data); diff != "" {
+		t.Errorf("the Secret (-want +got):\n%s", diff)
 	}
 }
 

@@ -251,7 +251,7 @@ func TestNotesSayWhatComesNext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"kubectl -n data-platform create secret", "crds.keep is false", "admission.enabled is false"} {
+	for _, want := range []string{"kubectl create secret generic airflow-oam -n data-platform", "crds.keep is false", "admission.enabled is false"} {
 		if !strings.Contains(files["templates/NOTES.txt"], want) {
 			t.Errorf("the notes do not say %q:\n%s", want, files["templates/NOTES.txt"])
 		}
