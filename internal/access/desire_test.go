@@ -348,6 +348,54 @@ func TestMassRevocation(t *testing.T) {
 			t.Errorf("%d DAGs", heldDags(w))
 		}
 	})
+	t.Run("an edited policy is meant, also when its status says already that it was read", func(t *testing.T) {
+		w := manyDags(t, 40)
+		for i := range 20 {
+			w.Observed.Dags[i].Tags = []string{"x", "y"}
+		}
+		w.Policies[0].Generation++
+		w.Policies[0].Status.ObservedGeneration = w.Policies[0].Generation
+		w.Policies[0].Spec.Dags = []v1alpha1.DagSelector{{Tags: []string{"y"}}}
+		if d, _ := w.pass(t); heldDags(w) != 20 || len(d.Held) != 0 {
+			t.Errorf("%d DAGs, held %v", heldDags(w), d.Held)
+		}
+	})
+	t.Run("an edit of something else does not let go what is held", func(t *testing.T) {
+		w := manyDags(t, 40)
+		w.Observed.Dags = slices.Clone(w.Observed.Dags)
+		for i := range 20 {
+			w.Observed.Dags[i].Tags = nil
+		}
+		w.pass(t)
+		w.Policies[0].Generation++
+		w.Policies[0].Spec.Members = nil
+		if d, _ := w.pass(t); heldDags(w) != 40 || len(d.Held) != 1 {
+			t.Errorf("%d DAGs, held %v", heldDags(w), d.Held)
+		}
+	})
+	t.Run("a role that was taken over is guarded once it was in sync, whatever its conditions say", func(t *testing.T) {
+		w := newWorld()
+		w.user("alice")
+		role := []Permission{{canRead, "DAG:theirs"}}
+		for i := range 40 {
+			w.dag(fmt.Sprintf("d%03d", i), "x")
+		}
+		w.setRole("handmade", role)
+		p := w.policy("p", levels("View"), []string{"d*"}, "alice")
+		p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
+		w.Instance.Spec.AdoptableRoles = []string{"handmade"}
+		w.pass(t)
+		w.pass(t)
+		have := func() int { return len(dagsIn(w.Observed.Roles["handmade"])) }
+		if have() != 40 {
+			t.Fatalf("%d DAGs after the take-over", have())
+		}
+		p.Status.Conditions = nil
+		lose(w, 0, 30)
+		if d, _ := w.pass(t); have() != 40 || len(d.Held) != 1 {
+			t.Errorf("%d DAGs, held %v", have(), d.Held)
+		}
+	})
 	t.Run("an edited policy does not hide a broken list", func(t *testing.T) {
 		w := manyDags(t, 40)
 		w.Policies[0].Generation++

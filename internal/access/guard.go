@@ -1,6 +1,7 @@
 package access
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -9,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -44,11 +44,12 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 // and those that the list has lost. What an edit, somebody else or an adoption left there is neither.
 func (w *work) missing(c *policyCase, selection selection, held map[string]bool) (kept, lost []string) {
 	adopted := func(role string) bool { return w.stored[role].Adopted }
-	if slices.ContainsFunc(c.stored, adopted) && adoptionUnfinished(c.policy) {
-		return nil, nil
+	synced := w.syncedDags(c.policy)
+	if synced == "" && slices.ContainsFunc(c.stored, adopted) {
+		return nil, nil // what was in the role before it was taken over is not ours to guard
 	}
 	desired, before := setOf(c.desire.Dags), w.dagsBefore(c.stored)
-	accepted := c.policy.Status.ObservedGeneration == c.policy.Generation
+	accepted := synced == SelectorDigest(c.policy.Spec.Dags)
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		_, listed := w.dags.byID[id]
 		byOthers := before != nil && !before[id]
@@ -130,9 +131,26 @@ func (w *work) dagsBefore(roles []string) map[string]bool {
 	return dags
 }
 
-// adoptionUnfinished says whether a role that was taken over still holds what was there before: that is not ours to
-// guard.
-func adoptionUnfinished(p *v1alpha1.DagAccessPolicy) bool {
-	inSync := meta.FindStatusCondition(p.Status.Conditions, "InSync")
-	return inSync == nil || inSync.Reason == ReasonAdoptionReported
+// syncedDags identifies the selectors with which Airflow was last in sync; empty before the first time.
+func (w *work) syncedDags(p *v1alpha1.DagAccessPolicy) string {
+	for _, in := range p.Status.Instances {
+		if in.Name == w.in.Instance.Name {
+			return in.SyncedDags
+		}
+	}
+	return ""
+}
+
+// SelectorDigest identifies the selectors of a policy, in any order: 16 hexadecimal digits.
+func SelectorDigest(dags []v1alpha1.DagSelector) string {
+	texts := make([]string, 0, len(dags))
+	for _, selector := range dags {
+		text, err := json.Marshal(selector)
+		if err != nil {
+			return "" // of lists of texts: cannot be
+		}
+		texts = append(texts, string(text))
+	}
+	slices.Sort(texts)
+	return digest(texts...)
 }

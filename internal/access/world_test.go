@@ -71,7 +71,6 @@ func (w *world) policy(name string, access []v1alpha1.AccessLevel, ids []string,
 			InstanceRef: v1alpha1.InstanceReference{Name: "prod"}, Dags: []v1alpha1.DagSelector{{IDs: ids}}, Access: access,
 			Grants: &v1alpha1.GrantTerms{MaxDuration: metav1.Duration{Duration: 8 * time.Hour}},
 		},
-		Status: v1alpha1.DagAccessPolicyStatus{ObservedGeneration: 1},
 	}
 	for _, member := range members {
 		p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: member})
@@ -117,7 +116,12 @@ func (w *world) pass(tb testing.TB) (Desired, Plan) {
 func (w *world) finish(tb testing.TB, d Desired, plan Plan) {
 	tb.Helper()
 	w.Observed = applied(tb, w.Capabilities, w.Observed, plan)
-	_, _, gone := Assess(w.Input, d)
+	_, proofs, gone := Assess(w.Input, d)
+	for _, p := range w.Policies {
+		if proofs[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}].InSync {
+			p.Status.Instances = []v1alpha1.PolicyInstance{{Name: "prod", Namespace: "data", SyncedDags: SelectorDigest(p.Spec.Dags)}}
+		}
+	}
 	instance := w.Instance.DeepCopy()
 	instance.Status.ManagedRoles = slices.DeleteFunc(slices.Clone(d.Inventory), func(e v1alpha1.ManagedRole) bool {
 		return slices.Contains(gone, e.Name)

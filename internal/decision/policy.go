@@ -350,14 +350,19 @@ func (d *policyDraft) count() {
 		Dags: number(len(desire.Dags)), PendingDags: number(len(desire.Pending)), Permissions: number(desire.Permissions),
 		Members: number(len(desire.Members)), ActiveGrants: number(d.Active),
 	}
+	synced := ""
 	if len(d.Policy.Status.Instances) == 1 {
 		last := d.Policy.Status.Instances[0]
+		synced = last.SyncedDags
 		same := last
-		same.ObservedAt = nil
+		same.ObservedAt, same.SyncedDags = nil, ""
 		if same == entry && last.ObservedAt != nil {
 			observedAt = *last.ObservedAt
 		}
 	}
-	entry.ObservedAt = &observedAt
+	if d.View.Proof.InSync {
+		synced = access.SelectorDigest(d.Policy.Spec.Dags)
+	}
+	entry.ObservedAt, entry.SyncedDags = &observedAt, synced
 	d.Instances = []v1alpha1.PolicyInstance{entry}
 }

@@ -166,6 +166,7 @@ func TestThePolicysNumbersKeepTheTimeOfTheirLastChange(t *testing.T) {
 	settlePolicy(t, f)
 	want := v1alpha1.PolicyInstance{
 		Name: "prod", Namespace: "finance", Role: "oam.finance.operators", Dags: 2, Permissions: 9, Members: 1, ActiveGrants: 2, ObservedAt: new(at(-time.Second)),
+		SyncedDags: access.SelectorDigest(f.Policy.Spec.Dags),
 	}
 	if diff := cmp.Diff([]v1alpha1.PolicyInstance{want}, f.Policy.Status.Instances); diff != "" {
 		t.Errorf("instances: %s", diff)
@@ -179,6 +180,25 @@ func TestThePolicysNumbersKeepTheTimeOfTheirLastChange(t *testing.T) {
 	settlePolicy(t, f)
 	if diff := cmp.Diff([]v1alpha1.PolicyInstance{want}, f.Policy.Status.Instances); diff != "" {
 		t.Errorf("instances: %s", diff)
+	}
+}
+
+func TestAPolicyRemembersTheSelectorsThatWereInSync(t *testing.T) {
+	f := policyWorld()
+	settlePolicy(t, f)
+	before := f.Policy.Status.Instances[0].SyncedDags
+	f.Policy.Generation++
+	f.View.Generation = f.Policy.Generation
+	f.Policy.Spec.Dags = []v1alpha1.DagSelector{{IDs: []string{"another"}}}
+	f.View.Proof = access.PolicyProof{Differences: []string{"role x has 2 permissions too many"}}
+	settlePolicy(t, f)
+	if got := f.Policy.Status.Instances[0].SyncedDags; got != before {
+		t.Errorf("%q before Airflow had it", got)
+	}
+	f.View.Proof = access.PolicyProof{InSync: true}
+	settlePolicy(t, f)
+	if got := f.Policy.Status.Instances[0].SyncedDags; got == before || got != access.SelectorDigest(f.Policy.Spec.Dags) {
+		t.Errorf("%q when Airflow had it, %q before", got, before)
 	}
 }
 
