@@ -20,6 +20,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers"
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
+	"github.com/airflow-oam/airflow-oam/hack/stage"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -93,7 +94,11 @@ func convergeOn(ctx context.Context, version string, roles, people int) (err err
 }
 
 func newCrowd(ctx context.Context, s *server.Server, roles, people int) (*crowd, error) {
-	c := &crowd{account: s.AdminUsername}
+	account, err := stage.CreateAccount(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	c := &crowd{account: account.Username}
 	address, err := url.Parse(s.URL)
 	if err != nil {
 		return nil, err
@@ -101,7 +106,7 @@ func newCrowd(ctx context.Context, s *server.Server, roles, people int) (*crowd,
 	c.client, err = airflow.New(airflow.Config{
 		URL: s.URL, Clock: clock.RealClock{}, AllowHTTPHosts: []string{address.Host},
 		AllowedAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		Credentials:      airflow.Credentials{Username: s.AdminUsername, Password: s.AdminPassword},
+		Credentials:      airflow.Credentials{Username: account.Username, Password: account.Password},
 		Observer:         func(airflow.Exchange) { c.requests.Add(1) },
 	})
 	if err != nil {

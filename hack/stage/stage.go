@@ -59,6 +59,9 @@ type Stage struct {
 	Kubeconfig string
 	// Airflow is the server.
 	Airflow *server.Server
+	// Account is the operator's in Airflow; nobody else uses it. It is the administrator's where the auth manager has no
+	// roles.
+	Account server.User
 	// OperatorLog is the file that the operator writes its log to.
 	OperatorLog string
 
@@ -91,14 +94,7 @@ func Start(ctx context.Context, o Options) (s *Stage, err error) {
 	}
 	// Airflow takes longest, and does not need the others.
 	airflow := make(chan error, 1)
-	go func() {
-		var err error
-		s.Airflow, err = server.Start(ctx, server.Options{
-			Home: filepath.Join(o.Home, "airflow"), Version: o.Version, AuthManager: o.AuthManager,
-			CacheTTL: o.CacheTTL, NoScheduler: o.NoScheduler, Log: o.Progress,
-		})
-		airflow <- err
-	}()
+	go func() { airflow <- s.startAirflow(ctx) }()
 	planeErr := s.startPlane(ctx)
 	if err := errors.Join(<-airflow, planeErr); err != nil {
 		return s, err
@@ -110,6 +106,24 @@ func (s *Stage) say(format string, arguments ...any) {
 	if s.options.Progress != nil {
 		fmt.Fprintf(s.options.Progress, format+"\n", arguments...)
 	}
+}
+
+func (s *Stage) startAirflow(ctx context.Context) error {
+	o := s.options
+	var err error
+	s.Airflow, err = server.Start(ctx, server.Options{
+		Home: filepath.Join(o.Home, "airflow"), Version: o.Version, AuthManager: o.AuthManager,
+		CacheTTL: o.CacheTTL, NoScheduler: o.NoScheduler, Log: o.Progress,
+	})
+	if err != nil {
+		return err
+	}
+	if o.AuthManager == server.Simple {
+		s.Account = server.User{Username: s.Airflow.AdminUsername, Password: s.Airflow.AdminPassword}
+		return nil
+	}
+	s.Account, err = CreateAccount(ctx, s.Airflow)
+	return err
 }
 
 func (s *Stage) startPlane(ctx context.Context) error {
@@ -156,7 +170,7 @@ func (s *Stage) CreateSecret(ctx context.Context, namespace, name string) error 
 		return err
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	for key, value := range map[string]string{"username": s.Airflow.AdminUsername, "password": s.Airflow.AdminPassword, "url": s.Airflow.URL} {
+	for key, value := range map[string]string{"username": s.Account.Username, "password": s.Account.Password, "url": s.Airflow.URL} {
 		if err := os.WriteFile(filepath.Join(folder, key), []byte(value), 0o600); err != nil {
 			return err
 		}

@@ -24,7 +24,7 @@ const (
 	Simple AuthManager = "simple"
 )
 
-// adminUsername is the operator's account.
+// adminUsername is the administrator's account.
 const adminUsername = "operator"
 
 const (

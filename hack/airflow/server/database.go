@@ -32,7 +32,7 @@ db.execute("pragma journal_mode = wal")
 db.execute("pragma wal_checkpoint(truncate)")
 `
 
-// prepareDatabase puts a migrated database with the operator's account, of the
+// prepareDatabase puts a migrated database with the administrator's account, of the
 // given password, into the home folder. A database that is there is kept, only
 // the password is set.
 func (in *Installation) prepareDatabase(ctx context.Context, o Options, password string, p progress) error {

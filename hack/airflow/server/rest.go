@@ -145,7 +145,7 @@ func (s *Server) session(ctx context.Context, username, password string) (string
 	return "", &StatusError{Method: http.MethodGet, Path: path, Code: response.StatusCode, Body: "no session"}
 }
 
-// AsAdmin makes a call as the operator's account, with a new token; see Call.
+// AsAdmin makes a call as the administrator, with a new token; see Call.
 func (s *Server) AsAdmin(ctx context.Context, method, path string, body, answer any) error {
 	token, err := s.Token(ctx, s.AdminUsername, s.AdminPassword)
 	if err != nil {

@@ -83,7 +83,7 @@ var ErrRunning = errors.New("a server of this home is already running")
 var ErrNoServer = errors.New("no server was started in this home")
 
 // Start installs what is missing, starts a server and waits until it answers
-// and accepts the operator's account. A server that does not become healthy is
+// and accepts the administrator. A server that does not become healthy is
 // stopped again, and the error ends with the last lines of its log. The context
 // ends the waiting, not the server.
 func Start(ctx context.Context, o Options) (*Server, error) {
@@ -214,7 +214,7 @@ func (s *Server) launch(ctx context.Context, in *Installation, o Options, p prog
 }
 
 // waitHealthy waits until the server answers, its parts are healthy, and the
-// operator's account gets in.
+// administrator gets in.
 func (s *Server) waitHealthy(ctx context.Context, o Options) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()

@@ -41,6 +41,7 @@ func testGeneration(t *testing.T, of generation) {
 		name string
 		run  func(*world, *testing.T)
 	}{
+		{"the operator's account holds what is documented and no more", (*world).least},
 		{"what the server can do is told", (*world).recognised},
 		{"a policy gives its members what it says and nobody else", (*world).standing},
 		{"a grant works until its end and not a call longer", (*world).life},

@@ -33,7 +33,9 @@ func (w *world) silent(t *testing.T) {
 	if w.Airflow.Airflow2() {
 		shape = "a session"
 	}
-	g.Expect(shapes[shape].MatchString(w.tokens["alice"])).To(BeTrue(), "the pattern knows a real one")
+	token, err := w.Airflow.Token(t.Context(), w.Account.Username, w.Account.Password)
+	g.Expect(err).NotTo(HaveOccurred())
+	g.Expect(shapes[shape].MatchString(token)).To(BeTrue(), "the pattern knows the operator's own kind")
 
 	secrets := w.secrets(t)
 	for where, text := range map[string]string{"the log": string(log), "objects and events": objects, "metrics": w.exposed(t)} {
@@ -55,7 +57,7 @@ func (w *world) secrets(t *testing.T) map[string][]string {
 	encoded := func(text string) []string {
 		return []string{base64.RawStdEncoding.EncodeToString([]byte(text)), base64.RawURLEncoding.EncodeToString([]byte(text))}
 	}
-	user, password := w.Airflow.AdminUsername, w.Airflow.AdminPassword
+	user, password := w.Account.Username, w.Account.Password
 	return map[string][]string{
 		"the password":                    {password},
 		"base64 of user and password":     encoded(user + ":" + password),
