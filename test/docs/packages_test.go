@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -108,4 +110,41 @@ func diagram(t *testing.T) map[string][]string {
 		slices.Sort(drawn[labels[from]])
 	}
 	return drawn
+}
+
+// TestDiagramOfAPassHasTheStepsOfTheList compares the second flowchart with the numbered list below it: the same steps
+// in the same order, and every arrow between nodes that are there.
+func TestDiagramOfAPassHasTheStepsOfTheList(t *testing.T) {
+	p := read(t, "docs/architecture.md")
+	charts := slices.DeleteFunc(p.blocks, func(b block) bool { return !strings.HasPrefix(b.text, "flowchart") })
+	if len(charts) != 2 {
+		t.Fatalf("docs/architecture.md has %d flowcharts, want one of the packages and one of a pass", len(charts))
+	}
+	var listed []string
+	for _, line := range p.prose {
+		if match := regexp.MustCompile(`^(\d+)\. \*{0,2}([A-Z]\w+)`).FindStringSubmatch(line); match != nil {
+			listed = append(listed, match[1]+" "+match[2])
+		}
+	}
+	var drawn []string
+	nodes, used := map[string]bool{}, map[string]bool{}
+	for line := range strings.Lines(charts[1].text) {
+		if match := regexp.MustCompile(`"(\d+ [A-Z]\w+)`).FindStringSubmatch(line); match != nil {
+			drawn = append(drawn, match[1])
+		}
+		if node := regexp.MustCompile(`^ *(\w+)\["`).FindStringSubmatch(line); node != nil {
+			nodes[node[1]] = true
+		}
+		if arrow := regexp.MustCompile(`^ *(\w+) -->(?:\|"[^"]+"\|)? (\w+)$`).FindStringSubmatch(strings.TrimRight(line, "\n")); arrow != nil {
+			used[arrow[1]], used[arrow[2]] = true, true
+		}
+	}
+	number := func(step string) int { n, _ := strconv.Atoi(strings.Fields(step)[0]); return n }
+	slices.SortFunc(drawn, func(a, b string) int { return number(a) - number(b) }) // the arrow back stands below the nodes
+	if difference := cmp.Diff(listed, drawn); difference != "" {
+		t.Errorf("the steps differ (- list, + diagram):\n%s", difference)
+	}
+	if difference := cmp.Diff(nodes, used); difference != "" || len(nodes) == 0 {
+		t.Errorf("the ends of arrows differ from the nodes (- nodes, + arrows):\n%s", difference)
+	}
 }
