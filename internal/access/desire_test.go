@@ -308,10 +308,27 @@ func TestMassRevocation(t *testing.T) {
 		w := manyDags(t, 40)
 		lose(w, 0, 11)
 		w.pass(t)
-		lose(w, 0, 12)
+		lose(w, 0, 17)
 		w.Now = w.Now.Add(24 * time.Hour)
 		if d, _ := w.pass(t); heldDags(w) != 40 || !d.Held[0].Since.Time.Equal(w.Now) {
 			t.Errorf("%d DAGs, held %v", heldDags(w), d.Held)
+		}
+	})
+	t.Run("a few DAGs more or less a day do not begin the wait again", func(t *testing.T) {
+		for lost, all := range map[int]int{11: 40, 36: 60} { // all of their names are stored, and not all
+			w := manyDags(t, all)
+			lose(w, 0, lost)
+			w.pass(t)
+			lose(w, 0, lost+3)
+			w.dag("d000", "x")
+			w.Now = w.Now.Add(12 * time.Hour)
+			if d, _ := w.pass(t); heldDags(w) != all || !d.Held[0].Since.Time.Equal(testNow) {
+				t.Fatalf("%d DAGs, held %v", heldDags(w), d.Held)
+			}
+			w.Now = w.Now.Add(12 * time.Hour)
+			if w.pass(t); heldDags(w) != all-lost-2 {
+				t.Errorf("%d DAGs after a day", heldDags(w))
+			}
 		}
 	})
 	t.Run("a quarter is not above the limit", func(t *testing.T) {

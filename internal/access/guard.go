@@ -83,7 +83,7 @@ func (w *work) hold(c *policyCase, lost []string) bool {
 		Dags: slices.Clone(shown), Total: int32(min(len(lost), math.MaxInt32)),
 	}
 	for _, before := range w.in.Instance.Status.Held {
-		if before.Policy == policy && before.Hash == held.Hash {
+		if before.Policy == policy && sameLoss(before, lost) {
 			held.Since = before.Since
 		}
 	}
@@ -100,6 +100,15 @@ func (w *work) hold(c *policyCase, lost []string) bool {
 		"%d DAGs are no longer selected, more than %d%% of the policy: %s. Access to them is kept. To let it go, set the instance's release to %s",
 		len(lost), w.limit(), list(lost, 8), held.Hash)})
 	return true
+}
+
+// sameLoss says whether a loss is one that waits already, give or take as many DAGs as are never held: a list in which
+// something changes every day must not keep access for ever.
+func sameLoss(before v1alpha1.HeldRevocation, lost []string) bool {
+	if int(before.Total) > len(before.Dags) { // not all names are known
+		return len(lost)-int(before.Total) <= alwaysAllowed
+	}
+	return len(without(lost, before.Dags)) <= alwaysAllowed
 }
 
 // limit is the instance's percentage.
