@@ -92,6 +92,7 @@ type policyCase struct {
 	moves  bool     // and whoever keeps less may be moved for it to a role that is made to hold no more
 	// covered are the DAGs whose pairs the role should have, with those that are kept; extra pairs go along.
 	covered     []string
+	pairs       []v1alpha1.AirflowPermission // those of its airflowPermissions that are allowed
 	permissions []Permission
 	desire      PolicyDesire
 }

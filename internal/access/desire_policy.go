@@ -28,7 +28,7 @@ func (w *work) decidePolicy(c *policyCase) {
 		defer w.reportAdoption(c)
 	}
 	c.stored = w.storedFor(c)
-	c.desire.Refused = w.checkSpec(c.policy)
+	c.pairs, c.desire.Refused = w.checkSpec(c.policy)
 	c.frozen = w.freeze(c)
 	if c.desire.Refused == nil || c.desire.Refused.Reason != ReasonInvalidSelector {
 		w.decideContent(c)
@@ -118,6 +118,9 @@ func (w *work) reportAdoption(c *policyCase) {
 func (w *work) freeze(c *policyCase) *Problem {
 	switch {
 	case c.desire.Refused != nil:
+		// Who gives nothing new may still have to let go of what was allowed before.
+		c.taking = c.desire.Refused.Reason == ReasonPermissionNotAllowed && w.enforces(c)
+		c.moves = c.taking && !w.in.NoNewRoles
 		return &Problem{ReasonPolicyRefused, "the policy gives nothing: " + c.desire.Refused.Message}
 	case w.in.Instance.Spec.Mode == v1alpha1.ModeObserve:
 		return &Problem{ReasonInstanceObserving, "the instance only observes and gives nothing new"}
@@ -132,10 +135,16 @@ func (w *work) freeze(c *policyCase) *Problem {
 	return nil
 }
 
-// checkSpec refuses what a policy may not say.
-func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) *Problem {
+// enforces says whether neither the instance nor the policy is told to leave things as they are.
+func (w *work) enforces(c *policyCase) bool {
+	mode := w.in.Instance.Spec.Mode
+	return mode != v1alpha1.ModeObserve && mode != v1alpha1.ModeSuspended && c.policy.Spec.State != v1alpha1.PolicySuspended
+}
+
+// checkSpec refuses what a policy may not say. Of its airflowPermissions it gives those that are allowed.
+func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.AirflowPermission, refused *Problem) {
 	if problem := ValidateSelectors(p.Spec.Dags); problem != nil {
-		return problem
+		return nil, problem
 	}
 	var banned, unlisted, writes []string
 	for _, pair := range p.Spec.AirflowPermissions {
@@ -147,11 +156,13 @@ func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) *Problem {
 			unlisted = append(unlisted, ps.String())
 		case privileged(ps) && !w.in.AllowPrivileged:
 			writes = append(writes, ps.String())
+		default:
+			allowed = append(allowed, pair)
 		}
 	}
-	refuse := func(pairs []string, why string) *Problem {
+	refuse := func(pairs []string, why string) ([]v1alpha1.AirflowPermission, *Problem) {
 		slices.Sort(pairs)
-		return &Problem{ReasonPermissionNotAllowed, "airflowPermissions " + why + ": " + list(pairs, 8)}
+		return allowed, &Problem{ReasonPermissionNotAllowed, "airflowPermissions " + why + ": " + list(pairs, 8)}
 	}
 	switch {
 	case banned != nil:
@@ -161,7 +172,7 @@ func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) *Problem {
 	case writes != nil:
 		return refuse(writes, "holds write actions, which need the operator's flag --allow-privileged-permissions")
 	}
-	return nil
+	return allowed, nil
 }
 
 // decideContent decides the DAGs and permissions of the policy's role.
@@ -182,7 +193,7 @@ func (w *work) decideContent(c *policyCase) {
 	if _, note := w.supported(c.policy.Spec.Access, c.covered); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)
 	}
-	c.permissions = w.permissions(c.policy.Spec.Access, c.covered, c.policy.Spec.AirflowPermissions)
+	c.permissions = w.permissions(c.policy.Spec.Access, c.covered, c.pairs)
 	if len(kept) > 0 {
 		c.permissions = w.onlyObserved(c.permissions, c.stored, kept)
 	}

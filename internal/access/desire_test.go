@@ -462,6 +462,49 @@ func TestMassRevocation(t *testing.T) {
 	})
 }
 
+func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T) {
+	for _, update := range []v1alpha1.RoleUpdate{v1alpha1.RoleUpdateReplace, v1alpha1.RoleUpdateAdd} {
+		w := newWorld()
+		w.Capabilities.RoleUpdate = update
+		w.dags("a", "b")
+		w.user("alice")
+		w.user("bob")
+		w.user("carol")
+		w.Instance.Spec.AllowedPermissions = somePairs[:1]
+		p := w.policy("p", levels("View", "Trigger"), []string{"*"}, "alice")
+		p.Spec.AirflowPermissions = somePairs[:1]
+		g := w.grant("g", p, "bob")
+		w.pass(t)
+		pair, trigger := Permission{somePairs[0].Action, somePairs[0].Resource}, Permission{canCreate, "DAG Run:a"}
+		holds := func(user string, p Permission) bool {
+			return slices.ContainsFunc(w.rolesOf(user), func(role string) bool { return slices.Contains(w.Observed.Roles[role], p) })
+		}
+		if !holds("alice", pair) || !holds("bob", pair) {
+			t.Fatal("the pair was never given")
+		}
+		w.Instance.Spec.AllowedPermissions = nil
+		p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "carol"})
+		if d, _ := w.pass(t); refusedReason(d, "p") != ReasonPermissionNotAllowed || d.Grants[g.UID].Problem != nil {
+			t.Fatalf("%s: refused %q, grant %v", update, refusedReason(d, "p"), d.Grants[g.UID].Problem)
+		}
+		for _, who := range []string{"alice", "bob"} {
+			if holds(who, pair) || !holds(who, trigger) {
+				t.Errorf("%s: %s has %v", update, who, w.rolesOf(who))
+			}
+		}
+		if len(w.rolesOf("carol")) != 0 {
+			t.Errorf("%s: carol was given %v", update, w.rolesOf("carol"))
+		}
+		p.Spec.Access = levels("View")
+		if w.pass(t); holds("alice", trigger) || !holds("alice", Permission{canRead, "DAG:a"}) {
+			t.Errorf("%s: a refused policy does not become narrower: alice has %v", update, w.rolesOf("alice"))
+		}
+		if d, plan := w.pass(t); len(plan.Phases) != 0 {
+			t.Errorf("%s: it does not come to rest: %v %v", update, Render(plan), d.Roles)
+		}
+	}
+}
+
 func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	w := newWorld()
 	w.dags("a", "b")
