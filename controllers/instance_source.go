@@ -95,14 +95,15 @@ func policyKeyOf(grant *v1alpha1.AccessGrant) types.NamespacedName {
 	return types.NamespacedName{Namespace: namespace, Name: grant.Spec.PolicyRef.Name}
 }
 
-// activatedIn says whether a grant was given in an instance, and is not yet proved gone from it.
+// activatedIn says whether a grant was given in an instance, and is not yet proved gone from it. What was given in an
+// earlier one of the same name is not this one's to prove.
 func activatedIn(grant *v1alpha1.AccessGrant, afi *v1alpha1.AirflowInstance) bool {
 	activation := grant.Status.Activation
 	if activation == nil || grant.Status.RemovedAt != nil {
 		return false
 	}
 	for _, in := range activation.Instances {
-		if in.Name == afi.Name && in.Namespace == afi.Namespace {
+		if in.Name == afi.Name && in.Namespace == afi.Namespace && in.UID == string(afi.UID) {
 			return true
 		}
 	}

@@ -32,6 +32,8 @@ type world struct {
 	client   client.WithWatch
 	r        *InstanceReconciler
 	recorder *events.FakeRecorder
+	// prod is the instance as it was made.
+	prod *v1alpha1.AirflowInstance
 	// onStatus is asked before each write of a status.
 	onStatus func() error
 }
@@ -55,6 +57,7 @@ func newWorld(t *testing.T) *world {
 		Mode: v1alpha1.ModeEnforce, Drift: v1alpha1.DriftRepair, Deletion: v1alpha1.InstanceDeletionRevoke,
 		PermissionCacheTTL: &metav1.Duration{}, Interval: metav1.Duration{Duration: 10 * time.Minute}, DagInterval: metav1.Duration{Duration: time.Minute},
 	}}
+	w.prod = instance.DeepCopy()
 	secret := &corev1.Secret{ObjectMeta: w.meta("airflow"), Data: map[string][]byte{
 		"username": []byte(airflowtest.AdminUsername), "password": []byte(airflowtest.AdminPassword), "url": []byte(w.sim.URL),
 	}}
