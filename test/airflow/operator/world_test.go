@@ -230,10 +230,14 @@ func (w *world) compare(t *testing.T) {
 	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 }
 
-// drift expects that the instance tells a change by others with this cause.
-func (w *world) drift(t *testing.T, cause string) {
+// drift expects that the instance tells a change by others with this cause that it did not tell before, and that it was
+// undone; before is what drifts gave.
+func (w *world) drift(t *testing.T, before []v1alpha1.Drift, cause string) {
 	t.Helper()
-	NewWithT(t).Eventually(w.field(t, "airflowinstance/prod", ".status.drift[*].cause"), patience).Should(ContainSubstring(cause))
+	repaired := cause != "UserDeleted" // there is nothing to undo
+	NewWithT(t).Eventually(func() []v1alpha1.Drift {
+		return slices.DeleteFunc(w.drifts(t), func(d v1alpha1.Drift) bool { return slices.Contains(before, d) })
+	}, patience).Should(ContainElement(And(HaveField("Cause", cause), HaveField("Repaired", repaired))), "what was told before does not count")
 }
 
 // drifts are the changes by others that the instance tells, newest first.

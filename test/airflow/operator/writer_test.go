@@ -15,16 +15,16 @@ import (
 )
 
 func (w *world) repair(t *testing.T) {
-	g, ctx := NewWithT(t), t.Context()
+	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
 	g.Expect(w.Airflow.AsAdmin(ctx, http.MethodDelete, rolesAPI+"/"+url.PathEscape(w.role(t)), nil, nil)).To(Succeed())
 	g.Eventually(func() int { return w.read(ctx, "alice", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusForbidden))
 	w.compare(t)
 	g.Eventually(func() int { return w.read(ctx, "alice", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusOK))
-	w.drift(t, "RoleDeleted")
+	w.drift(t, before, "RoleDeleted")
 }
 
 func (w *world) edited(t *testing.T) {
-	g, ctx := NewWithT(t), t.Context()
+	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
 	kept := watch(ctx, map[string]func(context.Context) int{
 		"alice reads": func(ctx context.Context) int { return w.read(ctx, "alice", "finance_daily") },
 	})
@@ -32,7 +32,7 @@ func (w *world) edited(t *testing.T) {
 	g.Eventually(func() int { return w.unpause(ctx, "alice", "marketing_report") }, patience, "300ms").Should(Equal(http.StatusOK))
 	w.compare(t)
 	g.Eventually(func() int { return w.unpause(ctx, "alice", "marketing_report") }, patience, "300ms").Should(Equal(http.StatusForbidden))
-	w.drift(t, "RoleEdited")
+	w.drift(t, before, "RoleEdited")
 	w.waitReady(t)
 	g.Consistently(func() int { return w.unpause(ctx, "alice", "marketing_report") }, "2s", "300ms").Should(Equal(http.StatusForbidden))
 	neverRefused(t, kept)
@@ -76,7 +76,7 @@ func (w *world) intruders(t *testing.T) {
 
 // renamed gives our role another name. Airflow knows roles by their names alone, so that it is somebody else's then.
 func (w *world) renamed(t *testing.T) {
-	g, ctx := NewWithT(t), t.Context()
+	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
 	const theirs = "taken along"
 	ours := w.role(t)
 	kept := watch(ctx, map[string]func(context.Context) int{
@@ -86,7 +86,7 @@ func (w *world) renamed(t *testing.T) {
 	g.Expect(w.rolesOf(t, "alice")).To(ContainElement(theirs))
 	w.compare(t)
 	g.Eventually(func() []string { return w.rolesOf(t, "alice") }, patience, "300ms").Should(ContainElements(theirs, ours))
-	w.drift(t, "RoleDeleted")
+	w.drift(t, before, "RoleDeleted")
 	w.waitReady(t)
 	g.Expect(w.Airflow.AsAdmin(ctx, http.MethodDelete, rolesAPI+"/"+url.PathEscape(theirs), nil, nil)).To(Succeed())
 	g.Consistently(func() int { return w.read(ctx, "alice", "finance_daily") }, "3s", "300ms").Should(Equal(http.StatusOK))
@@ -95,7 +95,7 @@ func (w *world) renamed(t *testing.T) {
 
 // overwritten plays a login that sets a person's roles: they are others than before, and last_login moved.
 func (w *world) overwritten(t *testing.T) {
-	g, ctx := NewWithT(t), t.Context()
+	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
 	w.give(t, "gina", 30*time.Minute, "")
 	g.Eventually(func() int { return w.read(ctx, "gina", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusOK))
 	g.Expect(w.rolesOf(t, "gina")).To(Equal([]string{"Public", w.role(t)}))
@@ -104,18 +104,18 @@ func (w *world) overwritten(t *testing.T) {
 	g.Eventually(func() int { return w.read(ctx, "gina", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusForbidden))
 	w.compare(t)
 	g.Eventually(func() int { return w.read(ctx, "gina", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusOK))
-	w.drift(t, "LoginRoleSync")
+	w.drift(t, before, "LoginRoleSync")
 	g.Expect(w.rolesOf(t, "gina")).To(Equal([]string{"handmade", w.role(t)}), "what the login gave stays")
 }
 
 func (w *world) reborn(t *testing.T) {
-	g, ctx := NewWithT(t), t.Context()
+	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
 	w.give(t, "erin", 30*time.Minute, "")
 	g.Eventually(func() int { return w.read(ctx, "erin", "finance_daily") }, patience, "300ms").Should(Equal(http.StatusOK))
 	g.Eventually(w.field(t, "accessgrant/erin", ".status.phase"), patience).Should(Equal("Active"))
 	g.Expect(w.Airflow.DeleteUser(ctx, "erin")).To(Succeed())
 	w.compare(t)
-	w.drift(t, "UserDeleted")
+	w.drift(t, before, "UserDeleted")
 	w.person(t, "erin")
 	w.compare(t)
 	g.Eventually(w.field(t, "accessgrant/erin", ".status.end.reason"), patience).Should(Equal("SubjectChanged"))
@@ -138,7 +138,7 @@ func (w *world) rewrite(t *testing.T, file, old, with string) (back func()) {
 // wrongRole names a role in access_control that does not exist. Airflow sees that only after it took everybody's rights on
 // the DAG away.
 func (w *world) wrongRole(t *testing.T) {
-	g, ctx := NewWithT(t), t.Context()
+	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
 	reads := func() int { return w.read(ctx, "alice", "finance_reconcile") }
 	g.Eventually(reads, patience, "300ms").Should(Equal(http.StatusOK))
 	back := w.rewrite(t, "closing.py", "schedule=None,", `schedule=None, access_control={"no such role": {"can_read"}},`)
@@ -152,18 +152,19 @@ func (w *world) wrongRole(t *testing.T) {
 		w.compare(t)
 		return reads()
 	}, patience, "3s").Should(Equal(http.StatusOK))
+	w.drift(t, before, "DagAccessControl")
 }
 
 // accessControl writes access_control into DAG code. Where Airflow applies it at each parsing, restoring is given up
 // and told; where it does so on a change only, one repair lasts.
 func (w *world) accessControl(t *testing.T) {
-	g, ctx := NewWithT(t), t.Context()
+	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
 	reads := func() int { return w.read(ctx, "alice", "finance_weekly") }
 	g.Eventually(reads, patience, "300ms").Should(Equal(http.StatusOK))
 	back := w.rewrite(t, "weekly.py", "schedule=None,", "schedule=None, access_control={},")
 	g.Eventually(reads, patience, "300ms").Should(Equal(http.StatusForbidden))
 	w.compare(t)
-	w.drift(t, "DagAccessControl")
+	w.drift(t, before, "DagAccessControl")
 	g.Expect(w.read(ctx, "alice", "finance_daily")).To(Equal(http.StatusOK), "other DAGs are left alone")
 	if !w.everyParse {
 		g.Eventually(reads, patience, "300ms").Should(Equal(http.StatusOK))
