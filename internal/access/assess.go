@@ -66,6 +66,7 @@ type assessor struct {
 	in      *Input
 	d       *Desired
 	users   map[string]*User
+	persons persons
 	members map[string][]string // role -> users, without the operator's account
 	entries map[string]v1alpha1.ManagedRole
 	enough  map[string]bool // role -> it stores at least what it should
@@ -76,7 +77,7 @@ type assessor struct {
 
 func (a *assessor) readUsers() {
 	a.members, a.enough, a.causes = map[string][]string{}, map[string]bool{}, map[string]int{}
-	a.carried = map[string]bool{}
+	a.carried, a.persons = map[string]bool{}, newPersons(a.in.Observed.Users)
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user
@@ -97,11 +98,8 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 	if pinned == nil {
 		return proof
 	}
-	for _, username := range sortedSet([]string{pinned.Username, desire.Username}) {
+	for _, username := range a.persons.of(pinned) {
 		user := a.users[username]
-		if user == nil {
-			continue
-		}
 		for _, role := range user.Roles {
 			if a.leftover(g, pinned, role) && !a.otherCause(g, desire, username, role) {
 				proof.Absent = false

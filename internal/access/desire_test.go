@@ -160,6 +160,36 @@ func TestAGrantThatEndedLeavesTheRoleItPinnedAlsoWhenTheInventoryLostIt(t *testi
 	}
 }
 
+func TestAGrantThatEndedIsFoundAtItsPersonUnderAnotherName(t *testing.T) {
+	for _, name := range []string{"BOB", "robert"} {
+		w := newWorld()
+		w.dags("a")
+		w.user("bob")
+		g := w.grant("g", w.policy("p", levels("View"), []string{"*"}), "bob")
+		w.pass(t)
+		for i := range w.Observed.Users {
+			if w.Observed.Users[i].Username == "bob" {
+				w.Observed.Users[i].Username, w.Observed.Users[i].CreatedOn = name, "2026-02-02T00:00:00"
+			}
+		}
+		g.Status.Activation.Instances[0].UserCreatedOn = "2026-02-02T00:00:00"
+		slices.SortFunc(w.Observed.Users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
+		g.Spec.Revoke = &v1alpha1.Revocation{}
+		d := Desire(w.Input)
+		if proofs, _, _ := Assess(w.Input, d); proofs[g.UID].Absent {
+			t.Errorf("%s: claimed absent while it is stored", name)
+		}
+		plan := NewPlan(w.Input, d)
+		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending {
+			t.Fatalf("%s: it is not told that a grant ends: %v", name, Render(plan))
+		}
+		w.finish(t, d, plan)
+		if proofs, _, _ := Assess(w.Input, Desire(w.Input)); !proofs[g.UID].Absent || len(w.rolesOf(name)) != 0 {
+			t.Errorf("%s has %v", name, w.rolesOf(name))
+		}
+	}
+}
+
 func TestAdoptedRolesOutliveTheirPolicyWithoutMembers(t *testing.T) {
 	w := newWorld()
 	w.dags("a")

@@ -243,18 +243,24 @@ func (b *builder) whyEnded() {
 	for _, p := range b.in.Policies {
 		policies[p.Namespace+"/"+p.Name] = p
 	}
+	people := newPersons(b.in.Observed.Users)
 	for _, g := range inOrder(b.in.Grants) {
 		pinned := pinnedIn(g, b.in.Instance)
-		username := b.d.Grants[g.UID].Username
-		if pinned == nil || g.Status.RemovedAt != nil || b.d.Grants[g.UID].Live || !going[username] {
+		if pinned == nil || g.Status.RemovedAt != nil || b.d.Grants[g.UID].Live {
+			continue
+		}
+		holders := slices.DeleteFunc(slices.Clone(people.of(pinned)), func(name string) bool { return !going[name] })
+		if len(holders) == 0 {
 			continue
 		}
 		roles := []string{pinned.Role}
 		if p := policies[policyOf(g).String()]; p != nil {
 			roles = carriers(p, b.in.Instance, g.Status.Activation, pinned)
 		}
-		for _, role := range roles {
-			b.ended[MemberKey(username, role)] = "grant " + g.Namespace + "/" + g.Name + " ended"
+		for _, username := range holders {
+			for _, role := range roles {
+				b.ended[MemberKey(username, role)] = "grant " + g.Namespace + "/" + g.Name + " ended"
+			}
 		}
 	}
 }

@@ -71,6 +71,30 @@ func (d *Directory) reserved(what string) *Problem {
 	return &Problem{ReasonSubjectReserved, what + " is the operator's own account in Airflow, which is never given anything: name somebody else"}
 }
 
+// persons finds whoever a grant was given to, also under another name.
+type persons struct{ byName, byBirth map[string][]string }
+
+func newPersons(users []User) persons {
+	p := persons{byName: make(map[string][]string, len(users)), byBirth: map[string][]string{}}
+	for i := range users {
+		u := &users[i]
+		p.byName[fold(u.Username)] = append(p.byName[fold(u.Username)], u.Username)
+		if u.CreatedOn != "" {
+			p.byBirth[u.CreatedOn] = append(p.byBirth[u.CreatedOn], u.Username)
+		}
+	}
+	return p
+}
+
+// of are the names, as Airflow stores them, of those who may be the user whom a grant pinned: everybody of that name in
+// any case, else everybody who was made at the same moment and may have been renamed.
+func (p persons) of(pinned *v1alpha1.GrantInstance) []string {
+	if found := p.byName[fold(pinned.Username)]; len(found) > 0 {
+		return found
+	}
+	return p.byBirth[pinned.UserCreatedOn]
+}
+
 // fold makes names comparable without regard to case.
 func fold(name string) string {
 	for i := range len(name) {
