@@ -77,22 +77,38 @@ func (s *Server) CreateUser(ctx context.Context, user User) (User, error) {
 // SetRoles overwrites the roles of an account, as an identity provider does at a
 // login.
 func (s *Server) SetRoles(ctx context.Context, username string, roles ...string) error {
+	return s.changeUser(ctx, username, "roles", func(body *userBody) {
+		body.Roles = []map[string]string{}
+		for _, role := range roles {
+			body.Roles = append(body.Roles, map[string]string{"name": role})
+		}
+	})
+}
+
+// RenameUser gives an account another name; it keeps its roles, its password and
+// its tokens.
+func (s *Server) RenameUser(ctx context.Context, username, to string) error {
+	return s.changeUser(ctx, username, "username", func(body *userBody) { body.Username = to })
+}
+
+// userBody is what Airflow 2 wants to see, whatever is to change.
+type userBody struct {
+	Username  string              `json:"username"`
+	Email     string              `json:"email"`
+	FirstName string              `json:"first_name"`
+	LastName  string              `json:"last_name"`
+	Roles     []map[string]string `json:"roles"`
+}
+
+// changeUser changes one field of an account.
+func (s *Server) changeUser(ctx context.Context, username, field string, change func(*userBody)) error {
 	path := "/auth/fab/v1/users/" + url.PathEscape(username)
-	var body struct { // what Airflow 2 wants to see, whatever is to change
-		Username  string              `json:"username"`
-		Email     string              `json:"email"`
-		FirstName string              `json:"first_name"`
-		LastName  string              `json:"last_name"`
-		Roles     []map[string]string `json:"roles"`
-	}
+	var body userBody
 	if err := s.AsAdmin(ctx, http.MethodGet, path, nil, &body); err != nil {
 		return err
 	}
-	body.Roles = []map[string]string{}
-	for _, role := range roles {
-		body.Roles = append(body.Roles, map[string]string{"name": role})
-	}
-	return s.AsAdmin(ctx, http.MethodPatch, path+"?update_mask=roles", body, nil)
+	change(&body)
+	return s.AsAdmin(ctx, http.MethodPatch, path+"?update_mask="+field, body, nil)
 }
 
 // DeleteUser deletes an account.

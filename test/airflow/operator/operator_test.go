@@ -35,8 +35,8 @@ func testGeneration(t *testing.T, of generation) {
 	w.people(t)
 	w.declare(t)
 	w.waitReady(t)
-	// Three repairs of one role in comparisons in a row are left in peace for a while: F36 and F37 are two, and F38 comes
-	// after comparisons without any.
+	// Three repairs of one role in comparisons in a row are left in peace for a while: F36 and F37 are two, and between
+	// them, the role made anew, and F38 are comparisons without any.
 	for _, step := range []struct {
 		name string
 		run  func(*world, *testing.T)
@@ -51,8 +51,11 @@ func testGeneration(t *testing.T, of generation) {
 		{"F36 a role that somebody deletes is made again", (*world).repair},
 		{"F37 what somebody adds to a role is taken out again", (*world).edited},
 		{"members without a cause are always removed", (*world).intruders},
+		{"a role that somebody takes off a member is given back", (*world).takenOff},
+		{"a role that others make anew under our name becomes what the policy says", (*world).impostor},
 		{"F41 roles that a login overwrote are given back", (*world).overwritten},
 		{"F39 F40 a user who is made again under the same name inherits no grant", (*world).reborn},
+		{"F39 a user whom somebody renames loses what the old name was given", (*world).anotherName},
 		{"F38 a role that somebody renames is theirs, and ours is made again", (*world).renamed},
 		{"F77 DAG code that names a missing role costs its DAG the rights until it is mended", (*world).wrongRole},
 		{"F77 DAG code that takes our permissions away is told", (*world).accessControl},

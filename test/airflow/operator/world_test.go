@@ -14,6 +14,7 @@ import (
 	"time"
 
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
@@ -197,6 +198,13 @@ func (w *world) give(t *testing.T, name string, length time.Duration, more strin
 	return end
 }
 
+// revoke ends a grant at once.
+func (w *world) revoke(t *testing.T, name string) {
+	t.Helper()
+	_, err := w.Kubectl(t.Context(), nil, "patch", "accessgrant/"+name, "-n", namespace, "--type=merge", "-p", `{"spec":{"revoke":{"reason":"enough"}}}`)
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
+}
+
 // field reads a field of an object, such as "accessgrant/bob", as text.
 func (w *world) field(t *testing.T, object, path string) func() string {
 	t.Helper()
@@ -231,13 +239,13 @@ func (w *world) compare(t *testing.T) {
 }
 
 // drift expects that the instance tells a change by others with this cause that it did not tell before, and that it was
-// undone; before is what drifts gave.
-func (w *world) drift(t *testing.T, before []v1alpha1.Drift, cause string) {
+// undone; before is what drifts gave, and like says more of it.
+func (w *world) drift(t *testing.T, before []v1alpha1.Drift, cause string, like ...types.GomegaMatcher) {
 	t.Helper()
-	repaired := cause != "UserDeleted" // there is nothing to undo
+	like = append(like, HaveField("Cause", cause), HaveField("Repaired", cause != "UserDeleted")) // there is nothing to undo
 	NewWithT(t).Eventually(func() []v1alpha1.Drift {
 		return slices.DeleteFunc(w.drifts(t), func(d v1alpha1.Drift) bool { return slices.Contains(before, d) })
-	}, patience).Should(ContainElement(And(HaveField("Cause", cause), HaveField("Repaired", repaired))), "what was told before does not count")
+	}, patience).Should(ContainElement(And(like...)), "what was told before does not count")
 }
 
 // drifts are the changes by others that the instance tells, newest first.
