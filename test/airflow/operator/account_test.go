@@ -23,6 +23,21 @@ func (w *world) least(t *testing.T) {
 	g.Expect(w.permissions(t, stage.AccountRole)).To(Equal(airflow.AccountPermissions()))
 }
 
+// loggedIn looks at how often the operator logged in, which nobody else did with its account: a password costs Airflow
+// 150 to 250 ms, and in Airflow 2 could be sent with every call. F54 started the operator a second time.
+func (w *world) loggedIn(t *testing.T) {
+	g := NewWithT(t)
+	f := w.figures(t)
+	g.Expect(f.of("pass_duration_seconds_count")).To(BeNumerically(">=", 20), "passes since then")
+	g.Expect(f.of("airflow_requests_total")).To(BeNumerically(">=", 100), "calls since then")
+	var account struct {
+		Logins int `json:"login_count"`
+	}
+	g.Expect(w.Airflow.AsAdmin(t.Context(), http.MethodGet, "/auth/fab/v1/users/"+w.Account.Username, nil, &account)).To(Succeed())
+	t.Logf("%d logins; since the second start %g passes and %g calls", account.Logins, f.of("pass_duration_seconds_count"), f.of("airflow_requests_total"))
+	g.Expect(account.Logins).To(Equal(2), "once for each time it was started")
+}
+
 // permissions are what a role holds, but for what servers add to every role; sorted.
 func (w *world) permissions(t *testing.T, role string) []airflow.Permission {
 	t.Helper()

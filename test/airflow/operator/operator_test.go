@@ -59,6 +59,7 @@ func testGeneration(t *testing.T, of generation) {
 		{"F38 a role that somebody renames is theirs, and ours is made again", (*world).renamed},
 		{"F77 DAG code that names a missing role costs its DAG the rights until it is mended", (*world).wrongRole},
 		{"F77 DAG code that takes our permissions away is told", (*world).accessControl},
+		{"the operator logs in once for many passes", (*world).loggedIn},
 		{"the metrics count what happened and name nobody", (*world).measured},
 		{"no secret is in the log, the objects, the events or the metrics", (*world).silent},
 		{"an instance that is deleted leaves nothing of ours and everything of others", (*world).leave},
