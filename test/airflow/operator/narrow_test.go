@@ -17,9 +17,11 @@ func (w *world) narrow(t *testing.T) {
 	g.Eventually(func() int { return w.unpause(ctx, "frida", "finance_weekly") }, patience, "300ms").Should(Equal(http.StatusOK))
 	g.Expect(w.unpause(ctx, "alice", "finance_weekly")).To(Equal(http.StatusOK))
 
-	kept := watch(ctx, map[string]func(context.Context) int{
-		"alice reads":           func(ctx context.Context) int { return w.read(ctx, "alice", "finance_daily") },
-		"frida reads":           func(ctx context.Context) int { return w.read(ctx, "frida", "finance_daily") },
+	moved := watch(ctx, withoutPause, map[string]func(context.Context) int{
+		"alice reads": func(ctx context.Context) int { return w.read(ctx, "alice", "finance_daily") },
+		"frida reads": func(ctx context.Context) int { return w.read(ctx, "frida", "finance_daily") },
+	})
+	kept := watch(ctx, askEvery, map[string]func(context.Context) int{
 		"alice's other role":    func(ctx context.Context) int { return w.read(ctx, "alice", "marketing_report") },
 		"carol's narrowed role": func(ctx context.Context) int { return w.read(ctx, "carol", "finance_daily") },
 	})
@@ -45,6 +47,7 @@ func (w *world) narrow(t *testing.T) {
 	for _, person := range []string{"alice", "frida"} {
 		g.Eventually(func() int { return w.unpause(ctx, person, "finance_weekly") }, patience, "300ms").Should(Equal(http.StatusOK), person)
 	}
+	neverRefused(t, moved)
 	neverRefused(t, kept)
 	w.waitReady(t)
 }

@@ -25,7 +25,7 @@ func (w *world) repair(t *testing.T) {
 
 func (w *world) edited(t *testing.T) {
 	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
-	kept := watch(ctx, map[string]func(context.Context) int{
+	kept := watch(ctx, askEvery, map[string]func(context.Context) int{
 		"alice reads": func(ctx context.Context) int { return w.read(ctx, "alice", "finance_daily") },
 	})
 	w.edit(t, w.role(t), pairOf("can_edit", "DAG:marketing_report"))
@@ -79,7 +79,7 @@ func (w *world) renamed(t *testing.T) {
 	g, ctx, before := NewWithT(t), t.Context(), w.drifts(t)
 	const theirs = "taken along"
 	ours := w.role(t)
-	kept := watch(ctx, map[string]func(context.Context) int{
+	kept := watch(ctx, askEvery, map[string]func(context.Context) int{
 		"alice reads": func(ctx context.Context) int { return w.read(ctx, "alice", "finance_daily") },
 	})
 	w.change(t, ours, func(role *storedRole) { role.Name = theirs })
