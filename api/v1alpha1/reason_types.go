@@ -122,6 +122,8 @@ const (
 	ReasonRoleNameTaken = "RoleNameTaken"
 	// ReasonRoleExists: Airflow has a role of that name which is not ours and may not be adopted.
 	ReasonRoleExists = "RoleExists"
+	// ReasonTooManyRoles: the AirflowInstance manages as many roles as its status can hold.
+	ReasonTooManyRoles = "TooManyRoles"
 	// ReasonPermissionNotAllowed: airflowPermissions holds a pair that the instance does not allow.
 	ReasonPermissionNotAllowed = "PermissionNotAllowed"
 	// ReasonAdoptionReported: the existing role was only looked at in this first pass.

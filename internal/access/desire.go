@@ -2,6 +2,7 @@ package access
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -74,7 +75,25 @@ type work struct {
 	kin        map[string][]v1alpha1.ManagedRole // line with successors -> its inventoried roles, the newest first
 	carried    map[string]bool                   // lines that a desired role carries
 	carriers   map[string]string                 // first name of a grants' role -> the role that carries it
+	fresh      map[string]bool                   // names of lines that are to be made in this pass
 	out        Desired
+}
+
+// MaxRoles is how many roles of an instance are managed at most: its status, which has to hold them all, must stay below
+// what etcd takes. Successors and bridges come on top.
+const MaxRoles = 2048
+
+// full says whether a line of roles that the inventory does not know is one too many.
+func (w *work) full(base string) *Problem {
+	_, stored := w.stored[base]
+	switch {
+	case stored || w.fresh[base] || len(w.successors[lineOf(base)]) > 0 || w.exists(base):
+		return nil
+	case len(w.stored)+len(w.fresh) >= MaxRoles:
+		return &Problem{ReasonTooManyRoles, fmt.Sprintf("the AirflowInstance manages %d roles already, and can hold no more: end grants with DAGs or levels of their own, or delete policies", MaxRoles)}
+	}
+	w.fresh[base] = true
+	return nil
 }
 
 // policyCase is one policy and what is decided about it.
@@ -103,7 +122,7 @@ func newWork(in Input) *work {
 		dags: newDagIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[string]bool{},
 		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
 		members: map[string]map[string]bool{}, adopting: map[string]v1alpha1.ManagedRole{},
-		observed: map[string][]Permission{}, successors: map[string][]int{}, carried: map[string]bool{}, carriers: map[string]string{},
+		observed: map[string][]Permission{}, successors: map[string][]int{}, carried: map[string]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
 		out: Desired{
 			Roles: map[string]Role{}, Members: map[string][]string{}, Policies: map[types.NamespacedName]PolicyDesire{},
 			Grants: map[types.UID]GrantDesire{},

@@ -66,6 +66,12 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		return
 	}
 	desire.Username = user.Username
+	if !terms.Whole {
+		if problem := w.full(base); problem != nil {
+			desire.Problem, desire.Role = problem, base
+			return
+		}
+	}
 	for _, id := range terms.Dags {
 		if _, covered := slices.BinarySearch(c.covered, id); !covered {
 			desire.Pending = append(desire.Pending, id)

@@ -27,6 +27,10 @@ func (w *work) decidePolicy(c *policyCase) {
 	} else if adopt {
 		defer w.reportAdoption(c)
 	}
+	if refused := w.full(c.role); refused != nil {
+		c.desire.Refused, c.frozen, c.holds = refused, refused, false
+		return
+	}
 	c.stored = w.storedFor(c)
 	c.pairs, c.desire.Refused = w.checkSpec(c.policy)
 	c.frozen = w.freeze(c)

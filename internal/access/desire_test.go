@@ -535,6 +535,40 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 	}
 }
 
+func TestNoMoreRolesAreMadeThanAStatusCanHold(t *testing.T) {
+	w := newWorld()
+	w.dags("a", "b")
+	w.user("bob")
+	p := w.policy("p", levels("View"), []string{"*"})
+	before := w.grant("before", p, "bob", "a")
+	w.pass(t)
+	instance := w.Instance.DeepCopy()
+	for i := range MaxRoles - len(instance.Status.ManagedRoles) {
+		name := fmt.Sprintf("oam.data.p~%016x", i)
+		instance.Status.ManagedRoles = append(instance.Status.ManagedRoles, v1alpha1.ManagedRole{Name: name, Policy: "data/p", PolicyUID: "uid-p", Kind: v1alpha1.ManagedRoleGrant})
+	}
+	w.Instance = instance
+	one, whole := w.grant("one", p, "bob", "b"), w.grant("whole", p, "bob")
+	w.policy("q", levels("View"), []string{"a"}, "bob")
+	d := Desire(w.Input)
+	if problem := d.Grants[one.UID].Problem; problem == nil || problem.Reason != ReasonTooManyRoles {
+		t.Errorf("a grant with a role of its own: %v", problem)
+	}
+	if d.Grants[before.UID].Problem != nil || d.Grants[whole.UID].Problem != nil {
+		t.Errorf("one that has its role: %v, one by the policy's role: %v", d.Grants[before.UID].Problem, d.Grants[whole.UID].Problem)
+	}
+	if refusedReason(d, "q") != ReasonTooManyRoles || refusedReason(d, "p") != "" {
+		t.Errorf("policies are refused: q %q, p %q", refusedReason(d, "q"), refusedReason(d, "p"))
+	}
+	if len(d.Inventory) > MaxRoles {
+		t.Errorf("%d roles", len(d.Inventory))
+	}
+	w.pass(t) // those that nothing wants go
+	if d, _ := w.pass(t); d.Grants[one.UID].Problem != nil || refusedReason(d, "q") != "" {
+		t.Errorf("there is room, and still: %v, %q", d.Grants[one.UID].Problem, refusedReason(d, "q"))
+	}
+}
+
 func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	w := newWorld()
 	w.dags("a", "b")

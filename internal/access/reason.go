@@ -18,6 +18,8 @@ const (
 	ReasonRoleNameTaken = "RoleNameTaken"
 	// ReasonRoleExists: the role was there before us and may not be taken over.
 	ReasonRoleExists = "RoleExists"
+	// ReasonTooManyRoles: the instance manages as many roles as its status can hold.
+	ReasonTooManyRoles = "TooManyRoles"
 	// ReasonPermissionNotAllowed: airflowPermissions holds pairs that the instance does not allow.
 	ReasonPermissionNotAllowed = "PermissionNotAllowed"
 	// ReasonAdoptionReported: an existing role is being taken over; this pass only reports.
