@@ -50,6 +50,8 @@ const (
 	ReasonShortened = "Shortened"
 	// ReasonExtensionTooLong: its end was asked for later than the policy's maxDuration after activation allows.
 	ReasonExtensionTooLong = "ExtensionTooLong"
+	// ReasonExtensionNotAllowed: a later end was asked for while nothing new is given.
+	ReasonExtensionNotAllowed = "ExtensionNotAllowed"
 	// ReasonExtensionTooLate: its end was changed after it had ended.
 	ReasonExtensionTooLate = "ExtensionTooLate"
 

@@ -1,6 +1,7 @@
 package decision
 
 import (
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -113,7 +114,8 @@ func (d *draft) lastAdmission() admission {
 	if d.Activation == nil || d.Grant.Generation == d.Grant.Status.ObservedGeneration && d.Grant.Status.End != nil {
 		return last
 	}
-	bounded := last.reason == v1alpha1.ReasonExtensionTooLong && d.Grant.Generation == d.Grant.Status.ObservedGeneration
+	known := []string{v1alpha1.ReasonExtensionTooLong, v1alpha1.ReasonExtensionNotAllowed}
+	bounded := slices.Contains(known, last.reason) && d.Grant.Generation == d.Grant.Status.ObservedGeneration
 	if bounded || !asked(&d.Grant.Spec, d.Activation.At.Time).After(d.Activation.ExpiresAt.Time) {
 		return last
 	}

@@ -46,6 +46,41 @@ func TestAChangedEndIsFollowedUntilTheGrantEnds(t *testing.T) {
 	}
 }
 
+func TestALaterEndWaitsWhileNothingNewIsGiven(t *testing.T) {
+	for sentence, change := range map[string]func(f *decision.Facts, on bool){
+		"the policy is suspended": func(f *decision.Facts, on bool) {
+			f.Policy.Spec.State = map[bool]v1alpha1.PolicyState{true: v1alpha1.PolicySuspended, false: v1alpha1.PolicyActive}[on]
+		},
+		"the instance is suspended": func(f *decision.Facts, on bool) {
+			f.Instance.Spec.Mode = map[bool]v1alpha1.Mode{true: v1alpha1.ModeSuspended, false: v1alpha1.ModeEnforce}[on]
+		},
+		"the instance observes": func(f *decision.Facts, on bool) {
+			f.Instance.Spec.Mode = map[bool]v1alpha1.Mode{true: v1alpha1.ModeObserve, false: v1alpha1.ModeEnforce}[on]
+		},
+		"the policy takes no grants from its namespace any more": func(f *decision.Facts, on bool) { f.NamespaceAllowed = !on },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			f := live(t)
+			f.Policy, f.Instance = f.Policy.DeepCopy(), f.Instance.DeepCopy()
+			change(f, true)
+			edit(f, nil, span(3*time.Hour))
+			if v := settle(t, f); !v.Activation.ExpiresAt.Equal(new(at(time.Hour))) || v.End != nil {
+				t.Errorf("it ends at %s (%+v)", v.Activation.ExpiresAt, v.End)
+			}
+			expect(t, f.Grant, v1alpha1.GrantActive, "True/Active", "True/ExtensionNotAllowed", "True/Active")
+			edit(f, nil, span(30*time.Minute))
+			if v := settle(t, f); !v.Activation.ExpiresAt.Equal(new(at(30 * time.Minute))) {
+				t.Errorf("a shortening waits: it ends at %s", v.Activation.ExpiresAt)
+			}
+			change(f, false)
+			edit(f, nil, span(2*time.Hour))
+			if v := settle(t, f); !v.Activation.ExpiresAt.Equal(new(at(2 * time.Hour))) {
+				t.Errorf("it ends at %s when the policy gives again", v.Activation.ExpiresAt)
+			}
+		})
+	}
+}
+
 func TestAShorteningIntoThePastEndsTheGrantNow(t *testing.T) {
 	f := live(t, func(f *decision.Facts) { f.Grant.Spec.ExpiresAt, f.Grant.Spec.Duration = new(at(time.Hour)), nil })
 	f.Now = t0.Add(30 * time.Minute)

@@ -16,14 +16,14 @@ func (d *draft) held() {
 		d.finish(reason)
 		return
 	}
-	bounded := d.follow()
+	follows := d.follow()
 	due := d.removal(d.Activation.ExpiresAt.Time)
 	if !d.Now.Before(due) {
 		d.finish(v1alpha1.EndExpired)
 		return
 	}
 	d.NextAt = due
-	d.observe(bounded)
+	d.observe(follows)
 }
 
 // endHeld gives the reason that ends an activated grant. Time comes first, so that an outage across the end is told as
@@ -66,18 +66,24 @@ func (d *draft) subjectChanged() bool {
 	return false
 }
 
-// follow moves the pinned end to what spec and policy say today, and says whether the policy bounded what was asked.
-func (d *draft) follow() (bounded bool) {
-	at := d.Activation.At.Time
+// follow moves the pinned end to what spec and policy say today, and says what of the spec it could not follow.
+func (d *draft) follow() admission {
+	at, says := d.Activation.At.Time, admitted
 	want := asked(&d.Grant.Spec, at)
 	if bound := at.Add(d.Policy.Spec.Grants.MaxDuration.Duration); bound.Before(want) {
-		want, bounded = bound, true
+		want = bound
+		says = admission{metav1.ConditionTrue, v1alpha1.ReasonExtensionTooLong,
+			"the policy's maxDuration counted from activation does not allow the end that is asked for: it ends earlier"}
 	}
 	want = want.Truncate(time.Second)
 	if !want.After(d.Now) {
 		want = d.Now.Truncate(time.Second)
 	}
 	pinned := d.Activation.ExpiresAt.Time
+	if why := d.givesNothingNew(); why != "" && pinned.Before(want) {
+		want = pinned
+		says = admission{metav1.ConditionTrue, v1alpha1.ReasonExtensionNotAllowed, "a later end is asked for, and not given while " + why}
+	}
 	switch {
 	case want.Before(pinned):
 		d.tell(v1alpha1.ReasonShortened, "its end was moved to an earlier moment", false)
@@ -85,7 +91,22 @@ func (d *draft) follow() (bounded bool) {
 		d.tell(v1alpha1.ReasonExtended, "its end was moved to a later moment", false)
 	}
 	d.Activation.ExpiresAt = metav1.NewTime(want)
-	return bounded
+	return says
+}
+
+// givesNothingNew says why a live grant is given no more than it has; empty where it may be.
+func (d *draft) givesNothingNew() string {
+	switch {
+	case !d.NamespaceAllowed:
+		return "the policy takes no grants from this namespace any more"
+	case d.Policy.Spec.State == v1alpha1.PolicySuspended:
+		return "the policy is suspended"
+	case d.Instance.Spec.Mode == v1alpha1.ModeObserve:
+		return "the AirflowInstance is in mode Observe"
+	case d.Instance.Spec.Mode == v1alpha1.ModeSuspended:
+		return "the AirflowInstance is in mode Suspended"
+	}
+	return ""
 }
 
 // current is what a pass that knew the grant as live saw after its activation; nil where there was none.
@@ -107,13 +128,9 @@ func (d *draft) takenAway() bool {
 }
 
 // observe says what was seen of a live grant.
-func (d *draft) observe(bounded bool) {
-	a := admitted
-	if bounded {
-		a = admission{metav1.ConditionTrue, v1alpha1.ReasonExtensionTooLong, "the policy's maxDuration counted from activation does not allow the end that is asked for: it ends earlier"}
-		if stored := d.stored(v1alpha1.ConditionAdmitted); stored == nil || stored.Reason != a.reason {
-			d.tell(a.reason, a.message, true)
-		}
+func (d *draft) observe(a admission) {
+	if stored := d.stored(v1alpha1.ConditionAdmitted); a != admitted && (stored == nil || stored.Reason != a.reason) {
+		d.tell(a.reason, a.message, true)
 	}
 	seen := d.current()
 	if d.Phase != v1alpha1.GrantActive {
