@@ -72,7 +72,7 @@ func abuseFaults() []fault {
 				if err := admin.Create(w.t.Context(), instance); err != nil {
 					continue // the schema refuses it already
 				}
-				w.dirty = true
+				w.changed()
 				made = append(made, instance)
 			}
 			w.passwords = append(w.passwords, "other-password")

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -21,47 +20,9 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/status/statustest"
 )
 
-// quiet is a moment at which nothing was to be done.
-type quiet struct {
-	seq    int              // the last change of Airflow
-	at     time.Time        // when
-	claims map[string]int64 // the generation of which objects say that it is in place, by origin of a cause
-}
-
 // allows says whether permissions let somebody pass a check of the world's Airflow.
 func (w *world) allows(permissions []airflow.Permission, q airflowtest.Check) bool {
 	return airflowtest.AllowsBy(w.can.PermissionModel, permissions, q)
-}
-
-// calm notes a quiet moment.
-func (w *world) calm() {
-	q := quiet{seq: w.sim.LastSeq(), at: w.now(), claims: w.record.claims()}
-	if n := len(w.quiets); n > 0 && w.quiets[n-1].seq == q.seq && maps.Equal(w.quiets[n-1].claims, q.claims) {
-		return
-	}
-	w.quiets = append(w.quiets, q)
-}
-
-// claims gives the objects whose newest version claims that its access is in place.
-func (r *record) claims() map[string]int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	out := map[string]int64{}
-	claim := func(origin string, generation int64, claims bool) {
-		delete(out, origin)
-		if claims {
-			out[origin] = generation
-		}
-	}
-	for _, v := range r.versions {
-		switch o := v.object.(type) {
-		case *v1alpha1.AccessGrant:
-			claim("grant "+o.Name+" "+string(o.UID), o.Generation, !v.deleted && o.Status.Phase == v1alpha1.GrantActive && isTrue(o.Status.Conditions, v1alpha1.ConditionActive))
-		case *v1alpha1.DagAccessPolicy:
-			claim("policy "+o.Name, o.Generation, !v.deleted && o.Status.ObservedGeneration == o.Generation && isTrue(o.Status.Conditions, v1alpha1.ConditionReady))
-		}
-	}
-	return out
 }
 
 func isTrue(conditions []metav1.Condition, name string) bool {
@@ -86,17 +47,21 @@ func (w *world) questions() []airflowtest.Check {
 // history checks what was at any moment since the beginning.
 func (w *world) history() {
 	w.t.Helper()
+	w.past = w.lookBack()
 	causes := w.facts.causes()
 	for _, person := range w.people {
 		mine := slices.DeleteFunc(slices.Clone(causes), func(c cause) bool { return c.person != "" && !sameName(c.person, person) })
 		for _, q := range w.questions() {
+			giving := slices.DeleteFunc(slices.Clone(mine), func(c cause) bool { return !w.allows(c.permissions, q) })
 			spans := w.sim.Spans(person, q)
 			for _, span := range spans {
 				w.justified(person, q, span, mine)
-				w.kept(person, q, span, mine)
+				w.kept(person, q, span, giving)
 			}
+			w.truthful(person, q, spans, giving)
 		}
 	}
+	w.proved(causes)
 	w.onlyOurs()
 	w.final()
 	w.secrets()
@@ -134,73 +99,6 @@ func (w *world) justified(person string, q airflowtest.Check, span airflowtest.S
 			return
 		}
 	}
-}
-
-// kept is I9: no change of ours ends access that its cause keeps.
-func (w *world) kept(person string, q airflowtest.Check, span airflowtest.Span, causes []cause) {
-	w.t.Helper()
-	if span.ToSeq == 0 {
-		return
-	}
-	change := w.sim.Changes(func(c airflowtest.Change) bool { return c.Seq == span.ToSeq })[0]
-	if change.By != airflowtest.AdminUsername || !w.existed(q.Dag, span.ToSeq) {
-		return // a DAG that is gone from two lists is nobody's to keep
-	}
-	at := slices.IndexFunc(w.quiets, func(q quiet) bool { return q.seq >= span.ToSeq })
-	if at < 0 {
-		at = len(w.quiets)
-	}
-	if at == 0 {
-		return
-	}
-	before := w.quiets[at-1]
-	for _, other := range w.sim.Changes(func(c airflowtest.Change) bool { return c.Seq > before.seq && c.Seq <= span.ToSeq }) {
-		if other.By != airflowtest.AdminUsername {
-			return // others wrote between; what is lost then is not by our work alone
-		}
-	}
-	if w.robbed(person, span.ToSeq, change.At) {
-		return
-	}
-	for _, c := range causes {
-		generation, claimed := before.claims[c.origin]
-		established := claimed && generation >= c.generation && !c.from.After(before.at) && (c.due.IsZero() || !c.due.Before(before.at))
-		if !established || !w.allows(c.permissions, q) {
-			continue
-		}
-		for _, after := range causes {
-			lives := after.origin == c.origin && !after.from.After(change.At) && (after.due.IsZero() || after.due.After(change.At.Add(w.ahead)))
-			if lives && w.allows(after.permissions, q) {
-				w.wrong("I9: %s lost %s at %s by %s of %s%s, although %s keeps it", person, describe(q), w.offset(change.At), change.Kind, change.Role, change.User, c.origin)
-				return
-			}
-		}
-	}
-}
-
-// robbed says whether others took something off roles of ours, or took the person off one, so shortly before a change that
-// no full comparison need have found it: what a cause should give may rest on another one alone.
-func (w *world) robbed(person string, before int, at time.Time) bool {
-	since := at.Add(-interval - longestWait)
-	return len(w.sim.Changes(func(c airflowtest.Change) bool {
-		if c.By == airflowtest.AdminUsername || c.Seq >= before || c.At.Before(since) {
-			return false
-		}
-		if c.Kind == airflowtest.UserRoles {
-			return c.User == person && slices.ContainsFunc(c.RolesBefore, func(role string) bool { return w.ours(role) && !slices.Contains(c.RolesAfter, role) })
-		}
-		return w.ours(c.Role) && (c.Kind == airflowtest.RoleDeleted || c.Kind == airflowtest.RoleRenamed ||
-			slices.ContainsFunc(c.PermissionsBefore, func(p airflow.Permission) bool { return !slices.Contains(c.PermissionsAfter, p) }))
-	})) > 0
-}
-
-// existed says whether a DAG was there at a moment of the history.
-func (w *world) existed(dag string, seq int) bool {
-	there := dag == ""
-	for _, c := range w.sim.Changes(func(c airflowtest.Change) bool { return c.Dag == dag && c.Seq <= seq }) {
-		there = there && c.Kind != airflowtest.DagRemoved || c.Kind == airflowtest.DagAdded
-	}
-	return there
 }
 
 // ours says whether a role is the operator's.
@@ -242,7 +140,7 @@ func (w *world) final() {
 		}
 		before := last[grant.UID]
 		last[grant.UID] = grant
-		if before == nil || w.forged(before, grant) {
+		if before == nil {
 			continue
 		}
 		old, now := before.Status, grant.Status
@@ -283,7 +181,7 @@ func (w *world) effective(mayWait bool) {
 			continue
 		}
 		for _, q := range w.questions() {
-			if !w.allows(c.permissions, q) || !w.parsed(q.Dag) || w.sim.Allowed(c.person, q.Method, q.Entity, q.Dag) {
+			if !w.allows(c.permissions, q) || !w.parsed(q.Dag, w.now()) || w.sim.Allowed(c.person, q.Method, q.Entity, q.Dag) {
 				continue
 			}
 			why := reasonOf(objects, c.origin)
@@ -314,9 +212,9 @@ func (w *world) effective(mayWait bool) {
 	}
 }
 
-// parsed says whether a DAG exists and its permissions are known.
-func (w *world) parsed(id string) bool {
-	return id == "" || !slices.Contains(w.absent, id)
+// parsed says whether Airflow knew the permissions of a DAG at a moment, where it has the DAG.
+func (w *world) parsed(id string, at time.Time) bool {
+	return !slices.ContainsFunc(w.unparsed[id], func(s stretch) bool { return !at.Before(s.from) && at.Before(s.to) })
 }
 
 // reasonOf is why the object of a cause is not Ready.

@@ -63,8 +63,11 @@ type cause struct {
 	origin      string
 	person      string // empty: everybody
 	permissions []airflow.Permission
-	// generation of the policy that it is of.
+	// generation of the policy that it is of, policy the origin of what members of that policy have, for a grant, and first
+	// that the grant was made under this generation.
 	generation int64
+	policy     string
+	first      bool
 	// from is when it may begin, due when it ends (zero: it lasts), and bound until when Airflow may store it.
 	from, due, bound time.Time
 }
@@ -157,7 +160,9 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 				levels = append(levels, level)
 			}
 		}
-		out = append(out, f.cause("grant "+g.name+" "+string(g.uid), g.person, levels, v.spec, g.dags, begin, end, how))
+		c := f.cause("grant "+g.name+" "+string(g.uid), g.person, levels, v.spec, g.dags, begin, end, how)
+		c.generation, c.policy, c.first = v.generation, "policy "+g.policy, begin.Equal(from)
+		out = append(out, c)
 		if v.spec.Grants == nil {
 			break
 		}

@@ -48,7 +48,7 @@ func away(w *world) func(*world) {
 	return func(w *world) {
 		heal(w)
 		w.apart--
-		w.dirty = true
+		w.changed()
 	}
 }
 
@@ -61,7 +61,7 @@ func held(w *world) func(*world) {
 		w.everyProcess(func(p *process) { p.gate.release() })
 		w.preparing = nil
 		w.apart--
-		w.dirty = true
+		w.changed()
 	}
 }
 
@@ -92,7 +92,7 @@ func kubernetesFaults() []fault {
 				for _, p := range w.processes {
 					p.gate.cut()
 				}
-				w.dirty = true
+				w.changed()
 				w.struck()
 			})
 			return func(w *world) { w.habits = nil }
@@ -168,7 +168,7 @@ func pruned(w *world) {
 			w.fatal("prune %s: %v", o.GetName(), err)
 		}
 	}
-	w.dirty = true
+	w.changed()
 }
 
 // requestFor is the key of an object.

@@ -29,7 +29,7 @@ func (w *world) meta(name string) metav1.ObjectMeta {
 // create makes an object as people do.
 func (w *world) create(object client.Object) {
 	w.t.Helper()
-	w.dirty = true
+	w.changed()
 	if err := admin.Create(w.t.Context(), object); err != nil {
 		w.fatal("create %T %s: %v", object, object.GetName(), err)
 	}
@@ -38,7 +38,7 @@ func (w *world) create(object client.Object) {
 // edit changes an object as people do: again after a conflict. It says false where there is none any more.
 func edit[T client.Object](w *world, object T, change func(T)) bool {
 	w.t.Helper()
-	w.dirty = true
+	w.changed()
 	key := client.ObjectKeyFromObject(object)
 	for {
 		err := admin.Get(w.t.Context(), key, object)
@@ -60,7 +60,7 @@ func edit[T client.Object](w *world, object T, change func(T)) bool {
 
 func (w *world) delete(object client.Object) bool {
 	w.t.Helper()
-	w.dirty = true
+	w.changed()
 	err := admin.Delete(w.t.Context(), object)
 	if client.IgnoreNotFound(err) != nil {
 		w.fatal("delete %T %s: %v", object, object.GetName(), err)

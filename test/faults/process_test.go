@@ -101,7 +101,7 @@ func (w *world) start() {
 	p.cancel = cancel
 	go func() { p.done <- mgr.Start(ctx) }()
 	p.elected = mgr.Elected()
-	w.dirty = true
+	w.changed()
 	w.processes = append(w.processes, p)
 	w.note("a process starts")
 }

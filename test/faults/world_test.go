@@ -14,7 +14,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -69,13 +68,16 @@ type world struct {
 	// quiets are the moments at which nothing was to be done, with what the objects claimed then.
 	quiets []quiet
 
-	// absent are DAGs that do not exist or are not parsed, passwords what must not be told, leaveAlone when Airflow asked
-	// to be left alone, forged the objects whose status somebody else than the operator wrote.
-	absent     []string
+	// unparsed are the times in which Airflow had a DAG and not its permissions, passwords what must not be told,
+	// leaveAlone when Airflow asked to be left alone.
+	unparsed   map[string][]stretch
 	passwords  []string
 	leaveAlone []window
-	forgeries  map[types.UID]bool
 	failures   []string
+	// past is what happened in Airflow; it is there when all is over.
+	past *past
+	// lied are the causes, with their persons, that were said to be in place and were not.
+	lied map[string]bool
 
 	facts  *facts
 	record *record
@@ -83,7 +85,15 @@ type world struct {
 	// dirty is set by what changes objects; clean is how many writes of the operator the caches were known to hold.
 	dirty bool
 	clean int
+	// looked is what was stored at the last quiet moment, lookedWrites how many writes of the operator it holds, and moved
+	// is set when others changed objects since.
+	looked       *stored
+	lookedWrites int
+	moved        bool
 }
+
+// stretch is a stretch of time.
+type stretch struct{ from, to time.Time }
 
 // window is a stretch in which something stood in the operator's way.
 type window struct {
@@ -112,7 +122,7 @@ var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway
 func newWorld(t *testing.T, seed uint64, options airflowtest.Options, secure bool) *world {
 	t.Helper()
 	w := &world{
-		t: t, random: rand.New(rand.NewPCG(seed, 1)), log: &lockedBuffer{}, graves: map[*process]bool{}, forgeries: map[types.UID]bool{},
+		t: t, random: rand.New(rand.NewPCG(seed, 1)), log: &lockedBuffer{}, graves: map[*process]bool{}, unparsed: map[string][]stretch{}, lied: map[string]bool{},
 	}
 	w.ttl = []time.Duration{0, 5 * time.Second, 30 * time.Second}[w.random.IntN(3)]
 	w.can = airflow.CapabilitiesOf(airflow.Server{Version: options.Generation.Version, FABProvider: options.Generation.FABProvider})
@@ -496,9 +506,6 @@ func (r *record) all() []version {
 	defer r.mu.Unlock()
 	return slices.Clone(r.versions)
 }
-
-// forged says whether somebody else than the operator wrote the status of a grant.
-func (w *world) forged(before, _ *v1alpha1.AccessGrant) bool { return w.forgeries[before.UID] }
 
 // tell writes what happened into the test's log.
 func (w *world) tell() {
