@@ -200,8 +200,6 @@ func TestAGrantWaitsForWhatIsNotThereYetAndEndsUnusedInTime(t *testing.T) {
 			func(f *decision.Facts) { f.Sight.Reachable = false }, v1alpha1.ReasonInstanceNotReady, "False"},
 		"no pass was made since the start": {
 			func(f *decision.Facts) { f.Sight = nil }, v1alpha1.ReasonInstanceNotReady, "False"},
-		"no pass knows the policy of today": {
-			func(f *decision.Facts) { f.Sight.Policy.Generation = 2 }, v1alpha1.ReasonInstanceNotReady, "False"},
 		"F62: its instance only takes, since clocks differ": {
 			func(f *decision.Facts) { f.Sight.StartsAllowed = false }, v1alpha1.ReasonInstanceNotReady, "False"},
 	}
@@ -237,6 +235,39 @@ func TestAGrantWhoseTimePassedWhileWeWereAwayIsNotEndedBeforeTheFirstLook(t *tes
 		t.Fatalf("it ends as %s before anybody looked", v.End.Reason)
 	}
 	f.Sight = sight
+	if settle(t, f).Activation == nil {
+		t.Error("everything is there, and it is not given")
+	}
+}
+
+func TestAGrantWhosePolicyIsCorrectedLateIsNotEndedBeforeThePassThatComparesIt(t *testing.T) {
+	f := world()
+	f.Policy = f.Policy.DeepCopy()
+	f.Policy.Spec.Grants.MaxDuration = *span(time.Minute)
+	f.Now = t0.Add(72 * time.Hour)
+	if v := settle(t, f); v.End != nil {
+		t.Fatalf("a refused grant ends as %s", v.End.Reason)
+	}
+	f.Policy.Spec.Grants.MaxDuration = *span(8 * time.Hour)
+	f.Policy.Generation++
+	if v := settle(t, f); v.End != nil || v.Activation != nil {
+		t.Fatalf("it ends as %+v, or is given by %+v, before a pass", v.End, v.Activation)
+	}
+	expect(t, f.Grant, v1alpha1.GrantPending, "False/InstanceNotReady", "True/Admitted", "False/InstanceNotReady")
+	f.Sight.Policy.Generation = f.Policy.Generation
+	if v := settle(t, f); v.Activation == nil {
+		t.Errorf("everything is there, and it is not given: %+v", v.End)
+	}
+}
+
+func TestAGrantWhoseTimePassedWhileAirflowWasAwayIsNotEndedByAPassThatFailed(t *testing.T) {
+	f := world()
+	f.Now, f.Since = t0.Add(25*time.Hour), t0.Add(25*time.Hour)
+	f.Sight.Reachable = false
+	if v := settle(t, f); v.End != nil {
+		t.Fatalf("it ends as %s before anybody looked", v.End.Reason)
+	}
+	f.Sight.Reachable = true
 	if settle(t, f).Activation == nil {
 		t.Error("everything is there, and it is not given")
 	}

@@ -140,11 +140,20 @@ func (d *draft) deadline() time.Time {
 		wait = 24 * time.Hour
 	}
 	deadline := begin(d.Grant).Add(wait)
-	if d.Sight == nil {
-		// We were away: the first look decides, if it comes soon.
+	switch {
+	case d.Sight == nil || !d.Sight.Reachable:
+		// We were away, or Airflow was: the first good look decides, if it comes soon.
 		deadline = latest(deadline, d.Since.Add(interval(d.Instance)))
+	case d.uncompared():
+		// The policy was changed a moment ago. What it allows now has a pass before it.
+		deadline = latest(deadline, d.Now.Add(interval(d.Instance)))
 	}
 	return deadline
+}
+
+// uncompared is true until a pass over the instance knew the policy of today.
+func (d *draft) uncompared() bool {
+	return d.Sight.Policy == nil || d.Sight.Policy.Generation != d.Policy.Generation
 }
 
 // obstacle gives the user to whom the grant is given, or what it waits for.
@@ -168,7 +177,7 @@ func (d *draft) obstacle() (access.User, *access.Problem) {
 		return problem(v1alpha1.ReasonInstanceNotReady, "Airflow could not be looked at yet: see the conditions of the AirflowInstance")
 	case !d.Sight.StartsAllowed:
 		return problem(v1alpha1.ReasonInstanceNotReady, "nothing is given in this Airflow at present: the conditions of the AirflowInstance say why")
-	case d.Sight.Policy == nil || d.Sight.Policy.Generation != d.Policy.Generation:
+	case d.uncompared():
 		return problem(v1alpha1.ReasonInstanceNotReady, "the policy of today was not compared with Airflow yet")
 	}
 	user, unresolved := d.Sight.Users.Resolve(d.Grant.Spec.Subject)
