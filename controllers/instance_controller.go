@@ -89,11 +89,15 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		r.pass,
 		r.letGo,
 	} {
-		if done, err := phase(ctx, scope); done || err != nil {
+		done, err := phase(ctx, scope)
+		if err != nil {
 			return ctrl.Result{}, err
 		}
+		if done {
+			break
+		}
 	}
-	return ctrl.Result{}, nil
+	return ctrl.Result{}, r.dismiss(ctx, scope)
 }
 
 // abandon lets a deleted instance go at once where that is asked for: Airflow stays as it is.
@@ -252,19 +256,36 @@ func (r *InstanceReconciler) looked(s *instanceScope, look actuator.Look, report
 	}
 }
 
+// dismiss lets a deleted instance go whose Airflow cannot be looked at, where nothing can be there: the inventory is
+// stored before the first role is made.
+func (r *InstanceReconciler) dismiss(ctx context.Context, s *instanceScope) error {
+	if s.gone || s.afi.DeletionTimestamp.IsZero() || s.report != nil && s.report.Err == nil || len(s.afi.Status.ManagedRoles) > 0 {
+		return nil
+	}
+	if last := r.Reports.Get(client.ObjectKeyFromObject(s.afi)); last != nil && last.InstanceUID == s.afi.UID && len(last.Inventory) > 0 {
+		return nil // the status lost it
+	}
+	return r.releaseUnlessGranted(ctx, s)
+}
+
 // letGo removes the finalizer of a deleted instance when nothing that we gave is left.
 func (r *InstanceReconciler) letGo(ctx context.Context, s *instanceScope) (bool, error) {
 	if s.afi.DeletionTimestamp.IsZero() || len(s.report.Inventory) > 0 || len(s.report.Failures) > 0 {
 		return false, nil
 	}
+	return true, r.releaseUnlessGranted(ctx, s)
+}
+
+// releaseUnlessGranted removes the finalizer unless a grant waits for its proof.
+func (r *InstanceReconciler) releaseUnlessGranted(ctx context.Context, s *instanceScope) error {
 	_, grants, err := r.declared(ctx, r.Client, s.afi)
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, grant := range grants {
 		if activatedIn(grant, s.afi) {
-			return false, nil // its controller has the proof now, and stores it
+			return nil // where there is a proof, its controller has it now and stores it
 		}
 	}
-	return true, s.removeFinalizer(ctx)
+	return s.removeFinalizer(ctx)
 }

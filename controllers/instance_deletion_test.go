@@ -1,14 +1,17 @@
 package controllers
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
 // exists says whether the instance is still there.
@@ -59,5 +62,51 @@ func TestAnInstanceAnswersForNoGrantOfAnEarlierOneOfItsName(t *testing.T) {
 	w.reconcile()
 	if w.exists() {
 		t.Error("the new instance waits for a grant that was given in the old one")
+	}
+}
+
+func TestADeletedInstanceThatNeverGaveAnythingGoesWhateverIsWrongWithIt(t *testing.T) {
+	broken := map[string]func(*world){
+		"the Secret does not exist": func(w *world) {
+			w.edit(func(afi *v1alpha1.AirflowInstance) { afi.Spec.Credentials.SecretRef.Name = "mistyped" })
+		},
+		"the address is wrong": func(w *world) {
+			w.sim.Inject(airflowtest.Status(http.StatusNotFound, "no such page"))
+		},
+	}
+	for name, breaks := range broken {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			breaks(w)
+			w.reconcile()
+			if ready := w.instance().Status.Conditions[0]; ready.Status != metav1.ConditionFalse {
+				t.Fatalf("Ready is %s/%s", ready.Status, ready.Reason)
+			}
+			w.delete()
+			w.reconcile()
+			if w.exists() {
+				t.Error("it hangs")
+			}
+			if used := w.sim.MutatingRequests(); len(used) > 0 {
+				t.Errorf("it wrote to Airflow: %v", used)
+			}
+		})
+	}
+}
+
+func TestADeletedInstanceThatGaveSomethingStaysWhileNothingCanBeProved(t *testing.T) {
+	w := newWorld(t)
+	w.given(time.Hour)
+	w.sim.Inject(airflowtest.BadGateway(http.StatusBadGateway))
+	w.delete()
+	for range 3 {
+		w.reconcile()
+		w.clock.Step(time.Minute)
+	}
+	if !w.exists() {
+		t.Fatal("it went, and bob still has his access")
+	}
+	if !w.bobMay() {
+		t.Fatal("nothing was there to be kept")
 	}
 }

@@ -23,8 +23,7 @@ import (
 // GrantReconciler.
 type PolicyReconciler struct {
 	client.Client
-	// APIReader reads past the cache before a deleted policy is let go because its instance is missing; nil asks the
-	// cache only.
+	// APIReader reads the instance of a deleted policy past the cache; nil asks the cache only.
 	APIReader client.Reader
 	Clock     clock.PassiveClock
 	// Recorder of events; nil sends none.
@@ -124,33 +123,28 @@ func (s *policyScope) instanceKey() types.NamespacedName {
 }
 
 // findInstance gives the policy's instance as the cache holds it, which is never changed; nil where there is none. Before
-// a deleted policy is let go, the API server itself is asked.
+// a deleted policy is let go, the API server itself is asked: whether there is an instance, and what its inventory holds.
 func (s *policyScope) findInstance(ctx context.Context) (*v1alpha1.AirflowInstance, error) {
+	if s.stored.DeletionTimestamp != nil && s.APIReader != nil {
+		instance := &v1alpha1.AirflowInstance{}
+		if err := s.APIReader.Get(ctx, s.instanceKey(), instance); err != nil {
+			return nil, client.IgnoreNotFound(err)
+		}
+		return instance, nil
+	}
 	list := &v1alpha1.AirflowInstanceList{}
-	if err := s.List(ctx, list, client.MatchingFields{indexKey: s.instanceKey().String()}, client.UnsafeDisableDeepCopy); err != nil {
+	err := s.List(ctx, list, client.MatchingFields{indexKey: s.instanceKey().String()}, client.UnsafeDisableDeepCopy)
+	if err != nil || len(list.Items) == 0 {
 		return nil, err
 	}
-	if len(list.Items) > 0 {
-		return &list.Items[0], nil
-	}
-	if s.stored.DeletionTimestamp == nil || s.APIReader == nil {
-		return nil, nil
-	}
-	instance := &v1alpha1.AirflowInstance{}
-	if err := s.APIReader.Get(ctx, s.instanceKey(), instance); err != nil {
-		return nil, client.IgnoreNotFound(err)
-	}
-	return instance, nil
+	return &list.Items[0], nil
 }
 
-// viewOf takes from a report what concerns the policy; nil where the pass did not know it.
+// viewOf takes from a report what concerns the policy; its generation is 0 where the pass did not know it.
 func viewOf(report *actuator.Report, policy *v1alpha1.DagAccessPolicy) *decision.PolicyView {
 	view := &decision.PolicyView{Reachable: report.Err == nil, ObservedAt: report.ObservedAt, Inventory: report.Inventory}
 	seen, ok := report.Policies[client.ObjectKeyFromObject(policy)]
 	if !ok || seen.UID != policy.UID {
-		if view.Reachable {
-			return nil
-		}
 		return view
 	}
 	view.Generation, view.Desire, view.Proof, view.Failures = seen.Generation, seen.Desire, seen.Proof, seen.Failures

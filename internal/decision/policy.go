@@ -21,7 +21,7 @@ type PolicyFacts struct {
 	Policy *v1alpha1.DagAccessPolicy
 	// Instance that it names; nil where there is none.
 	Instance *v1alpha1.AirflowInstance
-	// View is what the last pass over that instance saw; nil before the first, or where the pass did not know it.
+	// View is what the last pass over that instance saw; nil before the first.
 	View *PolicyView
 	// Unended is the number of its grants that were activated and are not in a final phase.
 	Unended int
@@ -36,7 +36,7 @@ type PolicyView struct {
 	Err       string
 	// ObservedAt is the time of the oldest look that the view rests on.
 	ObservedAt time.Time
-	// Generation of the policy that the pass read.
+	// Generation of the policy that the pass read; 0 where it did not know the policy.
 	Generation int64
 	Desire     access.PolicyDesire
 	Proof      access.PolicyProof
@@ -103,7 +103,7 @@ func ValidatePolicy(p *v1alpha1.DagAccessPolicy) *access.Problem {
 }
 
 // deleting decides whether a policy that is being deleted may go: its grants have ended and its roles are proved gone,
-// or nothing can be proved because its instance is gone or was given up.
+// or none was ever made, or nothing can be proved because its instance is gone or was given up.
 func (d *policyDraft) deleting() {
 	lost := d.Instance == nil || d.Instance.DeletionTimestamp != nil && d.Instance.Spec.Deletion == v1alpha1.InstanceDeletionAbandon
 	s := state{ready: metav1.ConditionFalse}
@@ -113,8 +113,11 @@ func (d *policyDraft) deleting() {
 		s.word, s.message = v1alpha1.ReasonDeleting, "there is no AirflowInstance in which anything could be proved"
 	case d.Unended > 0:
 		s.word, s.message = v1alpha1.ReasonGrantsRemain, "it waits until its grants are proved gone from Airflow"
-	case !d.current() || d.rolesRemain():
+	case d.rolesRemain() || !d.current() && (d.View != nil && d.View.Reachable || !d.unreachable()):
 		s.word, s.message = v1alpha1.ReasonRoleRemains, "it waits until its roles are proved gone from Airflow, or let go of"
+	case !d.current():
+		d.Release = true
+		s.word, s.message = v1alpha1.ReasonDeleting, "Airflow could not be looked at, and no role of it was ever made there"
 	default:
 		d.Release = true
 		s.word, s.message = v1alpha1.ReasonDeleting, "what it gave is proved gone from Airflow"
@@ -123,12 +126,12 @@ func (d *policyDraft) deleting() {
 }
 
 // rolesRemain is true while the inventory holds a role of the policy that was not let go of, and is no empty one that
-// Airflow cannot delete.
+// Airflow cannot delete. An entry is stored before its role is made.
 func (d *policyDraft) rolesRemain() bool {
 	held := func(role v1alpha1.ManagedRole) bool {
 		return role.PolicyUID == string(d.Policy.UID) && !role.Orphaned && !role.Retired
 	}
-	return slices.ContainsFunc(d.View.Inventory, held) || slices.ContainsFunc(d.Instance.Status.ManagedRoles, held)
+	return d.View != nil && slices.ContainsFunc(d.View.Inventory, held) || slices.ContainsFunc(d.Instance.Status.ManagedRoles, held)
 }
 
 // current is true when a pass knew the policy as it is today.

@@ -223,6 +223,7 @@ func TestAfterARestartAPolicyStaysAsItWasUntilAPassReports(t *testing.T) {
 
 func TestADeletedPolicyGoesWhenItsRolesAreProvedGoneOrLetGoOf(t *testing.T) {
 	gone := []v1alpha1.ManagedRole{{Name: "other", PolicyUID: "x"}}
+	notReady := []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonSecretNotFound}}
 	cases := map[string]struct {
 		change func(*decision.PolicyFacts)
 		want   bool
@@ -231,6 +232,23 @@ func TestADeletedPolicyGoesWhenItsRolesAreProvedGoneOrLetGoOf(t *testing.T) {
 		"let go of":                       {func(f *decision.PolicyFacts) { f.View.Inventory[0].Orphaned = true }, true},
 		"no pass knew that it is deleted": {func(f *decision.PolicyFacts) { f.View.Inventory, f.View.Generation = gone, 2 }, false},
 		"no pass was made":                {func(f *decision.PolicyFacts) { f.View = nil }, false},
+		"its instance never worked": {func(f *decision.PolicyFacts) {
+			f.View = nil
+			f.Instance.Status.Conditions = notReady
+		}, true},
+		"a pass is made although some steps failed, and did not know it": {func(f *decision.PolicyFacts) {
+			f.View = &decision.PolicyView{Reachable: true, Inventory: gone}
+			f.Instance.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonStepsFailed}}
+		}, false},
+		"its instance stopped working before the policy came": {func(f *decision.PolicyFacts) {
+			f.View = &decision.PolicyView{Inventory: gone}
+		}, true},
+		"its instance stopped working after its role was made": {func(f *decision.PolicyFacts) { f.View.Reachable, f.View.Generation = false, 0 }, false},
+		"its instance does not work since the operator's start, and its role is stored": {func(f *decision.PolicyFacts) {
+			f.View = nil
+			f.Instance.Status.Conditions = notReady
+			f.Instance.Status.ManagedRoles = []v1alpha1.ManagedRole{{Name: "oam.finance.operators", PolicyUID: "policy-uid"}}
+		}, false},
 		"the stored inventory still has it": {func(f *decision.PolicyFacts) {
 			f.View.Inventory = gone
 			f.Instance.Status.ManagedRoles = []v1alpha1.ManagedRole{{Name: "oam.finance.operators~0", PolicyUID: "policy-uid"}}

@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -209,6 +210,35 @@ var _ = Describe("the end of an instance", Serial, func() {
 		}
 		roles, _ := s.sim.UserRoles("carol")
 		Expect(roles).To(Equal([]string{"handmade"}))
+	})
+
+	It("does not wait where nothing was ever given, whatever is wrong", func() {
+		s := newScene(airflowtest.Options{AuthManager: airflow.AuthManagerSimple})
+		s.secret()
+		instance, policy := s.instance(), s.policy()
+		Eventually(condition(instance, v1alpha1.ConditionReady)).Should(Equal("False/" + v1alpha1.ReasonUnsupportedAuthManager))
+		Expect(admin.Delete(ctx(), policy)).To(Succeed())
+		Eventually(func() bool { return apierrors.IsNotFound(admin.Get(ctx(), keyOf(policy), policy)) }).Should(BeTrue())
+		Expect(admin.Delete(ctx(), instance)).To(Succeed())
+		Eventually(func() bool { return apierrors.IsNotFound(admin.Get(ctx(), keyOf(instance), instance)) }).Should(BeTrue())
+	})
+
+	It("does not wait for what was given in an abandoned one of its name", func() {
+		s := newScene()
+		s.secret()
+		instance := s.instance(func(i *v1alpha1.AirflowInstance) { i.Spec.Deletion = v1alpha1.InstanceDeletionAbandon })
+		s.policy()
+		grant := s.grant("bob", time.Hour)
+		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))
+		Expect(admin.Delete(ctx(), instance)).To(Succeed())
+		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
+		Expect(grant.Status.RemovedAt).To(BeNil())
+		again := s.instance()
+		settled(again)
+		Expect(admin.Delete(ctx(), again)).To(Succeed())
+		Eventually(func() bool { return apierrors.IsNotFound(admin.Get(ctx(), keyOf(again), again)) }).Should(BeTrue())
+		Expect(s.may("bob", "finance_daily")()).To(BeFalse())
+		Expect(s.may("alice", "finance_daily")()).To(BeFalse())
 	})
 
 	It("lets go at once (Abandon), also when Airflow is gone for good, and claims nothing", func() {
