@@ -99,6 +99,7 @@ func Run(t *testing.T, target Target) {
 		{"tokens", tokens},
 		{"roles", roles},
 		{"names of roles", roleNames},
+		{"trying out what a server can do", probe},
 		{"requests that are not valid", invalidRequests},
 		{"users", users},
 		{"lists", lists},
