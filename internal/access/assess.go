@@ -110,7 +110,15 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 			proof.Present = true
 		}
 	}
+	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
+		proof.Problem = &Problem{ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
+	}
 	return proof
+}
+
+// contested says whether giving a grant was given up for now.
+func (a *assessor) contested(desire GrantDesire) bool {
+	return a.in.Contested[RoleKey(desire.Role)] || a.in.Contested[MemberKey(desire.Username, desire.Role)]
 }
 
 // gives says whether a stored role gives at least what the desired one should: that one, or the one whose place it takes.

@@ -109,6 +109,24 @@ func TestTheWebsitePairIsNoDrift(t *testing.T) {
 	}
 }
 
+func TestAGrantThatIsLeftAloneBecauseOthersKeepTakingItSaysSo(t *testing.T) {
+	w := settled(t)
+	held := slices.Clone(w.rolesOf("bob"))
+	w.setRoles("bob")
+	g := w.Grants[0]
+	for _, key := range []string{MemberKey("bob", g.Status.Activation.Instances[0].Role), RoleKey(g.Status.Activation.Instances[0].Role)} {
+		w.Contested = map[string]bool{key: true}
+		proofs, _, _ := Assess(w.Input, Desire(w.Input))
+		if p := proofs[g.UID].Problem; p == nil || p.Reason != ReasonContested {
+			t.Errorf("%s: it says %v", key, p)
+		}
+	}
+	w.setRoles("bob", held...)
+	if proofs, _, _ := Assess(w.Input, Desire(w.Input)); proofs[g.UID].Problem != nil || !proofs[g.UID].Present {
+		t.Errorf("it is there again, and says %v", proofs[g.UID].Problem)
+	}
+}
+
 func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 	for name, leave := range map[string]func(w *world){
 		"report": func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },

@@ -24,6 +24,8 @@ const (
 	ReasonPermissionNotAllowed = "PermissionNotAllowed"
 	// ReasonAdoptionReported: an existing role is being taken over; this pass only reports.
 	ReasonAdoptionReported = "AdoptionReported"
+	// ReasonContested: somebody else keeps undoing what is restored; it is left alone for a while.
+	ReasonContested = "Contested"
 	// ReasonMassRevocationHeld: too many DAGs disappeared at once; what would be lost waits for a release.
 	ReasonMassRevocationHeld = "MassRevocationHeld"
 	// ReasonLevelNotSupported: the version of Airflow does not know a level.
