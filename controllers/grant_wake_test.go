@@ -107,6 +107,8 @@ func TestAPassWakesThoseOfWhomItSaysSomethingElse(t *testing.T) {
 		"a policy was compared": {func(n *actuator.Report) {
 			n.Policies = map[types.NamespacedName]actuator.PolicyReport{prod: {Generation: 1}}
 		}, []string{"ending"}, []string{"waiting"}},
+		"the permission cache is shorter: who is too short may fit": {func(n *actuator.Report) { n.CacheTTL = time.Second }, []string{"ending"}, []string{"waiting"}},
+		"the operator has another account: who was reserved is not": {func(n *actuator.Report) { n.Account = "robot" }, []string{"ending"}, []string{"waiting"}},
 		"another instance": {func(n *actuator.Report) { n.Instance.Name = "other" }, nil, nil},
 	}
 	for name, c := range cases {

@@ -194,10 +194,10 @@ func proofMoved(before, report *actuator.Report, uid types.UID, unproved bool) b
 		!equality.Semantic.DeepEqual(old.Desire, seen.Desire) || !equality.Semantic.DeepEqual(old.Proof, seen.Proof)
 }
 
-// directoryMoved is true when grants that wait may find something new.
+// directoryMoved is true when grants that wait, or were refused by what a pass saw, may find something new.
 func directoryMoved(before, report *actuator.Report) bool {
 	if (before.Err == nil) != (report.Err == nil) || before.InstanceUID != report.InstanceUID ||
-		before.StartsAllowed != report.StartsAllowed || len(before.Policies) != len(report.Policies) {
+		before.StartsAllowed != report.StartsAllowed || before.CacheTTL != report.CacheTTL || before.Account != report.Account || len(before.Policies) != len(report.Policies) {
 		return true
 	}
 	for name, now := range report.Policies {
