@@ -66,6 +66,29 @@ var _ = Describe("A policy", func() {
 		Eventually(gone).WithArguments(ctx, alone).Should(BeTrue())
 	})
 
+	It("says that its instance is not ready as soon as the instance says so", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		broken := &v1alpha1.AirflowInstance{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "broken"}, Spec: *w.instance.Spec.DeepCopy()}
+		Expect(admin.Create(ctx, broken)).To(Succeed())
+		early := &v1alpha1.DagAccessPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "early"}, Spec: *w.policy.Spec.DeepCopy()}
+		early.Spec.InstanceRef.Name = "broken"
+		Expect(admin.Create(ctx, early)).To(Succeed())
+		Eventually(readyOf).WithArguments(ctx, early).Should(Equal("False: Progressing"))
+		operator, err := client.New(operatorConfig, client.Options{Scheme: scheme})
+		Expect(err).NotTo(HaveOccurred())
+		broken.Status.Conditions = []metav1.Condition{{
+			Type: v1alpha1.ConditionReady, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonSecretNotFound, LastTransitionTime: metav1.NewTime(clock.Now()),
+		}}
+		Expect(operator.Status().Update(ctx, broken)).To(Succeed())
+		Eventually(readyOf).WithArguments(ctx, early).Should(Equal("False: InstanceNotReady"))
+		w.checkStatus(ctx)
+		By("and goes when it is deleted, as nothing was given")
+		Expect(admin.Delete(ctx, early)).To(Succeed())
+		Eventually(gone).WithArguments(ctx, early).Should(BeTrue())
+		broken.Spec.Deletion = v1alpha1.InstanceDeletionAbandon
+		Expect(admin.Delete(ctx, broken)).To(Succeed())
+	})
+
 	It("F68: deleted while in use ends its grants and stays until its role is proved gone", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		grant := w.activeGrant(ctx, "bob")

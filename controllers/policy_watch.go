@@ -18,6 +18,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
 // policyWorkers is how many policies are decided at once.
@@ -30,7 +31,7 @@ func (r *PolicyReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("dagaccesspolicy").
 		For(&v1alpha1.DagAccessPolicy{}, builder.WithPredicates(grantChanged())).
-		Watches(&v1alpha1.AirflowInstance{}, handler.EnqueueRequestsFromMapFunc(r.policiesOfInstance), builder.WithPredicates(inventoryChanged())).
+		Watches(&v1alpha1.AirflowInstance{}, handler.EnqueueRequestsFromMapFunc(r.policiesOfInstance), builder.WithPredicates(instanceMatters())).
 		Watches(&v1alpha1.AccessGrant{}, handler.EnqueueRequestsFromMapFunc(r.deletedPolicyOfGrant), builder.WithPredicates(grantClosed())).
 		WatchesRawSource(source.Func(func(_ context.Context, queue requestQueue) error {
 			r.since = r.Clock.Now()
@@ -42,13 +43,21 @@ func (r *PolicyReconciler) SetupWithManager(mgr ctrl.Manager) error {
 }
 
 // inventoryChanged lets pass instances that come, go, or have another spec or inventory.
-func inventoryChanged() predicate.Predicate {
+func instanceMatters() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*v1alpha1.AirflowInstance)
 		after, same := e.ObjectNew.(*v1alpha1.AirflowInstance)
 		return ok && same && (before.UID != after.UID || before.Generation != after.Generation ||
-			!equality.Semantic.DeepEqual(before.Status.ManagedRoles, after.Status.ManagedRoles))
+			!equality.Semantic.DeepEqual(before.Status.ManagedRoles, after.Status.ManagedRoles) ||
+			readyReason(before) != readyReason(after))
 	}}
+}
+
+func readyReason(afi *v1alpha1.AirflowInstance) string {
+	if ready := status.Find(afi.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
+		return string(ready.Status) + "/" + ready.Reason
+	}
+	return ""
 }
 
 // grantClosed lets pass grants that end for good or go: a deleted policy may wait for them.
