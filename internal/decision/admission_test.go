@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -147,6 +148,10 @@ func TestAGrantThatMayNotHaveWhatItAsksForIsRefusedUntilSomethingChanges(t *test
 				t.Errorf("it is activated: %+v", v.Activation)
 			}
 			expect(t, f.Grant, v1alpha1.GrantPending, "False/"+c.reason, "False/"+c.reason, "False/"+c.reason)
+			admitted := meta.FindStatusCondition(f.Grant.Status.Conditions, v1alpha1.ConditionAdmitted)
+			if _, remedy, said := strings.Cut(admitted.Message, ": "); !said || remedy == "" {
+				t.Errorf("the message says no remedy: %s", admitted.Message)
+			}
 			marker := c.ready
 			if marker == "" {
 				marker = v1alpha1.ConditionStalled

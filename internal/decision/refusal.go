@@ -22,7 +22,7 @@ func (d *draft) refusal() *access.Problem {
 		if ref.Namespace == "" {
 			ref.Namespace = d.Grant.Namespace
 		}
-		return refuse(v1alpha1.ReasonPolicyNotFound, "the DagAccessPolicy %s/%s does not exist or is being deleted", ref.Namespace, ref.Name)
+		return refuse(v1alpha1.ReasonPolicyNotFound, "the DagAccessPolicy %s/%s does not exist or is being deleted: make it, or make another grant", ref.Namespace, ref.Name)
 	}
 	for _, check := range []func() *access.Problem{d.checkSource, d.checkTime, d.checkReason, d.checkAccess, d.checkPolicy, d.checkDags, d.checkSubject} {
 		if p := check(); p != nil {
@@ -65,7 +65,7 @@ func (d *draft) checkTime() *access.Problem {
 	case d.Grant.Spec.StartsAt != nil && ahead > most:
 		return refuse(v1alpha1.ReasonTooFarAhead, "it starts later than the policy's maxAhead of %s allows: make it nearer to its start", short(most))
 	case length <= 0:
-		return refuse(v1alpha1.ReasonTooShort, "it asks for no time at all")
+		return refuse(v1alpha1.ReasonTooShort, "it asks for no time at all: its end must come after its start")
 	case d.Sight != nil && length < shortest:
 		return refuse(v1alpha1.ReasonTooShort, "Airflow's permission cache of %s allows no grant shorter than %s: ask for more", short(d.CacheTTL), short(shortest))
 	}
@@ -103,7 +103,7 @@ func (d *draft) checkAccess() *access.Problem {
 	if len(excess) == 0 {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonAccessNotCovered, "the policy does not give %s", list(excess))
+	return refuse(v1alpha1.ReasonAccessNotCovered, "the policy does not give %s: make another grant without, or add it to spec.access there", list(excess))
 }
 
 // checkPolicy asks whether the policy itself was refused.
@@ -135,7 +135,7 @@ func (d *draft) checkDags() *access.Problem {
 	if len(excess) == 0 {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonDagsNotCovered, "the policy does not select %s", list(excess))
+	return refuse(v1alpha1.ReasonDagsNotCovered, "the policy does not select %s: make another grant without, or widen spec.dags there", list(excess))
 }
 
 // absentDags are named DAGs that Airflow does not list.
