@@ -45,7 +45,7 @@ func airflowFaults() []fault {
 			w.sim.RemoveUser("alice")
 			w.sim.RemoveUser("bob")
 			w.gone("alice", "bob")
-		}), stays: true},
+		})},
 		{number: "F40", title: "a user is made again under the same name", strike: done(func(w *world) {
 			w.sim.RemoveUser("alice")
 			w.sim.RemoveUser("bob")

@@ -51,7 +51,7 @@ func slow(w *world) func(*world) {
 	w.poke()
 	w.run(time.Second)
 	at := w.now().Truncate(time.Second)
-	w.aside("too-early", "dave", func(g *v1alpha1.AccessGrant) {
+	w.aside("too-early", "dave", "", func(g *v1alpha1.AccessGrant) {
 		g.Spec.StartsAt, g.Spec.ExpiresAt = &metav1.Time{Time: at.Add(5 * time.Second)}, &metav1.Time{Time: at.Add(25 * time.Second)}
 	})
 	return heal
@@ -66,7 +66,7 @@ const clockAway = 40 * time.Second
 func timeFaults() []fault {
 	const while = clockAway
 	return []fault{
-		{number: "F55", title: "the operator's clock is an hour ahead", lasts: while, strike: elsewhere(time.Hour), stays: true},
+		{number: "F55", title: "the operator's clock is an hour ahead", lasts: while, strike: elsewhere(time.Hour)},
 		{number: "F56", title: "the operator's clock is an hour behind", lasts: while, strike: elsewhere(-time.Hour)},
 		{number: "F57", title: "the machine is suspended for ten minutes",
 			excuse: "all endings, until a minute after", strike: done(func(w *world) {
@@ -87,15 +87,11 @@ func timeFaults() []fault {
 			for _, text := range []string{"0s", "-1m"} {
 				w.refused("a duration of "+text, w.rawGrant("no-time", map[string]any{"duration": text}))
 			}
-			w.aside("a-second", "dave", func(g *v1alpha1.AccessGrant) { g.Spec.Duration = &metav1.Duration{Duration: time.Second} })
-		}), also: func(w *world) {
-			if w.ttl > 0 { // else a second is not too short
-				w.neverActive("a-second")
-			}
-		}},
+			w.aside("a-second", "dave", v1alpha1.ReasonTooShort, func(g *v1alpha1.AccessGrant) { g.Spec.Duration = &metav1.Duration{Duration: time.Second} })
+		}), also: func(w *world) { w.neverActive("a-second") }},
 		{number: "F60", title: "an end in the year 9999, and one in 2099", strike: done(func(w *world) {
 			w.refused("the year 9999", w.rawGrant("for-ever", map[string]any{"expiresAt": "9999-12-31T23:59:59Z"}))
-			w.aside("for-long", "dave", func(g *v1alpha1.AccessGrant) {
+			w.aside("for-long", "dave", v1alpha1.ReasonTooLong, func(g *v1alpha1.AccessGrant) {
 				g.Spec.ExpiresAt = &metav1.Time{Time: time.Date(2099, 12, 31, 0, 0, 0, 0, time.UTC)}
 			})
 		}), also: func(w *world) { w.neverActive("for-long") }},
@@ -133,14 +129,17 @@ func (w *world) refused(what string, err error) {
 	}
 }
 
-// aside makes a grant that is no cause of anything.
-func (w *world) aside(name, person string, change func(*v1alpha1.AccessGrant)) {
+// aside makes a grant that is no cause of anything. Where why is not empty it waits for people, for that reason.
+func (w *world) aside(name, person, why string, change func(*v1alpha1.AccessGrant)) {
 	w.t.Helper()
 	grant := &v1alpha1.AccessGrant{ObjectMeta: w.meta(name), Spec: v1alpha1.AccessGrantSpec{
 		PolicyRef: v1alpha1.PolicyReference{Name: "finance"}, Subject: v1alpha1.Subject{Username: person},
 	}}
 	change(grant)
 	w.create(grant)
+	if why != "" {
+		w.unwell[name] = why
+	}
 	w.note("grant %s is made and must not be given", name)
 }
 

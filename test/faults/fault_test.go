@@ -27,8 +27,6 @@ type fault struct {
 	options func(*airflowtest.Options)
 	// secure is set for faults that need an Airflow with TLS.
 	secure bool
-	// stays is set for what people must mend: they may wait for their access, with a reason.
-	stays bool
 	// also is checked at the end, beside the invariants.
 	also func(w *world)
 	// only names the scenarios that it is tried with; all by default.
@@ -105,8 +103,10 @@ func try(t *testing.T, f fault, s scenario, server *airflowtest.Generation, seed
 	if w.strikes == 0 {
 		w.wrong("the fault did not take effect")
 	}
-	w.effective(f.stays)
+	w.effective()
 	w.stable()
+	w.atRest()
+	w.leftovers()
 	w.history()
 	w.bounded()
 	if f.also != nil {

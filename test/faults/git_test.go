@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -85,11 +84,6 @@ func gitFaults() []fault {
 			if left := w.stored(); len(left) > 0 {
 				w.wrong("%d objects stay: the first is %T %s", len(left), left[0], left[0].GetName())
 			}
-			for _, role := range w.sim.Roles() {
-				if strings.HasPrefix(role.Name, "oam.") {
-					w.wrong("role %s stays", role.Name)
-				}
-			}
 		}},
 		{number: "F68", title: "a policy is deleted while it is used", strike: done(func(w *world) { w.deletePolicy("finance") })},
 		{number: "F69", title: "the address is that of another Airflow", lasts: 40 * time.Second, strike: func(w *world) func(*world) {
@@ -127,14 +121,13 @@ func gitFaults() []fault {
 					Role: &v1alpha1.PolicyRole{Name: "claimed-by-two"},
 				}}
 				w.create(policy)
+				w.unwell["second"] = v1alpha1.ReasonRoleNameTaken
 				if name == "first" {
 					w.facts.policies[name] = []policyVersion{{w.now(), &policy.Spec, policy.Generation}}
 					w.run(2 * time.Second)
 				}
 			}
-		}), also: func(w *world) {
-			w.says(&v1alpha1.DagAccessPolicy{ObjectMeta: w.meta("second")}, v1alpha1.ReasonRoleNameTaken)
-		}},
+		})},
 	}
 }
 
@@ -190,22 +183,14 @@ func (w *world) ended(name string, reason v1alpha1.EndReason) {
 	}
 }
 
-// says checks the reason of an object's Ready condition.
+// says checks that a condition of an object has a reason.
 func (w *world) says(object client.Object, reason string) {
 	w.t.Helper()
 	if err := admin.Get(w.t.Context(), client.ObjectKeyFromObject(object), object); err != nil {
 		w.wrong("read %s: %v", object.GetName(), err)
 		return
 	}
-	var conditions []metav1.Condition
-	switch x := object.(type) {
-	case *v1alpha1.AirflowInstance:
-		conditions = x.Status.Conditions
-	case *v1alpha1.DagAccessPolicy:
-		conditions = x.Status.Conditions
-	case *v1alpha1.AccessGrant:
-		conditions = x.Status.Conditions
-	}
+	conditions := conditionsOf(object)
 	if !slices.ContainsFunc(conditions, func(c metav1.Condition) bool { return c.Reason == reason }) {
 		w.wrong("%s does not say %s: %v", object.GetName(), reason, conditions)
 	}

@@ -70,8 +70,10 @@ type world struct {
 
 	// unparsed are the times in which Airflow had a DAG and not its permissions, passwords what must not be told,
 	// leaveAlone when Airflow asked to be left alone.
-	unparsed   map[string][]stretch
-	passwords  []string
+	unparsed  map[string][]stretch
+	passwords []string
+	// unwell are the objects that people must mend, or that ask for what they must not get, with the reason that is expected.
+	unwell     map[string]string
 	leaveAlone []window
 	failures   []string
 	// past is what happened in Airflow; it is there when all is over.
@@ -122,7 +124,7 @@ var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway
 func newWorld(t *testing.T, seed uint64, options airflowtest.Options, secure bool) *world {
 	t.Helper()
 	w := &world{
-		t: t, random: rand.New(rand.NewPCG(seed, 1)), log: &lockedBuffer{}, graves: map[*process]bool{}, unparsed: map[string][]stretch{}, lied: map[string]bool{},
+		t: t, random: rand.New(rand.NewPCG(seed, 1)), log: &lockedBuffer{}, graves: map[*process]bool{}, unparsed: map[string][]stretch{}, lied: map[string]bool{}, unwell: map[string]string{},
 	}
 	w.ttl = []time.Duration{0, 5 * time.Second, 30 * time.Second}[w.random.IntN(3)]
 	w.can = airflow.CapabilitiesOf(airflow.Server{Version: options.Generation.Version, FABProvider: options.Generation.FABProvider})
