@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -30,19 +31,22 @@ func TestPermissionsOfTheAccountAreTold(t *testing.T) {
 
 // The bodies and commands that are shown give the account exactly what it needs.
 func TestShownAccountHasWhatItNeeds(t *testing.T) {
-	for path, wanted := range map[string]int{"README.md": 1, airflowPage: 1} {
+	for path, wanted := range map[string]int{"README.md": 1, airflowPage: 2} {
 		p := read(t, path)
 		found := 0
 		for _, b := range p.blocks {
-			if given := byCommands(b.text); len(given) > 0 {
+			for how, given := range map[string][]airflow.Permission{"commands": byCommands(b.text), "body": byBody(t, b.text)} {
+				if len(given) == 0 {
+					continue
+				}
 				found++
 				if difference := cmp.Diff(airflow.AccountPermissions(), given); difference != "" {
-					t.Errorf("%s:%d: the commands give something else (- code, + page):\n%s", path, b.line, difference)
+					t.Errorf("%s:%d: the %s gives something else (- code, + page):\n%s", path, b.line, how, difference)
 				}
 			}
 		}
 		if found != wanted {
-			t.Errorf("%s: found commands that make the account %d times, want %d", path, found, wanted)
+			t.Errorf("%s: found commands and bodies that make the account %d times, want %d", path, found, wanted)
 		}
 	}
 }
@@ -61,6 +65,46 @@ func byCommands(text string) []airflow.Permission {
 				given = append(given, airflow.Permission{Action: action, Resource: resource})
 			}
 		}
+	}
+	return airflow.SortPermissions(given)
+}
+
+// byBody reads the body of a role that a here-document writes into role.json, and sees to it that the user of user.json
+// holds that role and no other.
+func byBody(t *testing.T, text string) []airflow.Permission {
+	t.Helper()
+	var role struct {
+		Name    string `json:"name"`
+		Actions []struct {
+			Action struct {
+				Name string `json:"name"`
+			} `json:"action"`
+			Resource struct {
+				Name string `json:"name"`
+			} `json:"resource"`
+		} `json:"actions"`
+	}
+	var user struct {
+		Roles []struct {
+			Name string `json:"name"`
+		} `json:"roles"`
+	}
+	for file, body := range map[string]any{"role.json": &role, "user.json": &user} {
+		_, below, found := strings.Cut(text, "cat > "+file+" <<'END'\n")
+		if !found {
+			return nil
+		}
+		shown, _, _ := strings.Cut(below, "\nEND\n")
+		if err := json.Unmarshal([]byte(shown), body); err != nil {
+			t.Fatalf("the body of %s: %v", file, err)
+		}
+	}
+	if len(user.Roles) != 1 || user.Roles[0].Name != role.Name {
+		t.Errorf("the user of user.json has the roles %v, want %s alone", user.Roles, role.Name)
+	}
+	var given []airflow.Permission
+	for _, pair := range role.Actions {
+		given = append(given, airflow.Permission{Action: pair.Action.Name, Resource: pair.Resource.Name})
 	}
 	return airflow.SortPermissions(given)
 }
