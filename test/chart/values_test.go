@@ -1,9 +1,27 @@
 package chart
 
 import (
+	"io"
 	"strings"
 	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+
+	"github.com/airflow-oam/airflow-oam/internal/options"
 )
+
+// TestOperatorTakesTheArgumentsOfTheChart gives the arguments that the chart renders to the operator's own command line.
+func TestOperatorTakesTheArgumentsOfTheChart(t *testing.T) {
+	for name, values := range map[string]string{
+		"by default": "", "with everything": everything, "kept for an hour": "retention: 1h", "kept for hours and a bit": "retention: 26h5m30s",
+		"kept for as long as can be said": "retention: 999999h59m59s", "without metrics": "metrics: {enabled: false}",
+	} {
+		arguments := pick[appsv1.Deployment](t, objects(t, values), "Deployment")[0].Spec.Template.Spec.Containers[0].Args
+		if _, err := options.Parse(arguments, io.Discard); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
 
 func TestBadValuesAreRefused(t *testing.T) {
 	tests := map[string]struct{ values, want string }{
@@ -17,6 +35,10 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"a host with a path":                   {"allowHTTPHosts: [airflow/x]", "/allowHTTPHosts/0"},
 		"an address without a length":          {"allowAddresses: [127.0.0.1]", "/allowAddresses/0"},
 		"a retention in days":                  {"retention: 30d", "/retention"},
+		"a retention under an hour":            {"retention: 10m", "/retention"},
+		"no retention":                         {"retention: 0h", "/retention"},
+		"a negative retention":                 {"retention: -720h", "/retention"},
+		"a retention without end":              {"retention: 9999999h", "/retention"},
 		"no requests at once":                  {"airflowConcurrency: 0", "/airflowConcurrency"},
 		"another log level":                    {"logLevel: trace", "/logLevel"},
 		"another log format":                   {"logFormat: xml", "/logFormat"},
