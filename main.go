@@ -71,14 +71,14 @@ func run(ctx context.Context, o options.Options) error {
 		LeaderElectionID:              "airflow-oam.access.airflow-oam.dev",
 		LeaderElectionNamespace:       o.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true,
-		Cache:                         cache.Options{ByObject: controllers.CachedObjects(o.InstanceNamespaces), DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
 		Client:                        client.Options{Cache: &client.CacheOptions{DisableFor: controllers.UncachedObjects()}},
 	})
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
 	if err := controllers.Setup(mgr, controllers.Settings{
-		Clock: realClock, KubernetesClock: skew, Retention: o.Retention, Concurrency: o.Concurrency,
+		Clock: realClock, KubernetesClock: skew, Retention: o.Retention, Concurrency: o.Concurrency, Namespaces: o.InstanceNamespaces,
 		AllowHTTPHosts: o.AllowHTTPHosts, AllowedAddresses: o.AllowAddresses, AllowPrivileged: o.AllowPrivileged,
 	}); err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,6 +48,8 @@ type InstanceReconciler struct {
 	// KubernetesClock is the API server's; nil counts as ours.
 	KubernetesClock *Skew
 
+	// Namespaces whose instances are served; empty means all. Nothing of others is read but their objects.
+	Namespaces       []string
 	AllowHTTPHosts   []string
 	AllowedAddresses []netip.Prefix
 	AllowPrivileged  bool
@@ -83,6 +86,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, request ctrl.Request
 
 	for _, phase := range []func(context.Context, *instanceScope) (done bool, err error){
 		r.abandon,
+		r.serve,
 		r.unique,
 		r.finalize,
 		r.open,
@@ -109,6 +113,22 @@ func (r *InstanceReconciler) abandon(ctx context.Context, s *instanceScope) (boo
 	return true, s.removeFinalizer(ctx)
 }
 
+// serve stops instances in namespaces that are not served: whoever may write there decides about no Airflow, and what was
+// given while it was served waits for somebody who acts.
+func (r *InstanceReconciler) serve(_ context.Context, s *instanceScope) (bool, error) {
+	if r.serves(s.afi.Namespace) {
+		return false, nil
+	}
+	s.trouble = &trouble{condition: v1alpha1.ConditionReady, reason: v1alpha1.ReasonNamespaceNotServed, stalled: true,
+		message: "the operator does not serve AirflowInstances in namespace " + s.afi.Namespace +
+			", so nothing is given and nothing ends: list it in the chart's value instanceNamespaces (flag --instance-namespaces), or use a namespace that is listed"}
+	return true, nil
+}
+
+func (r *InstanceReconciler) serves(namespace string) bool {
+	return len(r.Namespaces) == 0 || slices.Contains(r.Namespaces, namespace)
+}
+
 // unique stops the younger of two instances for one Airflow. What it gave before is still taken away where it was given.
 func (r *InstanceReconciler) unique(ctx context.Context, s *instanceScope) (bool, error) {
 	list := &v1alpha1.AirflowInstanceList{}
@@ -117,7 +137,7 @@ func (r *InstanceReconciler) unique(ctx context.Context, s *instanceScope) (bool
 	}
 	for i := range list.Items {
 		other := &list.Items[i]
-		if other.UID == s.afi.UID || !airflow.SameOrigin(other.Spec.URL, s.afi.Spec.URL) || !older(other, s.afi) {
+		if other.UID == s.afi.UID || !r.serves(other.Namespace) || !airflow.SameOrigin(other.Spec.URL, s.afi.Spec.URL) || !older(other, s.afi) {
 			continue
 		}
 		s.taken = true

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// indexKey finds policies and instances by namespace/name. A list by it finds nothing in namespaces that are not
-	// cached, where a get would fail.
+	// indexKey finds policies and instances by namespace/name. A list by it gives the objects of the cache, a get copies
+	// of them.
 	indexKey = "namespaced-name"
 	// indexGrantPolicy finds grants by the namespace/name of their policy.
 	indexGrantPolicy = "policy"

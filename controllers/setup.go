@@ -10,10 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 )
 
@@ -21,27 +19,14 @@ import (
 type Settings struct {
 	Clock clock.PassiveClock
 	// KubernetesClock measures the API server's clock; nil counts as ours.
-	KubernetesClock  *Skew
-	Retention        time.Duration
-	Concurrency      int
+	KubernetesClock *Skew
+	Retention       time.Duration
+	Concurrency     int
+	// Namespaces whose AirflowInstances are served; empty means all.
+	Namespaces       []string
 	AllowHTTPHosts   []string
 	AllowedAddresses []netip.Prefix
 	AllowPrivileged  bool
-}
-
-// CachedObjects restricts the cache to the namespaces in which instances are served. Grants may be anywhere.
-func CachedObjects(namespaces []string) map[client.Object]cache.ByObject {
-	if len(namespaces) == 0 {
-		return nil
-	}
-	in := map[string]cache.Config{}
-	for _, name := range namespaces {
-		in[name] = cache.Config{}
-	}
-	return map[client.Object]cache.ByObject{
-		&v1alpha1.AirflowInstance{}: {Namespaces: in},
-		&v1alpha1.DagAccessPolicy{}: {Namespaces: in},
-	}
 }
 
 // UncachedObjects are read from the API server each time, because the operator may only get them by name.
@@ -55,7 +40,7 @@ func Setup(mgr ctrl.Manager, s Settings) error {
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Reports: reports,
 		Recorder: mgr.GetEventRecorder("airflow-oam"), KubernetesClock: s.KubernetesClock,
 		AllowHTTPHosts: s.AllowHTTPHosts, AllowedAddresses: s.AllowedAddresses, AllowPrivileged: s.AllowPrivileged,
-		Concurrency: s.Concurrency,
+		Concurrency: s.Concurrency, Namespaces: s.Namespaces,
 	}
 	grant := &GrantReconciler{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Reports: reports,

@@ -50,6 +50,8 @@ const (
 	ReasonUnsupportedAuthManager = "UnsupportedAuthManager"
 	// ReasonUnsupportedVersion: this version cannot do what is needed.
 	ReasonUnsupportedVersion = "UnsupportedVersion"
+	// ReasonNamespaceNotServed: the operator does not serve AirflowInstances of this namespace.
+	ReasonNamespaceNotServed = "NamespaceNotServed"
 	// ReasonEndpointTaken: an older AirflowInstance governs the same Airflow.
 	ReasonEndpointTaken = "EndpointTaken"
 	// ReasonEndpointChanged: spec.url changed and the managed roles are not found there.

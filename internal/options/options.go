@@ -19,7 +19,7 @@ type Options struct {
 	MetricsAddress, ProbeAddress string
 	LeaderElect                  bool
 	LeaderElectionNamespace      string
-	// InstanceNamespaces are the namespaces in which AirflowInstances and their Secrets may be; empty means all.
+	// InstanceNamespaces are the namespaces whose AirflowInstances are served, by Secrets there; empty means all.
 	InstanceNamespaces []string
 	AllowHTTPHosts     []string
 	AllowAddresses     []netip.Prefix
