@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,8 @@ type connection struct {
 	nextFull           time.Duration // the jittered interval
 	failures           int
 	served             map[types.UID]int64 // generations of policies at the end of the last pass that did everything
+	taken              map[types.UID]int64 // and of the last one that took everything away that should go
+	hurried            bool                // the check of the server was put off once for what is due
 	notBefore          time.Time           // Retry-After of the server
 	asked              string              // last value of the reconcile-at annotation that was served
 	generation         int64               // of the spec that was compared in full last
@@ -130,12 +133,24 @@ func (r *InstanceReconciler) renew(ctx context.Context, key types.NamespacedName
 	if conn.actuator == nil || conn.endpoint != client.URL() {
 		conn.actuator = actuator.New(client, r.Clock, actuator.Options{Concurrency: r.Concurrency})
 		conn.lastFull, conn.lastDags = time.Time{}, time.Time{}
+		conn.recall(afi, client.URL())
 	} else {
 		conn.actuator.Use(client)
 	}
 	conn.client, conn.endpoint, conn.digest = client, client.URL(), digest
 	conn.checkedAt, conn.notBefore, conn.failures = time.Time{}, time.Time{}, 0
 	return problem
+}
+
+// recall takes from the status what was known of the server at an address, until it is looked at.
+func (c *connection) recall(afi *v1alpha1.AirflowInstance, endpoint string) {
+	c.account, c.server, c.probed, c.found = "", airflow.Server{}, airflow.Server{}, airflow.Capabilities{}
+	if st := afi.Status; airflow.SameOrigin(st.Endpoint, endpoint) {
+		c.account = st.Account
+		if st.Airflow != nil {
+			c.server = serverOf(st.Airflow, st.Capabilities)
+		}
+	}
 }
 
 // connection finds or makes the memory of an instance. A re-created instance starts anew.
@@ -281,10 +296,19 @@ func (c *connection) throttled() *trouble {
 	return &trouble{condition: found.condition, reason: found.reason, message: found.remedy}
 }
 
-// serve notes which policies a pass brought about.
-func (c *connection) serve(report *actuator.Report) {
-	c.served = make(map[types.UID]int64, len(report.Policies))
+// serve notes which policies a pass brought about, as far as it might.
+func (c *connection) serve(report *actuator.Report, limited bool) {
+	c.taken = make(map[types.UID]int64, len(report.Policies))
 	for _, policy := range report.Policies {
-		c.served[policy.UID] = policy.Generation
+		c.taken[policy.UID] = policy.Generation
 	}
+	if !limited {
+		c.served, c.failures = c.taken, 0
+	}
+}
+
+// keep keeps drift that was told until it can be stored: no later pass finds it again.
+func (c *connection) keep(drift []access.Drift) {
+	c.unstored = append(slices.Clone(drift), c.unstored...)
+	c.unstored = c.unstored[:min(len(c.unstored), maxDrift)]
 }

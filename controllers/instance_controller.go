@@ -194,14 +194,17 @@ func (r *InstanceReconciler) open(ctx context.Context, s *instanceScope) (bool, 
 		s.blame(conn.throttled())
 		return true, nil
 	}
+	if s.hurries(ctx) {
+		return false, nil
+	}
 	if problem := r.check(ctx, s.afi, conn); problem != nil {
 		s.blame(problem)
 		conn.refused = problem.credentials
 		conn.failures++
 		conn.notBefore = r.Clock.Now().Add(problem.wait)
-		// An ending does not wait for a right that it does not need, or for a version that can do more.
+		// What is to go does not wait for a right that this does not need, or for a version that can do more.
 		s.limited = conn.account != "" && problem.reason != v1alpha1.ReasonBadCredentials
-		return !s.limited || problem.wait > 0 || !s.due(ctx), nil
+		return !s.limited || problem.wait > 0 || !s.takes(ctx), nil
 	}
 	return false, nil
 }
@@ -222,12 +225,13 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		conn.first = false
 		if len(report.Failures) > 0 {
 			conn.failures++
-		} else if !s.limited {
-			conn.failures = 0
-			conn.serve(report)
+		} else {
+			conn.serve(report, s.limited)
 		}
 		r.looked(s, look, report)
 	case apierrors.IsConflict(report.Err):
+		s.tellDrift()
+		s.conn.keep(s.drift)
 		conn.first = true // somebody changed the object; tried again at once, from what the API server holds
 		return true, report.Err
 	case ctx.Err() == nil:
@@ -235,7 +239,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 			conn.failures = 0 // it works, if only now and then
 		}
 		conn.failures++
-		problem := connectTrouble(report.Err)
+		problem := passTrouble(report.Err)
 		s.blame(problem)
 		if problem.credentials {
 			conn.checkedAt, conn.refused = time.Time{}, true

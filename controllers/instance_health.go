@@ -77,15 +77,25 @@ func connectTrouble(err error) *trouble {
 	return t
 }
 
+// passTrouble says what an error of a pass means for an instance. What is invalid there is no setting of the instance.
+func passTrouble(err error) *trouble {
+	if airflow.IsInvalid(err) {
+		return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonStepsFailed,
+			message: "Airflow holds, or was asked for, something that its API cannot take (" + err.Error() + ")"}
+	}
+	return connectTrouble(err)
+}
+
 // check finds out once an interval, and after each new connection, what server this is and what its account may do.
 func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowInstance, conn *connection) *trouble {
 	now := r.Clock.Now()
-	if !conn.checkedAt.IsZero() && now.Sub(conn.checkedAt) < afi.Spec.Interval.Duration {
+	if conn.checked(afi, now) {
 		return nil
 	}
 	server, err := conn.client.Discover(ctx)
 	if err != nil {
-		if server.Version != "" {
+		// What was known of this version before is still so, and which provider it has decides what is done.
+		if server.Version != "" && server.Version != conn.server.Version {
 			conn.server = server
 		}
 		return connectTrouble(err)
@@ -116,6 +126,11 @@ func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowIns
 	}
 	conn.account, conn.checkedAt = account.Username, now
 	return nil
+}
+
+// checked says whether the server was looked at within the interval.
+func (c *connection) checked(afi *v1alpha1.AirflowInstance, now time.Time) bool {
+	return !c.checkedAt.IsZero() && now.Sub(c.checkedAt) < afi.Spec.Interval.Duration
 }
 
 // probe finds out by trying what the server can do where its version does not tell: once for a version. Where somebody

@@ -131,8 +131,7 @@ func (s *instanceScope) write(ctx context.Context) error {
 	switch {
 	case s.conn == nil || s.report == nil:
 	case err != nil:
-		s.conn.unstored = append(slices.Clone(s.drift), s.conn.unstored...)
-		s.conn.unstored = s.conn.unstored[:min(len(s.conn.unstored), maxDrift)]
+		s.conn.keep(s.drift)
 	default:
 		s.conn.unstored = nil
 	}
@@ -180,12 +179,35 @@ func (s *instanceScope) ending(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// due says whether a grant is to be taken away now.
-func (s *instanceScope) due(ctx context.Context) bool {
-	_, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
-	if err != nil {
+// hurries puts a look at the server off, once, for what is to be taken away now: that does not need it.
+func (s *instanceScope) hurries(ctx context.Context) bool {
+	now := s.r.Clock.Now()
+	if s.conn.account == "" || s.conn.hurried || s.conn.checked(s.afi, now) {
+		s.conn.hurried = false
 		return false
 	}
+	_, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
+	if err != nil || !s.due(grants) {
+		return false
+	}
+	s.conn.hurried, s.limited = true, true
+	s.waitUntil(now)
+	return true
+}
+
+// takes says whether something may have to be taken away: a grant, or what a policy gave before it was changed or deleted.
+func (s *instanceScope) takes(ctx context.Context) bool {
+	policies, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
+	if err != nil || s.conn.taken == nil || len(policies) != len(s.conn.taken) || !s.afi.DeletionTimestamp.IsZero() {
+		return true
+	}
+	return s.due(grants) || slices.ContainsFunc(policies, func(p *v1alpha1.DagAccessPolicy) bool {
+		return s.conn.taken[p.UID] != p.Generation
+	})
+}
+
+// due says whether one of these grants is to be taken away now.
+func (s *instanceScope) due(grants []*v1alpha1.AccessGrant) bool {
 	now := s.r.Clock.Now().Add(max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead()))
 	ttl, _ := cacheTTL(s.afi)
 	for _, grant := range grants {

@@ -25,6 +25,9 @@ type instanceSource struct {
 
 // Declared gives what is declared now.
 func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error) {
+	if err := s.refresh(ctx); err != nil {
+		return actuator.Declared{}, err
+	}
 	now := s.r.Clock.Now()
 	theirs, kubernetes := s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead()
 	ttl, _ := cacheTTL(s.afi)
@@ -38,6 +41,22 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.reader, s.afi)
 	s.scope.policies, s.scope.grants, s.scope.asOf = declared.Policies, declared.Grants, declared.Now
 	return declared, err
+}
+
+// refresh takes in what people made of the instance since the pass began: a long one must not go on by the old text. A
+// status that is written after that meets a conflict, and the next pass follows at once.
+func (s *instanceSource) refresh(ctx context.Context) error {
+	list := &v1alpha1.AirflowInstanceList{}
+	if err := s.r.List(ctx, list, client.InNamespace(s.afi.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		if now := &list.Items[i]; now.UID == s.afi.UID && now.Generation > s.afi.Generation {
+			now = now.DeepCopy()
+			s.afi.Spec, s.afi.Generation, s.afi.DeletionTimestamp = now.Spec, now.Generation, now.DeletionTimestamp
+		}
+	}
+	return nil
 }
 
 // StoreInventory writes the inventory before anything of it is made in Airflow.

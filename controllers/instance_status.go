@@ -271,6 +271,15 @@ func (s *instanceScope) tell() {
 		}
 		s.r.Recorder.Eventf(s.afi, nil, kind, ready.Reason, "Govern", "%s", ready.Message)
 	}
+	s.tellDrift()
+}
+
+// tellDrift counts changes by others, and sends the first of them as Events.
+func (s *instanceScope) tellDrift() {
+	if s.r.Recorder == nil {
+		return
+	}
+	name := s.afi.Namespace + "/" + s.afi.Name
 	for i, d := range s.drift {
 		metrics.CountDrift(name, d.Cause, d.Repaired)
 		if i < maxDrift {

@@ -24,6 +24,16 @@ func Capabilities(server airflow.Server) v1alpha1.Capabilities {
 	}
 }
 
+// serverOf is a server as status shows it; what status does not tell follows from its version.
+func serverOf(known *v1alpha1.AirflowServer, can *v1alpha1.Capabilities) airflow.Server {
+	server := airflow.Server{Version: known.Version, AuthManager: airflow.AuthManager(known.AuthManager), FABProvider: known.FABProvider}
+	if can != nil {
+		server.Capabilities = airflow.CapabilitiesOf(server)
+		server.Capabilities.RoleUpdate, server.Capabilities.RoleDelete = string(can.RoleUpdate), string(can.RoleDelete)
+	}
+	return server
+}
+
 // limits says in words what a server cannot do and how the operator does without; empty where it can do everything.
 func limits(c v1alpha1.Capabilities) string {
 	var parts []string

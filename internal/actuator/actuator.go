@@ -321,7 +321,7 @@ func fingerprint(d Declared) uint64 {
 		live := access.LiveUnder(g, policies[access.PolicyOf(g)], d.Now, d.CacheTTL)
 		fmt.Fprintln(h, g.UID, g.ResourceVersion, g.Generation, live)
 	}
-	fmt.Fprintln(h, d.StartsAllowed, d.Account, d.CacheTTL)
+	fmt.Fprintln(h, d.Instance.Generation, d.StartsAllowed, d.Account, d.CacheTTL)
 	return h.Sum64()
 }
 
