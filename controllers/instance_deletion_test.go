@@ -110,3 +110,53 @@ func TestADeletedInstanceThatGaveSomethingStaysWhileNothingCanBeProved(t *testin
 		t.Fatal("nothing was there to be kept")
 	}
 }
+
+// ended makes bob's grant one that was revoked and is being deleted; its finalizer keeps it.
+func (w *world) ended(change func(*v1alpha1.AccessGrant)) {
+	w.Helper()
+	g := &v1alpha1.AccessGrant{}
+	key := client.ObjectKey{Namespace: "data", Name: "bob"}
+	if err := w.client.Get(w.Context(), key, g); err != nil {
+		w.Fatal(err)
+	}
+	g.Finalizers = []string{v1alpha1.Finalizer}
+	if err := w.client.Update(w.Context(), g); err != nil {
+		w.Fatal(err)
+	}
+	g.Status.Phase, g.Status.End = v1alpha1.GrantRevoked, &v1alpha1.End{Reason: v1alpha1.EndRevoked, At: metav1.NewTime(w.clock.Now())}
+	change(g)
+	if err := w.client.Status().Update(w.Context(), g); err != nil {
+		w.Fatal(err)
+	}
+	if err := w.client.Delete(w.Context(), g); err != nil {
+		w.Fatal(err)
+	}
+}
+
+func TestTheTermsOfADeletedGrantAreKept(t *testing.T) {
+	t.Run("while Airflow is away, so that one that was never given does not hang", func(t *testing.T) {
+		w := newWorld(t)
+		w.grant(time.Hour)
+		w.ended(func(g *v1alpha1.AccessGrant) { g.Status.Activation = nil })
+		w.sim.Inject(airflowtest.BadGateway(http.StatusBadGateway))
+		w.reconcile()
+		if spent := w.instance().Status.Spent; len(spent) != 1 || spent[0].Grant != "data/bob" {
+			t.Errorf("kept: %v", spent)
+		}
+	})
+	t.Run("also when its policy is gone", func(t *testing.T) {
+		w := newWorld(t)
+		w.given(time.Hour)
+		w.ended(func(g *v1alpha1.AccessGrant) { g.Status.RemovedAt = &g.Status.End.At })
+		if err := w.client.Delete(t.Context(), &v1alpha1.DagAccessPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "data", Name: "finance"}}); err != nil {
+			t.Fatal(err)
+		}
+		w.reconcile()
+		if spent := w.instance().Status.Spent; len(spent) != 1 || spent[0].Grant != "data/bob" {
+			t.Errorf("kept: %v", spent)
+		}
+		if w.bobMay() {
+			t.Error("bob still has his access")
+		}
+	})
+}

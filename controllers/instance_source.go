@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -76,8 +77,9 @@ func (s *instanceSource) StoreInventory(ctx context.Context, inventory []v1alpha
 	return nil
 }
 
-// declared lists the policies of an instance, the grants of these policies, and the grants that were activated in it.
-// The objects are those of the cache and are never changed.
+// declared lists the policies of an instance, the grants of these policies, and the grants that were activated in it and
+// are not proved gone, or are being deleted: their terms are kept, also without a policy. The objects are those of the
+// cache and are never changed.
 func (r *InstanceReconciler) declared(ctx context.Context, reader client.Reader, afi *v1alpha1.AirflowInstance) ([]*v1alpha1.DagAccessPolicy, []*v1alpha1.AccessGrant, error) {
 	policyList := &v1alpha1.DagAccessPolicyList{}
 	if err := reader.List(ctx, policyList, client.InNamespace(afi.Namespace), client.UnsafeDisableDeepCopy); err != nil {
@@ -98,7 +100,7 @@ func (r *InstanceReconciler) declared(ctx context.Context, reader client.Reader,
 	var grants []*v1alpha1.AccessGrant
 	for i := range grantList.Items {
 		grant := &grantList.Items[i]
-		if ours[policyKeyOf(grant)] || activatedIn(grant, afi) {
+		if ours[policyKeyOf(grant)] || activatedIn(grant, afi) || grant.DeletionTimestamp != nil && pinnedTo(grant, afi) {
 			grants = append(grants, grant)
 		}
 	}
@@ -117,16 +119,15 @@ func policyKeyOf(grant *v1alpha1.AccessGrant) types.NamespacedName {
 // activatedIn says whether a grant was given in an instance, and is not yet proved gone from it. What was given in an
 // earlier one of the same name is not this one's to prove.
 func activatedIn(grant *v1alpha1.AccessGrant, afi *v1alpha1.AirflowInstance) bool {
+	return grant.Status.RemovedAt == nil && pinnedTo(grant, afi)
+}
+
+// pinnedTo says whether a grant was ever given in an instance.
+func pinnedTo(grant *v1alpha1.AccessGrant, afi *v1alpha1.AirflowInstance) bool {
 	activation := grant.Status.Activation
-	if activation == nil || grant.Status.RemovedAt != nil {
-		return false
-	}
-	for _, in := range activation.Instances {
-		if in.Name == afi.Name && in.Namespace == afi.Namespace && in.UID == string(afi.UID) {
-			return true
-		}
-	}
-	return false
+	return activation != nil && slices.ContainsFunc(activation.Instances, func(in v1alpha1.GrantInstance) bool {
+		return in.Name == afi.Name && in.Namespace == afi.Namespace && in.UID == string(afi.UID)
+	})
 }
 
 // nextEnding is when the next live grant is to be taken away; zero where there is none.

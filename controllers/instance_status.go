@@ -19,7 +19,6 @@ import (
 const (
 	maxDrift = 16
 	maxHeld  = 256
-	maxSpent = 1024
 )
 
 // sameButPass leaves out what changes in every pass and is no reason to write.
@@ -29,6 +28,7 @@ func sameButPass(afi *v1alpha1.AirflowInstance) { afi.Status.LastPass = nil }
 func (s *instanceScope) describe() {
 	st := &s.afi.Status
 	st.ObservedGeneration = s.afi.Generation
+	st.Spent = decision.Spent(st.Spent, s.grants, s.r.Clock.Now()) // also without a pass: deleted grants wait for it
 	if s.report != nil && s.report.Err == nil {
 		s.describeReport()
 	}
@@ -54,7 +54,6 @@ func (s *instanceScope) describeReport() {
 	counts := report.Counts
 	st.Counts = &counts
 	st.ManagedRoles, st.Held, st.Plan = report.Inventory, bounded(report.Held), report.Plan
-	st.Spent = s.spent(st.Spent)
 	st.LastPass = &v1alpha1.Pass{
 		StartedAt: &metav1.Time{Time: report.StartedAt}, FinishedAt: &metav1.Time{Time: report.FinishedAt},
 		Requests: int32(min(s.requests, 1<<30)), Changes: int32(min(report.Changes, 1<<30)), //nolint:gosec // bounded
@@ -80,31 +79,6 @@ func drifts(stored []v1alpha1.Drift, found []access.Drift, at time.Time) []v1alp
 	}
 	out = append(out, stored...)
 	return out[:min(len(out), maxDrift)]
-}
-
-// spent keeps the terms of grants that ended early and are being deleted, until their end.
-func (s *instanceScope) spent(stored []v1alpha1.SpentGrant) []v1alpha1.SpentGrant {
-	now := s.r.Clock.Now()
-	var out []v1alpha1.SpentGrant
-	known := map[string]bool{}
-	for _, entry := range stored {
-		if entry.Until.After(now) {
-			out = append(out, entry)
-			known[entry.UID] = true
-		}
-	}
-	for _, grant := range s.grants {
-		if entry, ok := decision.SpentEntry(grant); ok && !known[entry.UID] && entry.Until.After(now) {
-			out = append(out, entry)
-		}
-	}
-	slices.SortFunc(out, func(a, b v1alpha1.SpentGrant) int {
-		if c := a.Until.Compare(b.Until.Time); c != 0 {
-			return c
-		}
-		return strings.Compare(a.UID, b.UID)
-	})
-	return out[max(0, len(out)-maxSpent):]
 }
 
 // conditions are the instance's conditions in the order in which a person reads them.

@@ -155,4 +155,8 @@ func (d *draft) release() {
 	for _, entry := range d.Instance.Status.Spent {
 		d.Release = d.Release || entry.UID == spent.UID
 	}
+	if !d.Release && len(d.Instance.Status.Spent) >= MaxSpent {
+		// Conditions are never empty here: the first is Ready.
+		d.Conditions[0].Message += "; it stays until its time would have been over or there is room for its terms in status.spent of the AirflowInstance: without them the same object made again would begin"
+	}
 }

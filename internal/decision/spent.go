@@ -1,10 +1,12 @@
 package decision
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,6 +51,36 @@ func moment(t *metav1.Time) string {
 		return ""
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// MaxSpent is how many spent grants the status of an instance has room for.
+const MaxSpent = 1024
+
+// Spent gives what an instance keeps of grants that ended early and are being deleted, sorted by their time: what is stored
+// stays until its time is over, since nothing else is left of those grants; new entries come while there is room, those
+// first that would wait longest. A grant that is not deleted needs none: it is there itself.
+func Spent(stored []v1alpha1.SpentGrant, grants []*v1alpha1.AccessGrant, now time.Time) []v1alpha1.SpentGrant {
+	byTime := func(a, b v1alpha1.SpentGrant) int {
+		return cmp.Or(a.Until.Compare(b.Until.Time), strings.Compare(a.UID, b.UID))
+	}
+	var kept, added []v1alpha1.SpentGrant
+	known := map[string]bool{}
+	for _, entry := range stored {
+		if entry.Until.After(now) {
+			kept = append(kept, entry)
+			known[entry.UID] = true
+		}
+	}
+	for _, grant := range grants {
+		entry, early := SpentEntry(grant)
+		if early && grant.DeletionTimestamp != nil && !known[entry.UID] && entry.Until.After(now) {
+			added = append(added, entry)
+		}
+	}
+	slices.SortFunc(added, func(a, b v1alpha1.SpentGrant) int { return byTime(b, a) })
+	kept = append(kept, added[:min(len(added), max(0, MaxSpent-len(kept)))]...)
+	slices.SortFunc(kept, byTime)
+	return kept
 }
 
 // SpentEntry gives what an instance keeps of a grant that is ended early, so that a twin which is created after its
