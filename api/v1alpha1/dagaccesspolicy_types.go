@@ -393,7 +393,7 @@ type HistoryEntry struct {
 	// at is when it happened.
 	// +required
 	At metav1.Time `json:"at"`
-	// actor who caused it; the operator when nobody else is known.
+	// actor who caused it, where that is known.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Actor string `json:"actor,omitempty"`
