@@ -15,7 +15,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
 
 const (
@@ -98,7 +97,7 @@ func (a *Actuator) Use(server Airflow) {
 func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &pass{Actuator: a, source: source, tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{}, proved: map[string]bool{}}
+	p := &pass{Actuator: a, source: source, tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{}, writing: map[string]bool{}, proved: map[string]bool{}}
 	p.started = a.clock.Now()
 	err := p.run(ctx, look)
 	return p.report(err)
@@ -113,8 +112,10 @@ type pass struct {
 	declared Declared
 	input    access.Input
 	desired  access.Desired
-	plan     access.Plan // the first of the pass, which knows what others changed
+	plan     access.Plan // the first after what was observed, which knows what others changed
 	decided  bool
+	observed bool // what the pass rests on was read
+	planned  bool
 	full     bool
 	listed   bool // the DAG list was read in this pass
 	reread   bool // roles were read in this pass before anything was taken
@@ -127,6 +128,7 @@ type pass struct {
 	tries    map[string]int  // by step key
 	repeats  map[string]int  // by step key
 	waited   map[string]bool // steps that were left to the next plan once, by key
+	writing  map[string]bool // folded names of users who are being written
 	proved   map[string]bool // folded names of users who were read for a proof
 	failures []failure
 	blocked  blocked
@@ -139,10 +141,13 @@ func (p *pass) run(ctx context.Context, look Look) error {
 	if err := p.declare(ctx); err != nil {
 		return err
 	}
-	if err := p.observe(ctx, look); err != nil {
-		p.takeDue(ctx, err)
+	if err := p.takeDue(ctx); fatal(err) {
 		return err
 	}
+	if err := p.observe(ctx, look); err != nil {
+		return err
+	}
+	p.observed = true
 	for range maxSlices {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -178,7 +183,7 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	if err == nil && !p.reread && p.takes(plan) {
 		p.reread = true
 		if p.clock.Since(p.snap.rolesAt) > sliceTime {
-			plan, err = p.decideAfter(ctx, p.readRoles)
+			plan, err = p.decideAfter(ctx, p.observeRoles)
 		}
 	}
 	if err == nil && p.losesDags() {
@@ -192,7 +197,6 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 
 func (p *pass) decideAfter(ctx context.Context, read func(context.Context) error) (access.Plan, error) {
 	if err := read(ctx); err != nil {
-		p.takeDue(ctx, err)
 		return access.Plan{}, err
 	}
 	return p.decide(ctx)
@@ -222,56 +226,6 @@ func (p *pass) losesDags() bool {
 		}
 	}
 	return false
-}
-
-// takeDue takes away what is due when not everything could be read: an ending needs only its user, who is read right
-// before. Where nothing of the server can be used it does nothing.
-func (p *pass) takeDue(ctx context.Context, cause error) {
-	if fatal(cause) && !airflow.IsForbidden(cause) || p.readUsers(ctx, p.due(), p.clock.Now(), nil) != nil {
-		return
-	}
-	for range maxSlices {
-		plan, err := p.decide(ctx)
-		if err != nil || ctx.Err() != nil {
-			return
-		}
-		var steps []access.Step
-		for _, step := range p.next(plan) {
-			if step.Kind == access.StepRemoveMember && step.Ending {
-				steps = append(steps, step)
-			}
-		}
-		if len(steps) == 0 || p.apply(ctx, steps) != nil {
-			return
-		}
-	}
-}
-
-// due are the users of ended grants who were not read yet.
-func (p *pass) due() []string {
-	policies := byName(p.declared.Policies)
-	var names []string
-	for _, g := range p.declared.Grants {
-		a := g.Status.Activation
-		if a == nil || g.Status.RemovedAt != nil || len(a.Instances) == 0 {
-			continue
-		}
-		name := a.Instances[0].Username
-		_, known := p.snap.users[fold(name)]
-		if !known && !access.LiveUnder(g, policies[access.PolicyOf(g)], p.declared.Now, p.declared.CacheTTL) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
-
-func byName(policies []*v1alpha1.DagAccessPolicy) map[types.NamespacedName]*v1alpha1.DagAccessPolicy {
-	out := make(map[types.NamespacedName]*v1alpha1.DagAccessPolicy, len(policies))
-	for _, p := range policies {
-		out[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
-	}
-	return out
 }
 
 // declare reads the Kubernetes side. The inventory in memory is newer than a cached status.
@@ -304,10 +258,10 @@ func (p *pass) declare(ctx context.Context) error {
 	return nil
 }
 
-// changed says whether something else is declared now than what the present plan was made of, or something came due.
-func (p *pass) changed(ctx context.Context) (bool, error) {
+// changed says whether something else is declared now than what a plan was made of, or something came due.
+func (p *pass) changed(ctx context.Context, seen uint64) (bool, error) {
 	declared, err := p.source.Declared(ctx)
-	return err == nil && fingerprint(declared) != p.seen, err
+	return err == nil && fingerprint(declared) != seen, err
 }
 
 // fingerprint is of all that a plan depends on in what is declared: the versions of objects, and which grants are live.
@@ -354,14 +308,14 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	d := p.declared
 	p.input = access.Input{
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
-		Policies: d.Policies, Grants: d.Grants, Observed: p.snap.observed(), Previous: p.previous,
+		Policies: d.Policies, Grants: d.Grants, Observed: p.look(), Previous: p.previous,
 		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, Contested: p.givenUp(),
 		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed, NoNewRoles: d.Limited,
 	}
 	desired, plan := access.Decide(p.input)
 	p.desired = desired
-	if !p.decided && p.snap.complete() { // what was never read tells nothing about others
-		p.plan = plan
+	if p.observed && !p.planned { // what was read before tells nothing about others
+		p.plan, p.planned = plan, true
 		p.contest(plan.Drift)
 	}
 	p.decided = true

@@ -38,6 +38,8 @@ func stepKey(s access.Step) string {
 
 // next gives steps of the first phase that has any to take. Steps inside a phase do not depend on each other.
 func (p *pass) next(plan access.Plan) []access.Step {
+	p.guard.Lock()
+	defer p.guard.Unlock()
 	left := leaving(plan)
 	waits := map[string]bool{} // roles that somebody should have left in an earlier phase, and could not
 	for _, phase := range plan.Phases {

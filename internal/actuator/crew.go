@@ -13,6 +13,7 @@ import (
 type crew struct {
 	p       *pass
 	running sync.WaitGroup
+	seen    uint64    // fingerprint of what was declared when the plan was made
 	looked  time.Time // when the Kubernetes side was looked at last
 
 	mu    sync.Mutex
@@ -21,14 +22,14 @@ type crew struct {
 	ended bool
 }
 
-func (p *pass) newCrew() *crew { return &crew{p: p, looked: p.clock.Now()} }
+func (p *pass) newCrew() *crew { return &crew{p: p, seen: p.seen, looked: p.clock.Now()} }
 
 // begin starts a write as soon as a place is free; false means that no more are begun. What is declared is looked at
 // again every sliceTime: when that changed, the rest of the plan is out of date, and an ending may be due.
 func (c *crew) begin(ctx context.Context, write func() error) bool {
 	if now := c.p.clock.Now(); !c.over() && now.Sub(c.looked) > sliceTime {
 		c.looked = now
-		if changed, err := c.p.changed(ctx); changed || err != nil {
+		if changed, err := c.p.changed(ctx, c.seen); changed || err != nil {
 			c.end(err)
 		}
 	}

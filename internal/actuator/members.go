@@ -26,7 +26,9 @@ func (b *batch) ready() error { return <-b.read }
 // applyMembers writes users' roles. Each user is read at most sliceTime before, and read back. While one batch is
 // written the next is read and the one before is read back, so that no place for a request stays empty.
 func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
+	p.guard.Lock()
 	slices.SortStableFunc(steps, func(a, b access.Step) int { return p.place(a.Username) - p.place(b.Username) })
+	p.guard.Unlock()
 	var (
 		crew     = p.newCrew()
 		verified sync.WaitGroup
@@ -53,7 +55,7 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 	}
 	for next != nil {
 		now := next
-		if err := now.ready(); err != nil {
+		if err := p.beside(ctx, now.ready); err != nil {
 			crew.end(err)
 			break
 		}
@@ -78,12 +80,18 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 	if len(written) > 0 {
 		verify()
 	}
-	_ = crew.wait()
-	verified.Wait()
-	if err := crew.wait(); err != nil || !p.staleRoles {
+	err := p.beside(ctx, func() error {
+		_ = crew.wait()
+		verified.Wait()
+		return crew.wait()
+	})
+	p.guard.Lock()
+	stale := p.staleRoles
+	p.staleRoles = false
+	p.guard.Unlock()
+	if err != nil || !stale {
 		return err
 	}
-	p.staleRoles = false
 	return p.readRoles(ctx)
 }
 
@@ -138,16 +146,22 @@ const fresh = sliceTime / 4
 
 // writeMember begins the write of one user; false means that no more are begun.
 func (p *pass) writeMember(ctx context.Context, crew *crew, b *batch, i int, s access.Step) bool {
+	key := fold(s.Username)
 	p.guard.Lock()
-	st, ok := p.snap.users[fold(s.Username)]
+	st, ok := p.snap.users[key]
 	p.guard.Unlock()
-	planned, known := b.planned[fold(s.Username)]
+	planned, known := b.planned[key]
 	if !ok || !known || !p.asPlanned(s, planned, st.user) {
 		return true // the next plan knows
 	}
 	b.writes.Add(1)
+	done := func() {
+		p.isWriting(key, false)
+		b.writes.Done()
+	}
+	p.isWriting(key, true)
 	begun := crew.begin(ctx, func() error {
-		defer b.writes.Done()
+		defer done()
 		b.results[i].begun = true
 		started := p.clock.Now()
 		written, err := p.setRoles(ctx, s, st)
@@ -156,9 +170,15 @@ func (p *pass) writeMember(ctx context.Context, crew *crew, b *batch, i int, s a
 		return err
 	})
 	if !begun {
-		b.writes.Done()
+		done()
 	}
 	return begun
+}
+
+func (p *pass) isWriting(user string, now bool) {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	p.writing[user] = now
 }
 
 // asPlanned says whether a user is still the one that the plan was made for. Access that has no cause is taken off

@@ -47,13 +47,13 @@ func (p *pass) observeAll(ctx context.Context) error {
 	group.Go(func() (err error) { roles, err = p.airflow.Roles(groupCtx); return err })
 	group.Go(func() (err error) { users, err = p.airflow.Users(groupCtx); return err })
 	group.Go(func() (err error) { dags, err = p.airflow.Dags(groupCtx); return err })
-	if err := group.Wait(); err != nil {
+	if err := p.beside(ctx, group.Wait); err != nil {
 		return err
 	}
 	p.snap.setRoles(roles, at)
 	p.snap.setUsers(users, at, p.clock.Now())
 	p.setDags(dags, at)
-	clear(p.gone)
+	maps.DeleteFunc(p.gone, func(_ string, last time.Time) bool { return last.Before(p.started) })
 	clear(p.maybe)
 	if !p.snap.complete() {
 		return ErrListShifted
@@ -62,8 +62,9 @@ func (p *pass) observeAll(ctx context.Context) error {
 }
 
 func (p *pass) observeDags(ctx context.Context) error {
+	var dags airflow.List[airflow.Dag]
 	at := p.clock.Now()
-	dags, err := p.airflow.Dags(ctx)
+	err := p.beside(ctx, func() (err error) { dags, err = p.airflow.Dags(ctx); return err })
 	if err != nil {
 		return err
 	}
@@ -71,9 +72,14 @@ func (p *pass) observeDags(ctx context.Context) error {
 	return nil
 }
 
+func (p *pass) observeRoles(ctx context.Context) error {
+	return p.beside(ctx, func() error { return p.readRoles(ctx) })
+}
+
 func (p *pass) observeUsers(ctx context.Context) error {
+	var users airflow.List[airflow.User]
 	at := p.clock.Now()
-	users, err := p.airflow.Users(ctx)
+	err := p.beside(ctx, func() (err error) { users, err = p.airflow.Users(ctx); return err })
 	if err != nil {
 		return err
 	}
@@ -104,7 +110,9 @@ func (p *pass) observeAwaited(ctx context.Context) error {
 		}
 		return nil
 	}
-	return p.readUsers(ctx, names, now, func(name string) { p.looked[fold(name)] = p.started })
+	return p.beside(ctx, func() error {
+		return p.readUsers(ctx, names, now, func(name string) { p.looked[fold(name)] = p.started })
+	})
 }
 
 // awaited are subjects that nobody stored answers to, and which were not looked for within the interval.
@@ -146,18 +154,11 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 	var stale []string
 	now, seen := p.clock.Now(), map[string]bool{}
 	for _, grant := range p.declared.Grants {
-		activation := grant.Status.Activation
-		if activation == nil || grant.Status.RemovedAt != nil || len(activation.Instances) == 0 {
+		name, waits := unproved(grant)
+		if !waits {
 			continue
 		}
-		name := activation.Instances[0].Username
-		since := activation.At.Time
-		if !access.Live(grant, p.declared.Now, p.declared.CacheTTL) {
-			since = p.ended[grant.UID]
-			if end := grant.Status.End; end != nil && end.At.After(since) {
-				since = end.At.Time
-			}
-		}
+		since := p.since(grant)
 		key := fold(name)
 		if p.proved[key] && since.After(now) {
 			continue // a clock went back: no reading of this pass can be late enough
@@ -170,7 +171,7 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 	if len(stale) == 0 {
 		return false, nil
 	}
-	return true, p.readUsers(ctx, stale, p.clock.Now(), nil)
+	return true, p.beside(ctx, func() error { return p.readUsers(ctx, stale, now, nil) })
 }
 
 // readAt is when a user was read last, or was last seen to be missing.

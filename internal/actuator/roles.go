@@ -38,7 +38,7 @@ func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
 			break
 		}
 	}
-	stop := crew.wait()
+	stop := p.beside(ctx, crew.wait)
 	for _, r := range results {
 		if r.step.Kind == access.StepCreateRole && r.begun && (r.err == nil || airflow.MaybeApplied(r.err)) {
 			p.maybe[r.step.Role] = true
@@ -98,7 +98,7 @@ func (p *pass) verifyRoles(ctx context.Context, results []result, targets map[st
 			names = append(names, r.step.Role)
 		}
 	}
-	if err := p.rereadRoles(ctx, names); err != nil {
+	if err := p.beside(ctx, func() error { return p.rereadRoles(ctx, names) }); err != nil {
 		return err
 	}
 	for _, r := range results {
@@ -220,7 +220,10 @@ func (p *pass) learnUnknown(ctx context.Context, dag string) error {
 
 // rereadRoles reads roles anew: the whole list where that is fewer requests.
 func (p *pass) rereadRoles(ctx context.Context, names []string) error {
-	if pages := len(p.snap.roles)/airflow.PageSize + 1; len(names) > pages {
+	p.guard.Lock()
+	pages := len(p.snap.roles)/airflow.PageSize + 1
+	p.guard.Unlock()
+	if len(names) > pages {
 		return p.readRoles(ctx)
 	}
 	answers := make([]airflow.Role, len(names))
@@ -243,6 +246,8 @@ func (p *pass) rereadRoles(ctx context.Context, names []string) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	p.guard.Lock()
+	defer p.guard.Unlock()
 	for i, name := range names {
 		if found[i] {
 			p.snap.setRole(answers[i])
@@ -262,6 +267,8 @@ func (p *pass) readRoles(ctx context.Context) error {
 	if !list.Complete {
 		return ErrListShifted
 	}
+	p.guard.Lock()
+	defer p.guard.Unlock()
 	before := p.snap.roles
 	p.snap.setRoles(list, at)
 	for name := range before {

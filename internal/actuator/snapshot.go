@@ -106,7 +106,11 @@ func (s *snapshot) dropRole(name string) {
 	s.sorted = nil
 }
 
+// setUsers replaces all users but those who were read by themselves after the list was begun. Names that an incomplete
+// list lacks are kept.
 func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time) {
+	later := maps.Clone(s.users)
+	maps.DeleteFunc(later, func(_ string, st stored) bool { return !st.at.After(at) })
 	if list.Complete {
 		s.users = make(map[string]stored, len(list.Items))
 		s.usersAt = at
@@ -119,13 +123,14 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time)
 		s.order = append(s.order, key)
 		s.index[key] = i
 	}
+	maps.Copy(s.users, later)
 	s.sorted = nil
 }
 
 func (s *snapshot) setUser(u airflow.User, at, came time.Time) {
 	key := fold(u.Username)
 	s.users[key] = stored{user: user(u), wire: u, at: at, came: came}
-	if _, ok := s.index[key]; !ok {
+	if _, ok := s.index[key]; !ok && !s.usersAt.IsZero() {
 		s.index[key] = len(s.order)
 		s.order = append(s.order, key)
 	}
