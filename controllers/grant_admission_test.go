@@ -53,6 +53,45 @@ var _ = Describe("A grant that may not have what it asks for", func() {
 		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Pending: Activating"))
 	})
 
+	DescribeTable("lives where the policy's grants.from says",
+		func(ctx SpecContext, from v1alpha1.GrantSource, elsewhere bool, team string, admitted bool) {
+			w := newWorld(ctx, func(p *v1alpha1.DagAccessPolicy) {
+				p.Spec.Grants.From = from
+				if from == v1alpha1.GrantsFromSelector {
+					p.Spec.Grants.NamespaceSelector = &metav1.LabelSelector{MatchLabels: map[string]string{"team": "finance"}}
+				}
+			})
+			namespace := w.namespace
+			if elsewhere {
+				other := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "other-"}}
+				Expect(admin.Create(ctx, other)).To(Succeed())
+				namespace = other.Name
+			}
+			if team != "" {
+				label(ctx, namespace, team)
+			}
+			grant := w.grant(ctx, "bob", func(g *v1alpha1.AccessGrant) {
+				g.Namespace, g.Spec.PolicyRef.Namespace = namespace, w.namespace
+			})
+			DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, grant)).To(Succeed()) })
+			want := "Pending: NamespaceNotAllowed"
+			if admitted {
+				want = "Pending: Activating"
+			}
+			Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal(want))
+			Expect(status.IsTrue(grant.Status.Conditions, v1alpha1.ConditionAdmitted)).To(Equal(admitted))
+			Consistently(phaseOf, "200ms").WithArguments(ctx, grant).Should(Equal(want))
+		},
+		Entry("Same: in the policy's namespace", v1alpha1.GrantsFromSame, false, "", true),
+		Entry("Same: not in another", v1alpha1.GrantsFromSame, true, "finance", false),
+		Entry("All: in the policy's namespace", v1alpha1.GrantsFromAll, false, "", true),
+		Entry("All: in any other", v1alpha1.GrantsFromAll, true, "", true),
+		Entry("Selector: in the policy's namespace where it matches", v1alpha1.GrantsFromSelector, false, "finance", true),
+		Entry("Selector: not in the policy's namespace as such", v1alpha1.GrantsFromSelector, false, "", false),
+		Entry("Selector: in another that matches", v1alpha1.GrantsFromSelector, true, "finance", true),
+		Entry("Selector: not in another that does not", v1alpha1.GrantsFromSelector, true, "marketing", false),
+	)
+
 	It("waits for its user, says so, and is given when the user comes", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		grant := w.grant(ctx, "zoe", func(g *v1alpha1.AccessGrant) { g.Spec.Subject.Username = "zoe" })
