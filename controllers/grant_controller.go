@@ -34,9 +34,8 @@ type GrantReconciler struct {
 	// Retention is how long a grant that ended stays, unless a Git tool tracks it; 0 is for ever.
 	Retention time.Duration
 
-	memory      grantMemory
-	directories directories
-	since       time.Time
+	memory grantMemory
+	since  time.Time
 }
 
 // +kubebuilder:rbac:groups=access.airflow-oam.dev,resources=accessgrants,verbs=get;list;watch;patch;delete

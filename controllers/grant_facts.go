@@ -2,7 +2,6 @@ package controllers
 
 import (
 	"context"
-	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 )
@@ -143,7 +141,7 @@ func (s *grantScope) look(report *actuator.Report) {
 	s.facts.CacheTTL = report.CacheTTL
 	sight := &decision.Sight{Reachable: report.Err == nil, Endpoint: report.Endpoint, StartsAllowed: report.StartsAllowed, Behind: report.Behind, Dags: report.Dags}
 	if !report.ObservedAt.IsZero() {
-		sight.Users = s.directories.of(report)
+		sight.Users = s.Reports.Directory(report)
 	}
 	if policy := s.facts.Policy; policy != nil {
 		if seen, ok := report.Policies[client.ObjectKeyFromObject(policy)]; ok && seen.UID == policy.UID {
@@ -154,29 +152,4 @@ func (s *grantScope) look(report *actuator.Report) {
 		sight.Grant = &decision.GrantSight{Desire: seen.Desire, Proof: seen.Proof, ObservedAt: seen.ObservedAt}
 	}
 	s.facts.Sight = sight
-}
-
-// directories keeps one index of users per instance, for as long as its report is the last one.
-type directories struct {
-	mu   sync.Mutex
-	last map[types.NamespacedName]directoryOf
-}
-
-type directoryOf struct {
-	report *actuator.Report
-	users  *access.Directory
-}
-
-func (d *directories) of(report *actuator.Report) *access.Directory {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if last, ok := d.last[report.Instance]; ok && last.report == report {
-		return last.users
-	}
-	if d.last == nil {
-		d.last = map[types.NamespacedName]directoryOf{}
-	}
-	made := directoryOf{report, access.NewDirectory(report.Users, report.Account)}
-	d.last[report.Instance] = made
-	return made.users
 }

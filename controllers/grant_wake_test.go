@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -125,14 +126,57 @@ func TestAPassWakesThoseOfWhomItSaysSomethingElse(t *testing.T) {
 
 func TestAReportBeforeTheControllerWorksIsRememberedAndWakesNobody(t *testing.T) {
 	r, report := thousands(1)
-	w := &waker{names: r.concerned}
-	w.publish(report)
+	w, reports := &waker{names: r.concerned}, NewReports()
+	reports.OnPublish(w.publish)
+	reports.Publish(report)
 	queue := priorityqueue.New[reconcile.Request]("test")
 	defer queue.ShutDown()
 	w.start(queue)
-	w.publish(later(report))
+	reports.Publish(later(report))
 	if got := queue.Len(); got != 0 {
 		t.Errorf("%d requests are queued", got)
+	}
+}
+
+func TestNothingIsKeptOfAnInstanceThatIsGone(t *testing.T) {
+	r, report := thousands(1)
+	w, reports := &waker{names: r.concerned}, NewReports()
+	reports.OnPublish(w.publish)
+	collected := make(chan struct{})
+	func() {
+		gone := later(report)
+		runtime.AddCleanup(gone, func(done chan struct{}) { close(done) }, collected)
+		reports.Publish(gone)
+		reports.Directory(gone)
+	}()
+	reports.Forget(prod)
+	for range 100 {
+		runtime.GC()
+		select {
+		case <-collected:
+			return
+		default:
+			runtime.Gosched()
+		}
+	}
+	t.Error("its last report is still in memory")
+	runtime.KeepAlive(reports)
+	runtime.KeepAlive(w)
+}
+
+func TestTheIndexOfUsersIsMadeOnceForAReport(t *testing.T) {
+	_, report := thousands(1)
+	reports := NewReports()
+	reports.Publish(report)
+	first := reports.Directory(report)
+	if reports.Directory(report) != first {
+		t.Error("it is made for every grant anew")
+	}
+	next := later(report)
+	next.Users = nil
+	reports.Publish(next)
+	if _, missing := reports.Directory(next).Resolve(v1alpha1.Subject{Username: "bob"}); missing == nil {
+		t.Error("a new report has the users of the old one")
 	}
 }
 

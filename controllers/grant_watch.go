@@ -214,7 +214,6 @@ type waker struct {
 	names func(before, report *actuator.Report) (urgent, others []types.NamespacedName)
 	mu    sync.Mutex
 	queue requestQueue
-	last  map[types.NamespacedName]*actuator.Report
 }
 
 // start is called when the controller begins to work.
@@ -224,15 +223,10 @@ func (w *waker) start(queue requestQueue) {
 	w.queue = queue
 }
 
-// publish is called with every report, in the order of the passes.
-func (w *waker) publish(report *actuator.Report) {
+// publish is called with every report and the one before it.
+func (w *waker) publish(before, report *actuator.Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.last == nil {
-		w.last = map[types.NamespacedName]*actuator.Report{}
-	}
-	before := w.last[report.Instance]
-	w.last[report.Instance] = report
 	if w.queue == nil {
 		return
 	}

@@ -132,7 +132,7 @@ func (r *InstanceReconciler) serves(namespace string) bool {
 // unique stops the younger of two instances for one Airflow. What it gave before is still taken away where it was given.
 func (r *InstanceReconciler) unique(ctx context.Context, s *instanceScope) (bool, error) {
 	list := &v1alpha1.AirflowInstanceList{}
-	if err := r.List(ctx, list); err != nil {
+	if err := r.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 		return false, err
 	}
 	for i := range list.Items {

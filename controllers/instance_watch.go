@@ -17,8 +17,9 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
-// instanceWorkers is how many Airflows are worked on at once: a hung one must not hold up the others.
-const instanceWorkers = 64
+// instanceWorkers is how many Airflows are worked on at once: more than there are, since a hung one must not hold up the
+// others. An idle worker costs a few KiB.
+const instanceWorkers = 1024
 
 // SetupWithManager registers the controller.
 func (r *InstanceReconciler) SetupWithManager(mgr ctrl.Manager) error {
