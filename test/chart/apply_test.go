@@ -63,6 +63,7 @@ func TestChartIsAppliedToARealAPIServer(t *testing.T) {
 		})
 	}
 	t.Run("notes of the chart", func(t *testing.T) { notesWork(t, config, admin) })
+	t.Run("roles for people", func(t *testing.T) { peopleMay(t, config, admin) })
 }
 
 // notesWork runs what the notes show as a person does who copies it into a shell. kubectl refuses fields that the kind

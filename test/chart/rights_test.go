@@ -1,6 +1,8 @@
 package chart
 
 import (
+	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,10 +11,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/airflow-oam/airflow-oam/internal/options"
 	"github.com/airflow-oam/airflow-oam/test/controlplane"
 )
 
@@ -123,29 +127,68 @@ func TestKustomizeAndChartInstallTheSame(t *testing.T) {
 	if diff := cmp.Diff(rules(t, chart), rules(t, built)); diff != "" {
 		t.Errorf("rules (-chart +kustomize):\n%s", diff)
 	}
-	one := pick[appsv1.Deployment](t, chart, "Deployment")[0].Spec.Template.Spec
-	other := pick[appsv1.Deployment](t, built, "Deployment")[0].Spec.Template.Spec
-	if diff := cmp.Diff(one.SecurityContext, other.SecurityContext); diff != "" {
-		t.Errorf("security context of the pod (-chart +kustomize):\n%s", diff)
+	one := pick[appsv1.Deployment](t, chart, "Deployment")[0].Spec
+	other := pick[appsv1.Deployment](t, built, "Deployment")[0].Spec
+	if diff := cmp.Diff(commandLine(t, one), commandLine(t, other)); diff != "" {
+		t.Errorf("command line (-chart +kustomize):\n%s", diff)
 	}
-	inChart, inKustomize := one.Containers[0], other.Containers[0]
-	for what, pair := range map[string][2]any{
-		"image":            {inChart.Image, inKustomize.Image},
-		"security context": {inChart.SecurityContext, inKustomize.SecurityContext},
-		"resources":        {inChart.Resources, inKustomize.Resources},
-		"ports":            {inChart.Ports, inKustomize.Ports},
-		"liveness":         {inChart.LivenessProbe, inKustomize.LivenessProbe},
-		"readiness":        {inChart.ReadinessProbe, inKustomize.ReadinessProbe},
-	} {
-		if diff := cmp.Diff(pair[0], pair[1]); diff != "" {
-			t.Errorf("%s of the container (-chart +kustomize):\n%s", what, diff)
-		}
+	chartSays(t, &one)
+	kustomizeSays(t, &other)
+	if diff := cmp.Diff(one, other); diff != "" {
+		t.Errorf("Deployment (-chart +kustomize):\n%s", diff)
 	}
 	for _, kind := range []string{"CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"} {
 		if diff := cmp.Diff(specs(chart, kind), specs(built, kind)); diff != "" {
 			t.Errorf("%s (-chart +kustomize):\n%s", kind, diff)
 		}
 	}
+}
+
+// commandLine is what the operator makes of the arguments of its container.
+func commandLine(t *testing.T, deployment appsv1.DeploymentSpec) options.Options {
+	t.Helper()
+	var arguments []string
+	for _, argument := range deployment.Template.Spec.Containers[0].Args {
+		arguments = append(arguments, strings.ReplaceAll(argument, "$(POD_NAMESPACE)", releaseNamespace))
+	}
+	parsed, err := options.Parse(arguments, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// chartSays checks what the Deployment of the chart has and that of kustomize has not, and takes it out: what Kubernetes
+// would take anyway, and labels that tell the release.
+func chartSays(t *testing.T, deployment *appsv1.DeploymentSpec) {
+	t.Helper()
+	pod := &deployment.Template.Spec
+	container := &pod.Containers[0]
+	if seconds := pod.TerminationGracePeriodSeconds; seconds == nil || *seconds != corev1.DefaultTerminationGracePeriodSeconds {
+		t.Errorf("the chart gives the pod %v to end, want what Kubernetes does", seconds)
+	}
+	if container.ImagePullPolicy != corev1.PullIfNotPresent {
+		t.Errorf("the chart pulls the image %s, want what Kubernetes does with a tag", container.ImagePullPolicy)
+	}
+	for _, labels := range []map[string]string{deployment.Selector.MatchLabels, deployment.Template.Labels} {
+		if labels["app.kubernetes.io/instance"] != release {
+			t.Errorf("the labels do not tell the release: %v", labels)
+		}
+		maps.DeleteFunc(labels, func(key, _ string) bool { return key != "app.kubernetes.io/name" })
+	}
+	pod.TerminationGracePeriodSeconds, container.ImagePullPolicy, container.Args = nil, "", nil
+}
+
+// kustomizeSays checks what the Deployment of kustomize has and that of the chart has not, and takes it out: it learns its
+// namespace from the pod, since kustomize does not change arguments.
+func kustomizeSays(t *testing.T, deployment *appsv1.DeploymentSpec) {
+	t.Helper()
+	container := &deployment.Template.Spec.Containers[0]
+	want := []corev1.EnvVar{{Name: "POD_NAMESPACE", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}}}
+	if diff := cmp.Diff(want, container.Env); diff != "" {
+		t.Errorf("environment of kustomize (-want +got):\n%s", diff)
+	}
+	container.Env, container.Args = nil, nil
 }
 
 // specs returns the specs of a kind by name.
