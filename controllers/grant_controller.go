@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -231,20 +232,22 @@ func (s *grantScope) result() ctrl.Result {
 	return ctrl.Result{Priority: &priority}
 }
 
+// marks are labels and annotations by which tools know what they would make again.
+var marks = []string{
+	"argocd.argoproj.io/instance", "argocd.argoproj.io/tracking-id", "app.kubernetes.io/instance", // Argo CD
+	"kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name", // Flux
+	"meta.helm.sh/release-name",
+	"applyset.kubernetes.io/part-of", // kubectl apply --prune --applyset
+	"kapp.k14s.io/app",
+	"configmanagement.gke.io/managed", "config.k8s.io/owning-inventory", // Config Sync, kpt
+}
+
 // tracked is true for objects that a Git tool or Helm would make again.
 func tracked(object client.Object) bool {
 	labels, annotations := object.GetLabels(), object.GetAnnotations()
-	for _, key := range []string{
-		"argocd.argoproj.io/instance", "app.kubernetes.io/instance", "kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name",
-	} {
-		if _, ok := labels[key]; ok {
-			return true
-		}
-	}
-	for _, key := range []string{"argocd.argoproj.io/tracking-id", "meta.helm.sh/release-name"} {
-		if _, ok := annotations[key]; ok {
-			return true
-		}
-	}
-	return labels["app.kubernetes.io/managed-by"] == "Helm"
+	return labels["app.kubernetes.io/managed-by"] == "Helm" || slices.ContainsFunc(marks, func(mark string) bool {
+		_, label := labels[mark]
+		_, annotation := annotations[mark]
+		return label || annotation
+	})
 }
