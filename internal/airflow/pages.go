@@ -185,8 +185,18 @@ func (e *extents) grow(list string, by int) {
 	}
 }
 
-// readPage reads one page. A server may give fewer items than asked for.
+// readPage reads one page. A server may give fewer items than asked for. Where so many are too large for one answer,
+// fewer are asked for.
 func (l listing[W, T]) readPage(ctx context.Context, c *Client, limit, offset int) ([]T, int, error) {
+	items, total, err := l.ask(ctx, c, limit, offset)
+	for errors.Is(err, errTooLarge) && limit > 1 {
+		limit /= 2
+		items, total, err = l.ask(ctx, c, limit, offset)
+	}
+	return items, total, err
+}
+
+func (l listing[W, T]) ask(ctx context.Context, c *Client, limit, offset int) ([]T, int, error) {
 	d, err := c.speak(ctx)
 	if err != nil {
 		return nil, 0, err

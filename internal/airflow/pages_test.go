@@ -227,3 +227,24 @@ func TestDagsAreReadWithStaleOnes(t *testing.T) {
 		t.Errorf("first %v, last %v", first, last)
 	}
 }
+
+// TestPagesThatAreTooLargeAreAskedForInSmallerOnes: many large roles are no reason to read none.
+func TestPagesThatAreTooLargeAreAskedForInSmallerOnes(t *testing.T) {
+	s, c := setup(t, airflowtest.Options{}, func(config *airflow.Config) { config.MaxBody = 16 << 10 })
+	for i := range 130 {
+		var pairs []airflow.Permission
+		for j := range i % 7 * 10 {
+			pairs = append(pairs, pair("can_read", fmt.Sprintf("DAG:d%03d", j)))
+		}
+		s.SetRole(fmt.Sprintf("r%03d", i), pairs...)
+	}
+	for range 2 {
+		list, err := c.Roles(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names := roleNamesOf(t, list); !list.Complete || !slices.Equal(names, storedNames(s)) {
+			t.Errorf("%d roles read, %d stored, complete: %v", len(names), len(s.Roles()), list.Complete)
+		}
+	}
+}

@@ -19,6 +19,9 @@ import (
 // errRejected marks answers that reject the token, not what was asked for.
 var errRejected = errors.New("token rejected")
 
+// errTooLarge marks answers of more than [Config.MaxBody].
+var errTooLarge = errors.New("the answer is too large")
+
 // Airflow's words on which the client depends.
 const (
 	detailInvalidToken = "Invalid JWT token"
@@ -246,7 +249,7 @@ func (c *Client) decode(parent context.Context, resp *http.Response, out any) *E
 	if !hasJSON(resp) {
 		return &Error{Cause: CauseNotAirflow, Detail: "the answer is not JSON; is it a login page, a proxy's page or another auth manager?"}
 	}
-	tooLarge := &Error{Cause: CauseNotAirflow, Detail: "the answer is larger than " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes"}
+	tooLarge := &Error{Cause: CauseNotAirflow, err: errTooLarge, Detail: "the answer is larger than " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes"}
 	if resp.ContentLength > c.config.MaxBody {
 		return tooLarge
 	}
