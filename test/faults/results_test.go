@@ -3,12 +3,15 @@ package faults_test
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 )
 
@@ -63,8 +66,16 @@ const (
 	tableEnd   = "<!-- results: end -->"
 )
 
+// errPartial is why a run of some rows writes no page: it would take the others out of it.
+var errPartial = errors.New("not all runs were made, so that the page stays as it is")
+
 // write puts the table into a page, between its marks.
 func (r *results) write(path string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.all) != r.want {
+		return fmt.Errorf("%d of %d: %w", len(r.all), r.want, errPartial)
+	}
 	page, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -146,4 +157,29 @@ func ordinal(f fault) int {
 		return 0
 	}
 	return n
+}
+
+func TestAPartialRunLeavesThePageAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "page.md")
+	page := "before " + tableBegin + " old " + tableEnd + " after"
+	if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := &results{want: 2}
+	r.add(result{fault: fault{number: "F1", title: "something"}, scenario: "grants", server: "3", seed: 1, struck: 1})
+	if err := r.write(path); !errors.Is(err, errPartial) {
+		t.Errorf("one of two runs: %v", err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != page {
+		t.Errorf("the page is now %q (%v)", got, err)
+	}
+	r.add(result{fault: fault{number: "F2", title: "something else"}, scenario: "grants", server: "3", seed: 1, struck: 1})
+	if err := r.write(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || !strings.HasPrefix(string(got), "before ") || !strings.Contains(string(got), "something else") || !strings.HasSuffix(string(got), " after") {
+		t.Errorf("the page is now %q (%v)", got, err)
+	}
 }
