@@ -57,7 +57,10 @@ func abuseFaults() []fault {
 				edit(w, &corev1.Secret{ObjectMeta: w.meta("airflow")}, func(s *corev1.Secret) { s.Data["url"] = []byte(url) })
 			}
 			set("https://elsewhere.example.com")
-			return func(*world) { set(w.url()) }
+			return func(*world) {
+				w.says(&v1alpha1.AirflowInstance{ObjectMeta: w.meta("prod")}, v1alpha1.ReasonSecretURLMismatch)
+				set(w.url())
+			}
 		}},
 		{number: "F75", title: "addresses of loopback, link-local and metadata services", lasts: while, strike: func(w *world) func(*world) {
 			var made []client.Object

@@ -14,7 +14,7 @@ import (
 func authFaults() []fault {
 	const while = 30 * time.Second
 	return []fault{
-		{number: "F47", title: "the token expires in the middle of a pass", lasts: while, options: tokens, strike: func(w *world) func(*world) {
+		{number: "F47", title: "the token expires in the middle of a pass", lasts: while, strike: func(w *world) func(*world) {
 			var n atomic.Int32
 			return inject(w, airflowtest.Meanwhile(func() {
 				if n.Add(1)%5 == 0 {
@@ -22,7 +22,7 @@ func authFaults() []fault {
 				}
 			}))
 		}},
-		{number: "F48", title: "401 and 403 \"Invalid JWT token\" by turns", lasts: while, what: airflowAway, options: tokens, strike: func(w *world) func(*world) {
+		{number: "F48", title: "401 and 403 \"Invalid JWT token\" by turns", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
 			var n atomic.Int32
 			return inject(w, airflowtest.Meanwhile(func() {
 				switch n.Add(1) % 8 {

@@ -6,6 +6,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
@@ -95,11 +99,25 @@ func renamed(w *world) {
 	w.sim.RenameRole(role.Name, "renamed by hand")
 }
 
-// unparsed adds a DAG that is in the list and no resource yet.
+// unparsed adds a DAG that is in the list and no resource yet. It took effect where the policy says that it waits for it.
 func unparsed(w *world) func(*world) {
-	w.struck()
-	w.sim.SetDag(airflowtest.Dag{ID: "finance_new", Unparsed: true})
-	return func(w *world) { w.sim.SetDag(airflowtest.Dag{ID: "finance_new"}) }
+	const id = "finance_new"
+	w.dags = append(w.dags, id)
+	w.unparsed[id] = []stretch{{w.now(), w.now().Add(time.Hour)}}
+	w.sim.SetDag(airflowtest.Dag{ID: id, Unparsed: true})
+	return func(w *world) {
+		policy := &v1alpha1.DagAccessPolicy{ObjectMeta: w.meta("finance")}
+		if err := admin.Get(w.t.Context(), client.ObjectKeyFromObject(policy), policy); err != nil {
+			w.fatal("read policy finance: %v", err)
+		}
+		if slices.ContainsFunc(policy.Status.Conditions, func(c metav1.Condition) bool {
+			return c.Type == v1alpha1.ConditionDagsPending && c.Status == metav1.ConditionTrue && strings.Contains(c.Message, id)
+		}) {
+			w.struck()
+		}
+		w.sim.SetDag(airflowtest.Dag{ID: id})
+		w.unparsed[id][0].to = w.now()
+	}
 }
 
 // racing gives people another role just before the operator reads them to write their roles: it must survive. Airflow has

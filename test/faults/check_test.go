@@ -32,7 +32,7 @@ func isTrue(conditions []metav1.Condition, name string) bool {
 func (w *world) questions() []airflowtest.Check {
 	var out []airflowtest.Check
 	for _, level := range []string{"View", "ViewLogs", "Pause", "Trigger", "EditRuns", "DeleteRuns", "EditTasks", "DeleteDag"} {
-		for _, id := range dags {
+		for _, id := range w.dags {
 			for _, c := range w.sim.LevelChecks(level, id) {
 				if !slices.Contains(out, c) {
 					out = append(out, c)
@@ -63,6 +63,7 @@ func (w *world) history() {
 	w.proved(causes)
 	w.onlyOurs()
 	w.final()
+	w.readable()
 	w.secrets()
 }
 
@@ -128,7 +129,7 @@ func (w *world) onlyOurs() {
 	}
 }
 
-// final is I4: what a status said to be final stayed as it was. Every status kept the rules of kstatus.
+// final is I4: what a status said to be final stayed as it was.
 func (w *world) final() {
 	w.t.Helper()
 	last := map[types.UID]*v1alpha1.AccessGrant{}
@@ -154,11 +155,41 @@ func (w *world) final() {
 			w.wrong("I4: grant %s was activated again", grant.Name)
 		}
 	}
-	for _, object := range w.stored() {
-		if err := statustest.Check(object); err != nil {
-			w.wrong("kstatus: %T %s: %v", object, object.GetName(), err)
+}
+
+// readable checks that every status that was ever stored keeps the rules of kstatus: those of a generation that the
+// operator had not looked at yet are of the one before, and at the end there are none.
+func (w *world) readable() {
+	w.t.Helper()
+	check := func(o client.Object, at time.Time) {
+		if err := statustest.Check(o); err != nil {
+			w.wrong("kstatus: %T %s at %s: %v", o, o.GetName(), w.offset(at), err)
 		}
 	}
+	for _, v := range w.record.all() {
+		switch seen := observed(v.object); {
+		case seen == v.object.GetGeneration():
+			check(v.object, v.at)
+		case seen > v.object.GetGeneration():
+			w.wrong("kstatus: %T %s of generation %d says that it is of %d", v.object, v.object.GetName(), v.object.GetGeneration(), seen)
+		}
+	}
+	for _, o := range w.stored() {
+		check(o, w.now())
+	}
+}
+
+// observed is the generation that a status belongs to.
+func observed(o client.Object) int64 {
+	switch x := o.(type) {
+	case *v1alpha1.AirflowInstance:
+		return x.Status.ObservedGeneration
+	case *v1alpha1.DagAccessPolicy:
+		return x.Status.ObservedGeneration
+	case *v1alpha1.AccessGrant:
+		return x.Status.ObservedGeneration
+	}
+	return 0
 }
 
 func terminal(p v1alpha1.GrantPhase) bool {

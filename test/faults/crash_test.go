@@ -1,7 +1,9 @@
 package faults_test
 
 import (
+	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -10,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
@@ -28,18 +31,35 @@ func (w *world) died(p *process) {
 	w.once(w.now().Add(down), func() { w.start() })
 }
 
-// crashAfterWrite kills the process when the n-th write to Kubernetes that fits was stored.
-func crashAfterWrite(resource, name string, n int32) func(*world) func(*world) {
+// crashAfterWrite kills the process when the n-th write to Kubernetes that fits was stored: to a resource, of a name that
+// begins so, with a word in what was sent.
+func crashAfterWrite(resource, name, word string, n int32) func(*world) func(*world) {
 	return func(w *world) func(*world) {
 		p := w.processes[0]
 		var count atomic.Int32
 		p.gate.setAfter(func(c call) {
-			if c.verb == "patch" && c.resource == resource && (name == "" || strings.HasPrefix(c.name, name)) && count.Add(1) == n {
+			if c.verb == "patch" && c.resource == resource && strings.HasPrefix(c.name, name) && c.says(word) && count.Add(1) == n {
 				w.died(p)
 			}
 		})
 		return nil
 	}
+}
+
+// says whether what was sent has a word in it.
+func (c call) says(word string) bool {
+	if word == "" {
+		return true
+	}
+	if c.GetBody == nil {
+		return false
+	}
+	body, err := c.GetBody()
+	if err != nil {
+		return false
+	}
+	text, err := io.ReadAll(body)
+	return err == nil && strings.Contains(string(text), word)
 }
 
 // crashAtRequest kills the process when it sends a request to Airflow that fits: before it is served, or after.
@@ -55,6 +75,22 @@ func crashAtRequest(f airflowtest.Fault, served bool) func(*world) func(*world) 
 		f.Before = func() { w.died(p) }
 		w.sim.Inject(w.local(f))
 		return nil
+	}
+}
+
+// crashAtRemoval kills the process when it takes the access of the grant that is revoked.
+func crashAtRemoval(served bool) func(*world) func(*world) {
+	return func(w *world) func(*world) {
+		const person = "heidi"
+		line := access.PolicyRoleName(w.namespace, "marketing", "")
+		f := airflowtest.Fault{}.On("PATCH", userEndpoint)
+		f.Path = "/auth/fab/v1/users/" + person
+		f.If = func(r airflowtest.Request) bool {
+			roles, _ := w.sim.UserRoles(person)
+			holds := slices.ContainsFunc(roles, func(role string) bool { return strings.HasPrefix(role, line) })
+			return holds && !strings.Contains(r.Body, line)
+		}
+		return crashAtRequest(f, served)(w)
 	}
 }
 
@@ -78,21 +114,19 @@ func processFaults() []fault {
 	crash := func(number, title string, strike func(*world) func(*world)) fault {
 		return fault{number: number, title: title, lasts: while, strike: strike, excuse: "all endings, until a process runs"}
 	}
-	revoking := patch(userEndpoint)
-	revoking.Path = "/auth/fab/v1/users/heidi"
 	return []fault{
-		crash("F11", "killed after the finalizer of a grant was stored", crashAfterWrite("accessgrants", "begins", 1)),
-		crash("F12", "killed after the activation was stored", crashAfterWrite("accessgrants/status", "begins", 1)),
-		crash("F12", "killed after the inventory was stored", crashAfterWrite("airflowinstances/status", "", 1)),
+		crash("F11", "killed after the finalizer of a grant was stored", crashAfterWrite("accessgrants", "begins", "", 1)),
+		crash("F12", "killed after the activation was stored", crashAfterWrite("accessgrants/status", "begins", `"activation"`, 1)),
+		crash("F12", "killed after the inventory was stored", crashAfterWrite("airflowinstances/status", "", `"managedRoles"`, 1)),
 		crash("F13", "killed before a role is made", crashAtRequest(airflowtest.Fault{}.On("POST", "/auth/fab/v1/roles"), false)),
 		crash("F13", "killed after a role was made", crashAtRequest(airflowtest.Fault{}.On("POST", "/auth/fab/v1/roles"), true)),
 		crash("F14", "killed before a person's roles are written", crashAtRequest(patch(userEndpoint), false)),
 		crash("F14", "killed after a person's roles were written", crashAtRequest(patch(userEndpoint), true)),
-		crash("F14", "killed after Active was stored", crashAfterWrite("accessgrants/status", "begins", 2)),
+		crash("F14", "killed after Active was stored", crashAfterWrite("accessgrants/status", "begins", `"reason":"Active"`, 1)),
 		crash("F14", "killed at some write to Airflow", crashAtAny),
-		crash("F15", "killed before access is taken away", crashAtRequest(revoking, false)),
-		crash("F15", "killed after access was taken away", crashAtRequest(revoking, true)),
-		crash("F15", "killed after the end was stored", crashAfterWrite("accessgrants/status", "taken-back", 1)),
+		crash("F15", "killed before access is taken away", crashAtRemoval(false)),
+		crash("F15", "killed after access was taken away", crashAtRemoval(true)),
+		crash("F15", "killed after the end was stored", crashAfterWrite("accessgrants/status", "taken-back", `"end"`, 1)),
 		{number: "F16", title: "leadership lost in the middle of a pass", lasts: while, strike: func(w *world) func(*world) {
 			old := w.processes[0]
 			f := airflowtest.Meanwhile(func() {

@@ -100,6 +100,14 @@ func (g *grantFact) end(at time.Time) {
 // causes gives all causes there ever were.
 func (f *facts) causes() []cause {
 	out := slices.Clone(f.others)
+	for _, c := range f.others {
+		for _, v := range f.policies[c.policy] {
+			if v.spec != nil {
+				c.permissions = f.cause(c.origin, c.person, v.spec.Access, v.spec, nil, c.from, c.due, byOthers).permissions
+				out = append(out, c)
+			}
+		}
+	}
 	for i := range out {
 		if !out[i].due.IsZero() {
 			out[i].bound = f.bound(out[i].from, out[i].due, byOthers)
@@ -200,7 +208,7 @@ func (f *facts) unseen(from, until time.Time) bool {
 
 func (f *facts) cause(origin, person string, levels []v1alpha1.AccessLevel, p *v1alpha1.DagAccessPolicySpec, only []string, from, due time.Time, how ending) cause {
 	var ids []string
-	for _, id := range dags {
+	for _, id := range f.world.dags {
 		if covers(p, id) && (len(only) == 0 || slices.Contains(only, id)) {
 			ids = append(ids, id)
 		}

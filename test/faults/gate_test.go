@@ -33,7 +33,7 @@ type gate struct {
 	dead    bool
 	rule    func(call) (*http.Response, error)
 	after   func(call)
-	stale   map[string][]byte // answers to lists, by resource
+	stale   map[string][]byte // answers to the lists that fill caches, by resource
 	written []string
 	asked   int
 	held    chan struct{} // not nil while watches are held; closed when they go on
@@ -49,7 +49,8 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 	g.asked++
 	dead, rule, after := g.dead, g.rule, g.after
 	old, stale := g.stale[c.resource]
-	if c.verb == "list" {
+	stale = stale && c.verb == "list" && r.URL.Query().Get("resourceVersion") == "0" // others ask for what is stored
+	if stale {
 		delete(g.stale, c.resource)
 	}
 	g.mu.Unlock()
@@ -58,7 +59,7 @@ func (g *gate) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errDead
 	case c.verb == "watch" && r.URL.Query().Get("sendInitialEvents") == "true":
 		return refusal(r, http.StatusUnprocessableEntity, metav1.StatusReasonInvalid, 0), nil // so that lists are lists
-	case c.verb == "list" && stale:
+	case stale:
 		return answer(r, http.StatusOK, old), nil
 	}
 	if rule != nil {
@@ -121,6 +122,13 @@ func (g *gate) writes(from int) []string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return append([]string(nil), g.written[min(from, len(g.written)):]...)
+}
+
+// staleLeft is how many old lists nobody asked for yet.
+func (g *gate) staleLeft() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.stale)
 }
 
 // hold holds back all watch events until release.

@@ -3,6 +3,7 @@ package faults_test
 import (
 	"net/http"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -42,12 +43,12 @@ func answering(rule func(w *world, c call) (*http.Response, error)) func(*world)
 
 // away cuts the operator off the API server.
 func away(w *world) func(*world) {
-	w.apart++
+	w.apart.Add(1)
 	heal := answering(func(*world, call) (*http.Response, error) { return nil, errRefused })(w)
 	w.everyProcess(func(p *process) { p.gate.cut() })
 	return func(w *world) {
 		heal(w)
-		w.apart--
+		w.apart.Add(-1)
 		w.changed()
 	}
 }
@@ -55,12 +56,12 @@ func away(w *world) func(*world) {
 // held freezes the caches of the operator: what is written does not come back.
 func held(w *world) func(*world) {
 	w.struck()
-	w.apart++
+	w.apart.Add(1)
 	w.everyProcess(func(p *process) { p.gate.hold() })
 	return func(w *world) {
 		w.everyProcess(func(p *process) { p.gate.release() })
 		w.preparing = nil
-		w.apart--
+		w.apart.Add(-1)
 		w.changed()
 	}
 }
@@ -77,8 +78,8 @@ func kubernetesFaults() []fault {
 		})
 	}
 	return []fault{
-		{number: "F1", title: "the cache is behind our own writes", lasts: 5 * time.Second, what: kubernetesAway, strike: held},
-		{number: "F2", title: "a list at the start is old", strike: done(oldLists), what: kubernetesAway, lasts: 10 * time.Second},
+		{number: "F1", title: "the cache is behind our own writes", lasts: 8 * time.Second, what: kubernetesAway, strike: behind},
+		{number: "F2", title: "a list at the start is old", strike: oldLists},
 		{number: "F3", title: "an object is made and deleted unseen", lasts: 5 * time.Second, what: kubernetesAway, strike: func(w *world) func(*world) {
 			heal := held(w)
 			w.grant("unseen", "dave", "finance", time.Hour)
@@ -86,7 +87,7 @@ func kubernetesFaults() []fault {
 			return heal
 		}},
 		{number: "F4", title: "every event comes five times", lasts: while, strike: repeated},
-		{number: "F5", title: "409 to two of three writes", lasts: while, what: kubernetesAway, strike: every(3, http.StatusConflict, metav1.StatusReasonConflict, 0)},
+		{number: "F5", title: "409 to two of three writes", lasts: while, strike: every(3, http.StatusConflict, metav1.StatusReasonConflict, 0)},
 		{number: "F6", title: "watches break and everything is listed again", lasts: while, strike: func(w *world) func(*world) {
 			w.every(5*time.Second, func() {
 				for _, p := range w.processes {
@@ -97,15 +98,44 @@ func kubernetesFaults() []fault {
 			})
 			return func(w *world) { w.habits = nil }
 		}},
-		{number: "F7", title: "429 from the API server", lasts: 5 * time.Second, what: kubernetesAway, strike: every(4, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, 1)},
+		{number: "F7", title: "429 from the API server", lasts: 5 * time.Second, strike: every(4, http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, 1)},
 		{number: "F8", title: "the API server is away for 60 s", lasts: time.Minute, what: kubernetesAway, strike: away},
 		{number: "F9", title: "finalizers are removed by force", strike: done(forced)},
 		{number: "F10", title: "inventory, spent grants and histories are pruned by an older schema", strike: done(pruned)},
 	}
 }
 
-// oldLists starts a new process that sees an old state first.
-func oldLists(w *world) {
+// behind freezes the caches of the operator just before it first writes the status of a grant: of all that it writes from
+// then on nothing comes back.
+func behind(w *world) func(*world) {
+	var once sync.Once
+	w.everyProcess(func(p *process) {
+		p.gate.setRule(func(c call) (*http.Response, error) {
+			if c.verb == "patch" && c.resource == "accessgrants/status" {
+				once.Do(func() {
+					w.apart.Add(1)
+					p.gate.hold()
+				})
+				w.struck()
+			}
+			return nil, nil
+		})
+	})
+	return func(w *world) {
+		w.everyProcess(func(p *process) {
+			p.gate.setRule(nil)
+			p.gate.release()
+		})
+		w.preparing = nil
+		once.Do(func() { w.apart.Add(1) })
+		w.apart.Add(-1)
+		w.changed()
+	}
+}
+
+// oldLists starts a new process whose caches have an old state until its first pass is over: a grant that has ended since
+// looks as if it lived.
+func oldLists(w *world) func(*world) {
 	old := map[string][]byte{}
 	for _, resource := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants"} {
 		body, err := raw.Get().AbsPath("apis/access.airflow-oam.dev/v1alpha1/namespaces/" + w.namespace + "/" + resource).DoRaw(w.t.Context())
@@ -116,10 +146,25 @@ func oldLists(w *world) {
 	}
 	w.revoke("lasts")
 	w.grant("after-the-list", "dave", "finance", time.Hour)
+	w.run(2 * time.Second) // it is taken away, and the process that did it dies
 	w.crash(w.processes[0])
-	w.preparing = func(p *process) { p.gate.stale = old }
+	w.blindFor(processAway, 0)
+	w.preparing = func(p *process) {
+		p.gate.stale = old
+		p.gate.hold()
+	}
+	w.apart.Add(1)
 	w.start()
 	w.preparing = nil
+	p := w.processes[0]
+	w.await("the first pass", func() bool { return p.started() && p.idle() })
+	for range 3 - p.gate.staleLeft() {
+		w.struck()
+	}
+	p.gate.release()
+	w.apart.Add(-1)
+	w.changed()
+	return nil
 }
 
 // repeated puts every object into every queue again and again.

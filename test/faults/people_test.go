@@ -228,6 +228,7 @@ func (w *world) sneak(person, policy string) {
 	}
 	w.sim.SetUserRoles(person, append(roles, role.Name)...)
 	w.byHand(person, role.Permissions)
+	w.facts.others[len(w.facts.others)-1].policy = policy // what the role gains meanwhile they have, too
 	w.note("somebody adds %s to the role of %s by hand", person, policy)
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,6 +40,7 @@ type world struct {
 	can       airflow.Capabilities // of its Airflow
 	door      *door
 	people    []string
+	dags      []string
 	ttl       time.Duration
 	// clock is the true time; operatorClock is what the operator believes.
 	clock         *clocktesting.FakePassiveClock
@@ -64,7 +66,7 @@ type world struct {
 	// ahead is how far a clock was ahead of the true time, at most: so much earlier may endings be carried out.
 	ahead time.Duration
 	// apart is set while the caches of the operator are known to differ from the API server.
-	apart int
+	apart atomic.Int32
 	// quiets are the moments at which nothing was to be done, with what the objects claimed then.
 	quiets []quiet
 
@@ -141,7 +143,7 @@ func newWorld(t *testing.T, seed uint64, options airflowtest.Options, secure boo
 	}
 	w.door.open(w)
 	t.Cleanup(w.door.close)
-	w.people = slices.Clone(people)
+	w.people, w.dags = slices.Clone(people), slices.Clone(dags)
 	for _, id := range dags {
 		w.sim.SetDag(airflowtest.Dag{ID: id})
 	}
@@ -378,6 +380,20 @@ func (w *world) settle() {
 	w.calm()
 }
 
+// await waits, of real time, until something is so.
+func (w *world) await(what string, so func() bool) {
+	w.t.Helper()
+	for deadline, calm := time.Now().Add(patience), 0; calm < 5; calm++ {
+		if time.Now().After(deadline) {
+			w.fatal("%s does not come: %s", what, w.restless())
+		}
+		<-time.After(4 * time.Millisecond)
+		if !so() {
+			calm = -1
+		}
+	}
+}
+
 // restless says what keeps the operator from rest.
 func (w *world) restless() string {
 	var out []string
@@ -394,7 +410,7 @@ func (w *world) restless() string {
 
 // synced says whether the caches of the operator hold what the API server does.
 func (w *world) synced() bool {
-	if w.apart > 0 || len(w.processes) == 0 {
+	if w.apart.Load() > 0 || len(w.processes) == 0 {
 		return true
 	}
 	if slices.ContainsFunc(w.processes, func(p *process) bool { return !p.started() }) {
