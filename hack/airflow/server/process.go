@@ -54,14 +54,13 @@ func (in *Installation) startProcess(home string, arguments ...string) (*process
 
 func logPath(home, name string) string { return filepath.Join(home, "logs", name+".log") }
 
-// alive says whether the process itself still runs.
+// alive says whether the process itself still runs. One that has ended and was not collected yet does not.
 func (p *process) alive() bool {
 	if p.ended != nil {
 		select {
 		case <-p.ended:
 			return false
 		default:
-			return true
 		}
 	}
 	return p.Started != "" && startTime(p.PID) == p.Started
