@@ -1,6 +1,7 @@
 package operator_test
 
 import (
+	"net/http"
 	"strings"
 	"time"
 
@@ -8,6 +9,8 @@ import (
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -174,6 +177,55 @@ var _ = Describe("the health of an instance", Serial, func() {
 		edit(&corev1.Secret{ObjectMeta: s.meta("airflow")}, func(o *corev1.Secret) { o.Data["url"] = []byte(s.sim.URL) })
 		edit(instance, func(i *v1alpha1.AirflowInstance) { i.Spec.URL = s.sim.URL })
 		Eventually(phase(late)).Should(Equal(v1alpha1.GrantActive))
+	})
+
+	It("claims nothing, and goes on trying to end, where a server that holds our access cannot be governed any more", func() {
+		s := newScene()
+		s.secret()
+		instance, policy := s.instance(), s.policy()
+		settled(policy)
+		grant := s.grant("bob", time.Hour)
+		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))
+		better := s.worsen()
+
+		// Before the operator looks again what server this is.
+		edit(grant, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
+		Eventually(s.may("bob", "finance_daily")).Should(BeFalse(), "what was written holds, whatever was answered")
+		Eventually(condition(instance, v1alpha1.ConditionReady)).Should(Equal("False/" + v1alpha1.ReasonUnreachable))
+		unproved := func(g Gomega) {
+			g.Expect(phase(grant)()).To(Equal(v1alpha1.GrantEnding))
+			g.Expect(grant.Status.RemovedAt).To(BeNil())
+			for _, o := range []client.Object{instance, grant} {
+				g.Expect(condition(o, v1alpha1.ConditionReady)()).To(HavePrefix("False/"))
+				g.Expect(statustest.Check(o)).To(Succeed())
+			}
+		}
+		Consistently(unproved, time.Second).Should(Succeed())
+
+		// After it looked.
+		s.rotate(instance)
+		Eventually(condition(instance, v1alpha1.ConditionCompatible)).Should(Equal("False/" + v1alpha1.ReasonUnsupportedVersion))
+		tries := func() int {
+			return len(s.sim.Requests(func(r airflowtest.Request) bool { return r.Path == "/auth/fab/v1/users/bob" }))
+		}
+		before := tries()
+		Eventually(tries).Should(BeNumerically(">", before), "it goes on trying")
+		Consistently(unproved, time.Second).Should(Succeed())
+		late := s.grant("carol", time.Hour)
+		Eventually(condition(late, v1alpha1.ConditionActive)).Should(HavePrefix("False/"))
+		Expect(late.Status.Activation).To(BeNil(), "nothing is given")
+
+		// Not even an end of it all is claimed.
+		Expect(admin.Delete(ctx(), instance)).To(Succeed())
+		Eventually(condition(policy, v1alpha1.ConditionReady)).Should(HavePrefix("False/"))
+		Consistently(unproved, time.Second).Should(Succeed())
+		Expect(instance.Finalizers).NotTo(BeEmpty())
+
+		better()
+		Eventually(phase(grant)).WithTimeout(90 * time.Second).Should(Equal(v1alpha1.GrantRevoked))
+		Expect(grant.Status.RemovedAt).NotTo(BeNil())
+		Eventually(func() bool { return admin.Get(ctx(), keyOf(instance), instance) != nil }).WithTimeout(90 * time.Second).Should(BeTrue())
+		Expect(s.may("alice", "finance_daily")()).To(BeFalse())
 	})
 
 	It("is not slowed by another Airflow that hangs", func() {
@@ -350,6 +402,37 @@ var _ = Describe("modes, drift and guards", Serial, func() {
 		Expect(s.may("dora", "finance_daily")()).To(BeTrue())
 	})
 })
+
+// worsen makes the Airflow behave from now on as 3.1.7 with fab 3.2.0 does, to which somebody moved it; better undoes it.
+// The contract of the simulator's profile pins the same of the real one.
+func (s *scene) worsen() (better func()) {
+	const users, user, role = "/auth/fab/v1/users", "/auth/fab/v1/users/{username}", "/auth/fab/v1/roles/{name}"
+	failed := &airflowtest.Answer{Status: http.StatusInternalServerError, Body: `{"detail":"Internal Server Error"}`}
+	providers := &airflowtest.Answer{Status: http.StatusOK, Body: `{"providers":[{"package_name":"apache-airflow-providers-fab","version":"3.2.0"}],"total_entries":1}`}
+	var injected []*airflowtest.Injected
+	for _, fault := range []airflowtest.Fault{
+		{Name: "written, 500", Endpoint: user, Answer: failed},
+		{Name: "written, 500", Endpoint: users, Answer: failed},
+		airflowtest.Status(http.StatusForbidden, "Forbidden").On(http.MethodPatch, role),
+		airflowtest.Status(http.StatusInternalServerError, "Internal Server Error").On(http.MethodDelete, role),
+		{Name: "fab 3.2.0", Endpoint: "/api/v2/providers", Apply: airflowtest.Nothing, Answer: providers},
+	} {
+		injected = append(injected, s.sim.Inject(fault))
+	}
+	return func() {
+		for _, one := range injected {
+			one.Remove()
+		}
+	}
+}
+
+// rotate gives the account another password, so that the operator makes a new connection and looks what server it is.
+func (s *scene) rotate(instance *v1alpha1.AirflowInstance) {
+	GinkgoHelper()
+	s.sim.SetPassword(airflowtest.AdminUsername, "rotated-password")
+	edit(&corev1.Secret{ObjectMeta: s.meta("airflow")}, func(o *corev1.Secret) { o.Data["password"] = []byte("rotated-password") })
+	edit(instance, func(i *v1alpha1.AirflowInstance) { i.Spec.DagInterval = metav1.Duration{Duration: 11 * time.Second} })
+}
 
 // older is an Airflow whose fab provider only adds permissions.
 func older() *airflowtest.Generation {
