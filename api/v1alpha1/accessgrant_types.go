@@ -268,6 +268,11 @@ type End struct {
 // +kubebuilder:printcolumn:name="Until",type=string,JSONPath=`.status.activation.expiresAt`
 // +kubebuilder:printcolumn:name="Ended",type=string,JSONPath=`.status.revokedAt`
 // +kubebuilder:printcolumn:name="Why",type=string,JSONPath=`.status.conditions[?(@.type=="Active")].reason`
+// +kubebuilder:printcolumn:name="Starts",type=string,JSONPath=`.spec.startsAt`,priority=1
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.spec.expiresAt`,priority=1
+// +kubebuilder:printcolumn:name="Duration",type=string,JSONPath=`.spec.duration`,priority=1
+// +kubebuilder:printcolumn:name="Access",type=string,JSONPath=`.spec.access`,priority=1
+// +kubebuilder:printcolumn:name="Dags",type=string,JSONPath=`.spec.dags`,priority=1
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.spec.reason`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -102,6 +102,7 @@ status:
 		Expect(cells).To(Equal(map[string]string{
 			"Name": "shown", "Subject": subject, "Policy": "finance-operators", "Phase": "Active", "Active": "True",
 			"Until": "2090-11-23T20:00:00Z", "Ended": "", "Why": "Observed", "[Reason]": "INC-4711", "[Message]": "says what Airflow says",
+			"[Starts]": "", "[Expires]": "2026-11-23T20:00:00Z", "[Duration]": "", "[Access]": "", "[Dags]": "",
 		}))
 	},
 		Entry("by user name", `{}`, "bob"),
@@ -112,6 +113,16 @@ status:
 		created(ctx, object(grant, `metadata: {name: fresh}`))
 		cells := row(ctx, "accessgrants", "fresh")
 		Expect(cells).To(And(HaveKeyWithValue("Subject", "bob"), HaveKeyWithValue("Phase", ""), HaveKeyWithValue("Until", "")))
+	})
+
+	It("shows on demand what a grant asks for, before it is given", func(ctx SpecContext) {
+		created(ctx, object(grant, `
+metadata: {name: asked}
+spec: {startsAt: "2030-01-31T18:00:00Z", expiresAt: null, duration: 2h, access: [View, ViewLogs], dags: [finance_daily, finance_weekly]}
+`))
+		cells := row(ctx, "accessgrants", "asked")
+		Expect(cells).To(And(HaveKeyWithValue("[Starts]", "2030-01-31T18:00:00Z"), HaveKeyWithValue("[Expires]", ""), HaveKeyWithValue("[Duration]", "2h"),
+			HaveKeyWithValue("[Access]", `["View","ViewLogs"]`), HaveKeyWithValue("[Dags]", `["finance_daily","finance_weekly"]`)))
 	})
 })
 
