@@ -54,6 +54,7 @@ func kubectl(script string) string {
 	Expect(os.WriteFile(config, content, 0o600)).To(Succeed())
 	Expect(os.WriteFile(filepath.Join(folder, "helm"), []byte("#!/bin/sh\n"), 0o700)).To(Succeed())
 	command := exec.CommandContext(ctx(), "bash", "-euo", "pipefail", "-c", script)
+	command.Dir = folder
 	command.Env = append(os.Environ(), "KUBECONFIG="+config, "PATH="+strings.Join([]string{assets, folder, os.Getenv("PATH")}, string(os.PathListSeparator)))
 	output, err := command.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), "%s\n%s", script, output)
@@ -116,6 +117,13 @@ var _ = Describe("emergency revocation with kubectl alone, as docs/operations.md
 		}
 		settled(other)
 		settled(last)
+		s.sim.SetRole("handmade")
+		s.policy(func(p *v1alpha1.DagAccessPolicy) { // of other people, and never in sync
+			p.Name, p.Spec.Role = "taken", &v1alpha1.PolicyRole{Name: "handmade"}
+		})
+		s.policy(func(p *v1alpha1.DagAccessPolicy) { p.Name, p.Spec.InstanceRef.Name = "lost", "nowhere" })
+		waiting := s.grant("Bob", time.Hour, named("waiting"), func(g *v1alpha1.AccessGrant) { g.Spec.Dags = []string{"marketing_report"} })
+		Eventually(condition(waiting, v1alpha1.ConditionActive)).Should(Equal("False/" + v1alpha1.ReasonDagsNotCovered))
 		blocks := s.shown("### Everything of one person", "sh")
 		kubectl(blocks[0] + blocks[1])
 		roles, _ := s.sim.UserRoles("bob")
@@ -127,8 +135,64 @@ var _ = Describe("emergency revocation with kubectl alone, as docs/operations.md
 		Expect(read(last).Spec.Members).To(BeEmpty())
 		Expect(read(policy).Spec.Members).To(Equal([]v1alpha1.Subject{{Username: "alice"}}))
 		Expect(read(theirs).Status.Phase).To(Equal(v1alpha1.GrantActive))
+		Expect(read(waiting).Status.Phase).To(Equal(v1alpha1.GrantRevoked))
 		Expect(s.triggering("alice")).To(HaveLen(1))
 	})
+
+	It("ends everything of one person who has no e-mail and no membership, or nothing at all, and nothing of others", func() {
+		s, _, policy, grant := office()
+		theirs := s.grant("carol", time.Hour, named("carol"))
+		Eventually(phase(theirs)).Should(Equal(v1alpha1.GrantActive))
+		script := strings.Join(s.shown("### Everything of one person", "sh"), "")
+		const shown = "PERSON=bob MAIL=bob@example.com"
+		Expect(script).To(ContainSubstring(shown))
+		kubectl(strings.Replace(script, shown, "PERSON=nobody MAIL=", 1))
+		Expect(read(grant).Status.Phase).To(Equal(v1alpha1.GrantActive))
+		kubectl(strings.Replace(script, shown, "PERSON=BOB MAIL=", 1))
+		Expect(s.may("bob", "finance_daily")()).To(BeFalse(), "the commands waited for the proof")
+		Expect(read(grant).Status.Phase).To(Equal(v1alpha1.GrantRevoked))
+		Expect(read(theirs).Status.Phase).To(Equal(v1alpha1.GrantActive))
+		Expect(read(policy).Spec.Members).To(Equal([]v1alpha1.Subject{{Username: "alice"}}))
+	})
+
+	DescribeTable("does so whatever the mode of the instance", func(mode v1alpha1.Mode) {
+		s, instance, policy, grant := office()
+		last := s.grant("carol", time.Hour, named("carol"))
+		both := s.policy(func(p *v1alpha1.DagAccessPolicy) {
+			p.Name, p.Spec.Members = "both", []v1alpha1.Subject{{Username: "alice"}, {Username: "bob"}}
+		})
+		settled(both)
+		Eventually(phase(last)).Should(Equal(v1alpha1.GrantActive))
+		edit(instance, inMode(mode))
+		settled(instance)
+
+		kubectl(strings.Join(s.shown("### One grant", "sh"), ""))
+		Expect(s.sim.Holders("oam."+s.namespace+".finance-operators")).To(ConsistOf("alice", "carol"), "the command waited for the proof")
+		Expect(read(grant).Status.Phase).To(Equal(v1alpha1.GrantRevoked))
+
+		person := s.shown("### Everything of one person", "sh")
+		kubectl("set +e\n" + person[0] + "set -e\n" + person[1]) // it says an error for what was revoked before
+		Expect(s.may("bob", "finance_daily")()).To(BeFalse(), "the commands waited for the proof")
+		Expect(s.sim.Holders("oam." + s.namespace + ".both")).To(ConsistOf("alice"))
+
+		whole := s.shown("### A whole policy", "sh")
+		kubectl(whole[0])
+		Expect(s.sim.Holders("oam."+s.namespace+".finance-operators")).To(BeEmpty(), "the command waited for the proof")
+		Eventually(phase(last)).Should(Equal(v1alpha1.GrantRevoked))
+		Expect(last.Status.RemovedAt).NotTo(BeNil())
+		kubectl(whole[1])
+		gone(policy)
+		Expect(s.may("alice", "finance_daily")()).To(BeTrue(), "by the other policy")
+
+		kubectl(strings.Join(s.shown("### A whole Airflow", "sh"), ""))
+		Expect(s.may("alice", "finance_daily")()).To(BeFalse(), "the command waited for the proof")
+		for _, role := range s.sim.Roles() {
+			Expect(role.Name).NotTo(HavePrefix("oam."))
+		}
+	},
+		Entry("Observe", v1alpha1.ModeObserve),
+		Entry("Suspended", v1alpha1.ModeSuspended),
+	)
 
 	It("empties a policy, and then deletes it", func() {
 		s, _, policy, grant := office()
@@ -168,6 +232,16 @@ var _ = Describe("the way in and the way out, as docs/operations.md shows them",
 		kubectl(sh[2])
 		Expect(s.sim.Holders("finance-operators")).To(ConsistOf("alice"))
 		Expect(s.triggering("alice")).To(HaveLen(1))
+
+		instance := &v1alpha1.AirflowInstance{ObjectMeta: s.meta("prod")}
+		edit(instance, inMode(v1alpha1.ModeObserve))
+		edit(policy, func(p *v1alpha1.DagAccessPolicy) {
+			p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "carol"})
+		})
+		Eventually(plan(instance)).Should(ContainElement(ContainSubstring("to user carol")))
+		Expect(s.sim.Holders("finance-operators")).To(ConsistOf("alice"), "nobody gets anything back in this mode")
+		edit(instance, inMode(v1alpha1.ModeEnforce))
+		Eventually(func() []string { return s.sim.Holders("finance-operators") }).Should(ConsistOf("alice", "carol"))
 	})
 
 	It("takes everything away when it is uninstalled", func() {
