@@ -97,9 +97,12 @@ func (a *Actuator) Use(server Airflow) {
 func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &pass{Actuator: a, source: source, tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{}, writing: map[string]bool{}, proved: map[string]bool{}}
+	p := &pass{Actuator: a, source: source, tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{}, writing: map[string]bool{}, proved: map[string]bool{}, unread: map[string]error{}}
 	p.started = a.clock.Now()
 	err := p.run(ctx, look)
+	if err == nil {
+		err = p.trouble()
+	}
 	return p.report(err)
 }
 
@@ -125,11 +128,12 @@ type pass struct {
 	isSaved bool
 
 	changes  int
-	tries    map[string]int  // by step key
-	repeats  map[string]int  // by step key
-	waited   map[string]bool // steps that were left to the next plan once, by key
-	writing  map[string]bool // folded names of users who are being written
-	proved   map[string]bool // folded names of users who were read for a proof
+	tries    map[string]int   // by step key
+	repeats  map[string]int   // by step key
+	waited   map[string]bool  // steps that were left to the next plan once, by key
+	writing  map[string]bool  // folded names of users who are being written
+	unread   map[string]error // folded names of users who could not be read, and why
+	proved   map[string]bool  // folded names of users who were read for a proof
 	failures []failure
 	blocked  blocked
 

@@ -3,6 +3,7 @@ package actuator
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -139,9 +140,14 @@ func (p *pass) repeated(step access.Step) {
 	}
 	key := stepKey(step)
 	if p.repeats[key]++; p.repeats[key] >= maxRepeats {
-		p.tries[key] = maxTries - 1
-		p.fail(step, errRepeated)
+		p.giveUp(step, errRepeated)
 	}
+}
+
+// giveUp leaves a step to the next pass.
+func (p *pass) giveUp(step access.Step, err error) {
+	p.tries[stepKey(step)] = maxTries - 1
+	p.fail(step, err)
 }
 
 // gives says whether steps make or give anything: only those need the inventory to be stored before. Taking away never
@@ -202,6 +208,25 @@ func fatal(err error) bool {
 	return airflow.IsThrottled(err) || airflow.IsUnauthorized(err) || airflow.IsForbidden(err) ||
 		airflow.IsNotAirflow(err) || airflow.IsTLS(err) || airflow.IsBlockedAddress(err) || airflow.IsCanceled(err) ||
 		errors.Is(err, context.Canceled)
+}
+
+// ofOne says whether an error may concern one person although it looks like one of the server: a proxy may refuse one path.
+func ofOne(err error) bool { return airflow.IsForbidden(err) || airflow.IsNotAirflow(err) }
+
+// trouble is an error that a person met and that others may meet, too: nothing was left out because of it, and it is for
+// the instance to say. Names that cannot be asked for say nothing about the server.
+func (p *pass) trouble() error {
+	for _, name := range slices.Sorted(maps.Keys(p.unread)) {
+		if err := p.unread[name]; !airflow.IsInvalid(err) {
+			return err
+		}
+	}
+	for _, f := range p.failures {
+		if fatal(f.err) {
+			return f.err
+		}
+	}
+	return nil
 }
 
 // result is what became of one write.

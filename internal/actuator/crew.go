@@ -15,9 +15,10 @@ type crew struct {
 	running sync.WaitGroup
 	seen    uint64    // fingerprint of what was declared when the plan was made
 	looked  time.Time // when the Kubernetes side was looked at last
+	people  bool      // each of its requests is about one person
 
 	mu    sync.Mutex
-	lost  int // writes in a row that met an unavailable server
+	lost  int // requests in a row that a server failed which may fail all of them
 	err   error
 	ended bool
 }
@@ -51,13 +52,14 @@ func (c *crew) begin(ctx context.Context, write func() error) bool {
 func (c *crew) count(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	one := c.people && ofOne(err)
 	switch {
 	case err == nil:
 		c.lost = 0
-	case airflow.IsUnavailable(err):
+	case airflow.IsUnavailable(err) || one:
 		c.lost++
 	}
-	if fatal(err) || c.lost >= 2*c.p.concurrency {
+	if fatal(err) && !one || c.lost >= 2*c.p.concurrency {
 		c.ended = true
 		if c.err == nil {
 			c.err = err

@@ -51,7 +51,7 @@ func (p *pass) readUnknown(ctx context.Context, names []string) error {
 			return nil
 		}
 	}
-	return p.readUsers(ctx, names, at, nil)
+	return p.readUsers(ctx, names, at)
 }
 
 // endings are the steps of a plan that take away what ended, but for users who are being written.

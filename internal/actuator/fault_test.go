@@ -88,10 +88,10 @@ func TestF56ClockStepsBack(t *testing.T) {
 // TestEndingDoesNotWaitForLists: an ending needs only its user.
 func TestEndingDoesNotWaitForLists(t *testing.T) {
 	for name, fault := range map[string]airflowtest.Fault{
-		"F19 the DAG list fails":   airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodGet, "/api/v2/dags"),
-		"F20 the user list fails":  airflowtest.BadGateway(http.StatusServiceUnavailable).On(http.MethodGet, usersPath),
+		"F19 the DAG list fails":    airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodGet, "/api/v2/dags"),
+		"F20 the user list fails":   airflowtest.BadGateway(http.StatusServiceUnavailable).On(http.MethodGet, usersPath),
 		"F29 the role list is HTML": airflowtest.LoginPage().On(http.MethodGet, rolesPath),
-		"F49 DAGs are not allowed": airflowtest.Status(http.StatusForbidden, "Forbidden").On(http.MethodGet, "/api/v2/dags"),
+		"F49 DAGs are not allowed":  airflowtest.Status(http.StatusForbidden, "Forbidden").On(http.MethodGet, "/api/v2/dags"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)

@@ -36,6 +36,7 @@ func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
 		rest     = steps
 		next     = p.nextBatch(ctx, &rest)
 	)
+	crew.people = true
 	verify := func() {
 		group := written
 		written = nil
@@ -125,7 +126,7 @@ func (p *pass) nextBatch(ctx context.Context, rest *[]access.Step) *batch {
 			stale = append(stale, s.Username)
 		}
 	}
-	go func() { b.read <- p.readUsers(ctx, stale, p.clock.Now(), nil) }()
+	go func() { b.read <- p.readUsers(ctx, stale, p.clock.Now()) }()
 	return b
 }
 
@@ -149,6 +150,10 @@ func (p *pass) writeMember(ctx context.Context, crew *crew, b *batch, i int, s a
 	key := fold(s.Username)
 	p.guard.Lock()
 	st, ok := p.snap.users[key]
+	if cause := p.unread[key]; cause != nil {
+		p.giveUp(s, cause)
+		ok = false
+	}
 	p.guard.Unlock()
 	planned, known := b.planned[key]
 	if !ok || !known || !p.asPlanned(s, planned, st.user) {
@@ -285,7 +290,7 @@ func (p *pass) verifyMembers(ctx context.Context, results []result) error {
 	if len(names) == 0 {
 		return nil
 	}
-	if err := p.readUsers(ctx, names, p.clock.Now(), nil); err != nil {
+	if err := p.readUsers(ctx, names, p.clock.Now()); err != nil {
 		return err
 	}
 	p.guard.Lock()
@@ -300,8 +305,11 @@ func (p *pass) verifyMembers(ctx context.Context, results []result) error {
 
 // judgeMember says by what was read back whether a write took effect.
 func (p *pass) judgeMember(r result) {
-	st, ok := p.snap.users[fold(r.step.Username)]
+	key := fold(r.step.Username)
+	st, ok := p.snap.users[key]
 	switch {
+	case p.unread[key] != nil:
+		p.giveUp(r.step, p.unread[key])
 	case !ok || slices.Equal(changed(st.user.Roles, r.step), st.user.Roles):
 		if r.written {
 			p.changes++

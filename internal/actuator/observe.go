@@ -110,9 +110,13 @@ func (p *pass) observeAwaited(ctx context.Context) error {
 		}
 		return nil
 	}
-	return p.beside(ctx, func() error {
-		return p.readUsers(ctx, names, now, func(name string) { p.looked[fold(name)] = p.started })
-	})
+	err := p.beside(ctx, func() error { return p.readUsers(ctx, names, now) })
+	for _, name := range names {
+		if cause := p.unread[fold(name)]; err == nil && (cause == nil || airflow.IsInvalid(cause)) {
+			p.looked[fold(name)] = p.started
+		}
+	}
+	return err
 }
 
 // awaited are subjects that nobody stored answers to, and which were not looked for within the interval.
@@ -160,8 +164,8 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 		}
 		since := p.since(grant)
 		key := fold(name)
-		if p.proved[key] && since.After(now) {
-			continue // a clock went back: no reading of this pass can be late enough
+		if p.proved[key] && since.After(now) || p.unread[key] != nil {
+			continue // no reading of this pass can be late enough, since a clock went back, or there is none
 		}
 		if !seen[key] && p.readAt(name).Before(since) {
 			seen[key], p.proved[key] = true, true
@@ -171,7 +175,7 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 	if len(stale) == 0 {
 		return false, nil
 	}
-	return true, p.beside(ctx, func() error { return p.readUsers(ctx, stale, now, nil) })
+	return true, p.beside(ctx, func() error { return p.readUsers(ctx, stale, now) })
 }
 
 // readAt is when a user was read last, or was last seen to be missing.
@@ -186,38 +190,34 @@ func (p *pass) readAt(username string) time.Time {
 	return p.snap.usersAt
 }
 
-// readUsers reads users anew, by pages where many stand on one page, else one by one.
-func (p *pass) readUsers(ctx context.Context, names []string, at time.Time, each func(name string)) error {
+// readUsers reads users anew, by pages where many stand on one page, else one by one. Whom it cannot read is noted, with
+// the reason; it fails only with what concerns everybody.
+func (p *pass) readUsers(ctx context.Context, names []string, at time.Time) error {
 	if len(names) == 0 {
 		return nil
 	}
 	p.guard.Lock()
 	pages, single := p.byPage(names)
 	p.guard.Unlock()
-	group, groupCtx := errgroup.WithContext(ctx)
+	var group errgroup.Group
 	group.SetLimit(p.concurrency)
 	read := make([][]airflow.User, len(pages))
 	for i, page := range pages {
 		group.Go(func() error {
-			return p.inPlace(groupCtx, func() (err error) {
-				read[i], err = p.airflow.UsersPage(groupCtx, page.offset)
+			err := p.inPlace(ctx, func() (err error) {
+				read[i], err = p.airflow.UsersPage(ctx, page.offset)
 				return err
 			})
+			if fatal(err) && !ofOne(err) {
+				return err
+			}
+			return nil // who was on it is read alone
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	single = append(single, p.takeIn(pages, read, at)...)
-	if err := p.readSingle(ctx, single, at); err != nil {
-		return err
-	}
-	if each != nil {
-		for _, name := range names {
-			each(name)
-		}
-	}
-	return nil
+	return p.readSingle(ctx, append(single, p.takeIn(pages, read, at)...), at)
 }
 
 // takeIn stores pages that were read, and gives the names that were not found where they stood before.
@@ -239,43 +239,56 @@ func (p *pass) takeIn(pages []userPage, read [][]airflow.User, at time.Time) (mi
 	return missing
 }
 
+// readSingle reads users one by one. It asks for no more of them after an error that concerns everybody, and after as many
+// failures in a row as a server has that answers nobody.
 func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) error {
-	type answer struct {
-		user  airflow.User
-		found bool
-	}
-	answers := make([]answer, len(names))
-	group, groupCtx := errgroup.WithContext(ctx)
+	crew := &crew{p: p, people: true}
+	var group errgroup.Group
 	group.SetLimit(p.concurrency)
-	for i, name := range names {
+	for _, name := range names {
 		group.Go(func() error {
 			var u airflow.User
-			err := p.inPlace(groupCtx, func() (err error) {
-				u, err = p.airflow.User(groupCtx, name)
+			err := p.inPlace(ctx, func() (err error) {
+				if !crew.over() {
+					u, err = p.airflow.User(ctx, name)
+				}
 				return err
 			})
-			if airflow.IsNotFound(err) {
-				return nil
+			switch {
+			case crew.over():
+			case airflow.IsNotFound(err):
+				p.missing(name, at)
+			default:
+				crew.count(err)
+				p.answered(name, u, err, at)
 			}
-			answers[i] = answer{user: u, found: err == nil}
-			return err
+			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
+	_ = group.Wait()
+	return crew.wait()
+}
+
+// missing notes that nobody has a name.
+func (p *pass) missing(name string, at time.Time) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
-	for i, name := range names {
-		if answers[i].found {
-			p.takeUser(answers[i].user, at)
-			continue
-		}
-		p.vanished = p.vanished || p.holdsOurs(name)
-		p.snap.dropUser(name)
-		p.gone[fold(name)] = at
+	p.vanished = p.vanished || p.holdsOurs(name)
+	p.snap.dropUser(name)
+	p.gone[fold(name)] = at
+	delete(p.unread, fold(name))
+}
+
+// answered stores a user who was read, or why that failed.
+func (p *pass) answered(name string, u airflow.User, err error, at time.Time) {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	if err != nil {
+		p.unread[fold(name)] = err
+		return
 	}
-	return nil
+	delete(p.unread, fold(name))
+	p.takeUser(u, at)
 }
 
 // takeUser stores a user who was read.

@@ -114,10 +114,11 @@ func (p *pass) verifyRoles(ctx context.Context, results []result, targets map[st
 // judgeRole says by what was read back whether a write took effect.
 func (p *pass) judgeRole(ctx context.Context, r result, target []access.Permission) error {
 	resource, unknown := airflow.UnknownResource(r.err)
+	_, exists := p.snap.roles[r.step.Role]
 	switch dag, ok := dagOf(resource); {
 	case unknown && ok && !p.unknown[dag]:
 		return p.learnUnknown(ctx, dag)
-	case r.step.Kind == access.StepCreateRole && airflow.IsConflict(r.err) && p.foreign(r.step.Role):
+	case r.step.Kind == access.StepCreateRole && airflow.IsConflict(r.err) && exists && p.foreign(r.step.Role):
 		// Somebody made a role of this name after it was last looked for. It is theirs: the name leaves the inventory,
 		// and the next plan, which sees the role, refuses it.
 		return p.disown(ctx, r.step.Role)

@@ -330,11 +330,21 @@ func TestConfigIsValidated(t *testing.T) {
 	}
 }
 
-func TestARoleThatDiffersInCaseIsNotFound(t *testing.T) {
+// TestNamesThatADatabaseTakesForTheSame are others: what was asked for is not there. An answer about somebody else altogether
+// proves nothing.
+func TestNamesThatADatabaseTakesForTheSame(t *testing.T) {
 	s, c := setup(t, airflowtest.Options{}, nil)
-	s.Inject(answer(200, "application/json", `{"name":"Finance","actions":[]}`).On("GET", endpointRole))
-	_, err := c.Role(ctx, "finance")
-	want(t, airflow.CauseNotFound, err)
-	_, err = c.Role(ctx, "sales")
-	want(t, airflow.CauseNotAirflow, err)
+	s.Inject(answer(200, "application/json", `{"name":"Équipe","actions":[]}`).On("GET", endpointRole))
+	s.Inject(answer(200, "application/json", `{"username":"José ","roles":[]}`).On("GET", endpointUser))
+	for name, cause := range map[string]airflow.Cause{"équipe": airflow.CauseNotFound, "equipe": airflow.CauseNotFound, "equipes": airflow.CauseNotAirflow, "egal": airflow.CauseNotAirflow} {
+		_, err := c.Role(ctx, name)
+		want(t, cause, err)
+	}
+	for name, cause := range map[string]airflow.Cause{"jose": airflow.CauseNotFound, "josé": airflow.CauseNotFound, "joan": airflow.CauseNotAirflow, "jos": airflow.CauseNotAirflow} {
+		_, err := c.User(ctx, name)
+		want(t, cause, err)
+	}
+	if _, err := c.User(ctx, "JOSÉ "); err != nil {
+		t.Error(err)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 type nameWire struct {
@@ -36,7 +37,7 @@ var (
 	errNoName = errors.New("the answer holds something without a name")
 	errOther  = errors.New("the answer is about something else")
 
-	errOtherCase = errors.New("the answer is about a name that differs in case")
+	errAlike = errors.New("the answer is about a name that differs in case or accents")
 )
 
 func fromPairs(pairs []pairWire) ([]Permission, error) {
@@ -125,8 +126,8 @@ func (c *Client) Permissions(ctx context.Context) (List[Permission], error) {
 	return listPermissions.read(ctx, c)
 }
 
-// Role reads one role. The name is case-sensitive, also where Airflow's
-// database is not: a role that differs in case is not found.
+// Role reads one role. The name is exact, also where Airflow's database takes
+// names for the same that differ in case or accents: such a role is not found.
 func (c *Client) Role(ctx context.Context, name string) (Role, error) {
 	if err := checkName("role", name); err != nil {
 		return Role{}, err
@@ -135,11 +136,43 @@ func (c *Client) Role(ctx context.Context, name string) (Role, error) {
 	if err != nil {
 		return Role{}, err
 	}
-	role, err := c.roleCall(ctx, request{method: http.MethodGet, endpoint: d.role(), path: d.rolePath(name)}, name)
-	if errors.Is(err, errOtherCase) {
-		return Role{}, &Error{Cause: CauseNotFound, Method: http.MethodGet, Endpoint: d.role(), Detail: "there is one that differs in case"}
+	r := request{method: http.MethodGet, endpoint: d.role(), path: d.rolePath(name)}
+	role, err := c.roleCall(ctx, r, name)
+	return role, r.another(err)
+}
+
+// another gives the error of a reading whose answer is about another name, which
+// the server's database takes for the same: the one that was asked for is not there.
+func (r request) another(err error) error {
+	if errors.Is(err, errAlike) {
+		return &Error{Cause: CauseNotFound, Method: r.method, Endpoint: r.endpoint, Detail: "there is one that differs in case or accents"}
 	}
-	return role, err
+	return err
+}
+
+// otherName is the error of an answer about another name than the one that was
+// asked for.
+func otherName(got, asked string) error {
+	if alike(got, asked) {
+		return errAlike
+	}
+	return errOther
+}
+
+// alike says whether a database may take two names for the same: they differ in
+// case, in accents of Latin letters, or in spaces at the end.
+func alike(a, b string) bool {
+	x, y := []rune(strings.ToLower(strings.TrimRight(a, " "))), []rune(strings.ToLower(strings.TrimRight(b, " ")))
+	if len(x) != len(y) {
+		return false
+	}
+	for i := range x {
+		latin := unicode.Is(unicode.Latin, x[i]) && unicode.Is(unicode.Latin, y[i]) && max(x[i], y[i]) > unicode.MaxASCII
+		if x[i] != y[i] && !latin {
+			return false
+		}
+	}
+	return true
 }
 
 // CreateRole makes a role and gives it back as Airflow shows it in its answer;
@@ -213,14 +246,10 @@ func (c *Client) roleCall(ctx context.Context, r request, name string) (Role, er
 		role   Role
 	)
 	r.check = func() (err error) {
-		role, err = answer.role()
-		switch {
-		case err != nil || role.Name == name:
-			return err
-		case strings.EqualFold(role.Name, name):
-			return errOtherCase
+		if role, err = answer.role(); err == nil && role.Name != name {
+			err = otherName(role.Name, name)
 		}
-		return errOther
+		return err
 	}
 	if err := c.call(ctx, r, &answer); err != nil {
 		return Role{}, err

@@ -85,7 +85,8 @@ var listUsers = listing[usersWire, User]{
 func (c *Client) Users(ctx context.Context) (List[User], error) { return listUsers.read(ctx, c) }
 
 // User reads one user. Airflow matches the name case-insensitively; the answer
-// holds it as stored.
+// holds it as stored. Databases may match more than that, such as names that
+// differ in accents: such a user is not found.
 func (c *Client) User(ctx context.Context, username string) (User, error) {
 	if err := checkName("user", username); err != nil {
 		return User{}, err
@@ -94,7 +95,9 @@ func (c *Client) User(ctx context.Context, username string) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	return c.userCall(ctx, request{method: http.MethodGet, endpoint: d.user(), path: d.userPath(username)}, username)
+	r := request{method: http.MethodGet, endpoint: d.user(), path: d.userPath(username)}
+	user, err := c.userCall(ctx, r, username)
+	return user, r.another(err)
 }
 
 // SetUserRoles replaces all roles of a user as it was read; an empty list takes
@@ -134,7 +137,7 @@ func (c *Client) userCall(ctx context.Context, r request, username string) (User
 	)
 	r.check = func() (err error) {
 		if user, err = answer.user(); err == nil && !strings.EqualFold(user.Username, username) {
-			err = errOther
+			err = otherName(user.Username, username)
 		}
 		return err
 	}

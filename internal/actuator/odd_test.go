@@ -1,0 +1,115 @@
+package actuator_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+)
+
+// TestAnAwaitedNameThatMeansAnotherStopsNobody: a database that ignores accents answers with somebody else.
+func TestAnAwaitedNameThatMeansAnotherStopsNobody(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.settled()
+	b.sim.Inject(airflowtest.Fault{Path: usersPath + "/jose", Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{
+		Status: http.StatusOK, Body: `{"username":"josé","roles":[]}`,
+	}})
+	b.grant("jose", func(g *v1alpha1.AccessGrant) { g.Status.Activation = nil })
+	b.grant("bob")
+	b.settled()
+	b.wantAccess("bob", "finance_daily", true)
+}
+
+// TestARoleOfALikeNameIsAnErrorOfThatRole: a database that ignores accents has a role of that name, and none is found.
+func TestARoleOfALikeNameIsAnErrorOfThatRole(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.second().Spec.Members = []v1alpha1.Subject{{Username: "carol"}}
+	b.sim.Inject(airflowtest.Fault{Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{
+		Status: http.StatusConflict, Body: `{"detail":"Role with name marketing already exists"}`,
+	}, If: func(r airflowtest.Request) bool { return strings.Contains(r.Body, `"name":"marketing"`) }}.On(http.MethodPost, rolesPath))
+	b.sim.Inject(airflowtest.Fault{Path: rolesPath + "/marketing", Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{
+		Status: http.StatusOK, Body: `{"name":"märketing","actions":[]}`,
+	}})
+	report := b.pass(actuator.LookFull)
+	if report.Err != nil || len(report.Failures) != 1 || !strings.Contains(report.Failures[0], "marketing") {
+		t.Errorf("error %v, failures %v", report.Err, report.Failures)
+	}
+	if n := len(b.sim.MutatingRequests()); n > 5 {
+		t.Errorf("%d writes", n)
+	}
+	b.wantAccess("alice", "finance_daily", true)
+}
+
+// TestAPersonWhoCannotBeReadIsTheOnlyOneWhoWaits: neither endings nor grants of others do.
+func TestAPersonWhoCannotBeReadIsTheOnlyOneWhoWaits(t *testing.T) {
+	path := func(r airflowtest.Request) bool { return strings.HasSuffix(r.Path, "/odd") }
+	for name, tc := range map[string]struct {
+		fault airflowtest.Fault
+		cause airflow.Cause // of the whole pass
+	}{
+		"refused as invalid":       {airflowtest.Status(http.StatusUnprocessableEntity, "no"), ""},
+		"F49 refused by a proxy":   {airflowtest.Status(http.StatusForbidden, "blocked"), airflow.CauseForbidden},
+		"F29 answered with HTML":   {airflowtest.LoginPage(), airflow.CauseNotAirflow},
+		"F19 answered with errors": {airflowtest.Status(http.StatusInternalServerError, "no"), airflow.CauseUnavailable},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPatch} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				b := newBed(t)
+				b.sim.AddUser(airflowtest.User{Username: "odd", Roles: []string{"Public"}})
+				b.policy()
+				odd, bob := b.grant("odd"), b.grant("bob")
+				b.settled()
+				tc.fault.If = path
+				b.sim.Inject(tc.fault.On(method, userPath))
+				b.clock.Step(time.Hour)
+				b.grant("carol")
+				report := b.pass(actuator.LookTouched)
+				want := tc.cause
+				if method == http.MethodPatch && want == airflow.CauseUnavailable {
+					want = "" // a step that failed
+				}
+				if got := airflow.CauseOf(report.Err); got != want {
+					t.Errorf("error %v", report.Err)
+				}
+				if !slices.ContainsFunc(report.Failures, func(f string) bool { return strings.Contains(f, "user odd") }) {
+					t.Errorf("failures %v", report.Failures)
+				}
+				if report.Grants[odd.UID].Proof.Absent || !report.Grants[bob.UID].Proof.Absent {
+					t.Errorf("proofs %+v", report.Grants)
+				}
+				b.wantAccess("bob", "finance_daily", false)
+				b.wantAccess("carol", "finance_daily", true)
+				b.sim.Heal()
+				b.settled()
+				b.wantAccess("odd", "finance_daily", false)
+			})
+		}
+	}
+}
+
+// TestAServerThatAnswersNobodyIsNotAskedForEverybody: many failures in a row are not about each of them.
+func TestAServerThatAnswersNobodyIsNotAskedForEverybody(t *testing.T) {
+	for _, method := range []string{http.MethodGet, http.MethodPatch} {
+		b := newBed(t)
+		b.crowd(200)
+		b.settled()
+		b.policies = nil
+		b.clock.Step(time.Minute)
+		fault := airflowtest.Status(http.StatusForbidden, "blocked")
+		fault.If = func(r airflowtest.Request) bool { return strings.HasPrefix(r.Endpoint, usersPath) }
+		b.sim.Inject(fault.On(method, ""))
+		before := b.sim.RequestCount()
+		report := b.pass(actuator.LookTouched)
+		if used := b.sim.RequestCount() - before; !airflow.IsForbidden(report.Err) || used > 60 {
+			t.Errorf("%s: error %v, %d requests", method, report.Err, used)
+		}
+	}
+}
