@@ -44,7 +44,7 @@ Another release:
   go run ./hack/airflow start --home /tmp/airflow2 --version 2.11.2
 
 Folders:
-  <home>/airflow.json   address, the operator's account and its password, process ids
+  <home>/airflow.json   address, the administrator's account and its password, process ids
   <home>/airflow.cfg    the configuration; "AIRFLOW_HOME=<home> airflow ..." uses it
   <home>/dags           the sample DAGs, unless --dags names another folder
   <home>/logs           a log per process, and the logs of tasks

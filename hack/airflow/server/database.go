@@ -63,7 +63,7 @@ func (in *Installation) prepareDatabase(ctx context.Context, o Options, password
 	}
 	cmd := command(ctx, in.Program("python"), "-c", setPassword)
 	cmd.Stdin = bytes.NewReader(given)
-	return p.run(ctx, "set the password of the operator's account", cmd)
+	return p.run(ctx, "set the password of the administrator's account", cmd)
 }
 
 // template returns a migrated database of the installation, made once per auth
@@ -99,7 +99,7 @@ func (in *Installation) template(ctx context.Context, manager AuthManager, p pro
 		steps = append(steps, struct {
 			what      string
 			arguments []string
-		}{"create the operator's account (once)", []string{"users", "create", "--username", adminUsername, "--role", "Admin",
+		}{"create the administrator's account (once)", []string{"users", "create", "--username", adminUsername, "--role", "Admin",
 			"--firstname", "Airflow", "--lastname", "Operator", "--email", adminUsername + "@example.com", "--use-random-password"}})
 	}
 	for _, step := range steps {
