@@ -178,16 +178,14 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 	return true, p.beside(ctx, func() error { return p.readUsers(ctx, stale, now) })
 }
 
-// readAt is when a user was read last, or was last seen to be missing.
+// readAt is when a user was read last, or was asked for by name and not found. That a list lacks somebody proves nothing: one
+// who goes and one who comes while it is read can hide a third.
 func (p *pass) readAt(username string) time.Time {
 	key := fold(username)
 	if st, ok := p.snap.users[key]; ok {
 		return st.at
 	}
-	if at := p.gone[key]; at.After(p.snap.usersAt) {
-		return at
-	}
-	return p.snap.usersAt
+	return p.gone[key]
 }
 
 // readUsers reads users anew, by pages where many stand on one page, else one by one. Whom it cannot read is noted, with

@@ -1,6 +1,7 @@
 package actuator_test
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -112,4 +113,43 @@ func TestAServerThatAnswersNobodyIsNotAskedForEverybody(t *testing.T) {
 			t.Errorf("%s: error %v, %d requests", method, report.Err, used)
 		}
 	}
+}
+
+// TestAListThatLacksSomebodyProvesNothing: one user goes and one comes while the list is read, which hides a third.
+func TestAListThatLacksSomebodyProvesNothing(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	for i := range 2 * airflow.PageSize {
+		b.sim.AddUser(airflowtest.User{Username: fmt.Sprintf("user%04d", i), Roles: []string{"Public"}})
+	}
+	client, err := airflow.New(b.sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	second, err := client.UsersPage(t.Context(), airflow.PageSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden := second[0].Username
+	grant := b.grant(hidden)
+	b.settled()
+	b.wantAccess(hidden, "finance_daily", true)
+	b.clock.Step(time.Hour)
+	b.restart()
+	b.sim.Inject(airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodPatch, userPath))
+	shift := airflowtest.Meanwhile(func() {
+		b.sim.RemoveUser("carol")
+		b.sim.AddUser(airflowtest.User{Username: "dave", Roles: []string{"Public"}})
+	}).On(http.MethodGet, usersPath).For(1)
+	shift.If = func(r airflowtest.Request) bool { return strings.Contains(r.Query, "offset=100") }
+	b.sim.Inject(shift)
+	if report := b.pass(actuator.LookFull); report.Grants[grant.UID].Proof.Absent {
+		t.Error("an end is claimed that is not so")
+	}
+	b.sim.Heal()
+	if report := b.settled(); !report.Grants[grant.UID].Proof.Absent {
+		t.Errorf("%+v", report.Grants[grant.UID])
+	}
+	b.wantAccess(hidden, "finance_daily", false)
 }
