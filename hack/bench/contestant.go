@@ -69,25 +69,40 @@ func perObject(ctx context.Context, w *world) error {
 	}); err != nil {
 		return err
 	}
-	return each(ctx, w, w.people(), func(ctx context.Context, name string) error { return w.perUser(ctx, name) })
+	return each(ctx, w, w.people(), w.perUser)
 }
 
-// perPermission gives a role one permission a call, as a script does that loops over them.
+// perPermission gives a role one permission a call, as a script does that loops over them. It keeps no account of what
+// it did: when it runs again it gives each permission again. It takes no permission away. In P4 it goes straight to the
+// people whose time is over.
 func perPermission(ctx context.Context, w *world) error {
-	if err := each(ctx, w, sortedKeys(w.roles), func(ctx context.Context, name string) error {
-		if _, err := w.client.CreateRole(ctx, airflow.Role{Name: name}); err != nil {
+	if len(w.ended) == 0 {
+		if err := each(ctx, w, sortedKeys(w.roles), w.perPair); err != nil {
 			return err
 		}
-		for i := range w.roles[name] {
-			if _, err := w.client.UpdateRole(ctx, airflow.Role{Name: name, Permissions: w.roles[name][:i+1]}, i); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
-		return err
 	}
-	return each(ctx, w, w.people(), func(ctx context.Context, name string) error { return w.perUser(ctx, name) })
+	return each(ctx, w, w.people(), w.perUser)
+}
+
+// perPair makes a role, or looks what it holds where it is there, and adds its permissions one by one. Airflow takes a
+// role's permissions as a whole.
+func (w *world) perPair(ctx context.Context, name string) error {
+	var held []airflow.Permission
+	_, err := w.client.CreateRole(ctx, airflow.Role{Name: name})
+	if airflow.IsConflict(err) {
+		var stored airflow.Role
+		stored, err = w.client.Role(ctx, name)
+		held = stored.Permissions
+	}
+	for _, pair := range w.roles[name] {
+		if err != nil {
+			return err
+		}
+		before := len(held)
+		held = airflow.SortPermissions(append(slices.Clone(held), pair))
+		_, err = w.client.UpdateRole(ctx, airflow.Role{Name: name, Permissions: held}, before)
+	}
+	return err
 }
 
 // perUser reads one user and writes it where it differs.

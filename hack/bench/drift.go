@@ -95,7 +95,7 @@ func driftedAt(ctx context.Context, s settings, latency time.Duration) (missed [
 	server := s.generation.Version
 	for _, c := range contestants() {
 		if c.name == naiveName || skip(c, latency) {
-			continue // it has no reading: it would write everything again
+			continue // it takes no permission away, and would give each again, as in P2
 		}
 		changes, wrong := 0, ""
 		samples, err := trials(ctx, s.trials, func(ctx context.Context) (sample, error) {

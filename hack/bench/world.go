@@ -9,6 +9,7 @@ import (
 	"sort"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -190,12 +191,22 @@ func (w *world) removals(planned time.Time) []float64 {
 
 // measure runs one way to converge, and checks what the server stores afterwards.
 func (w *world) measure(work, check func() error) (sample, error) {
-	requests, writes, begin := w.sim.RequestCount(), len(w.sim.MutatingRequests()), time.Now()
+	requests, writes, busy, begin := w.sim.RequestCount(), len(w.sim.MutatingRequests()), atWork(), time.Now()
 	if err := work(); err != nil {
 		return sample{}, err
 	}
-	out := sample{seconds: time.Since(begin).Seconds(), requests: w.sim.RequestCount() - requests, writes: len(w.sim.MutatingRequests()) - writes}
+	out := sample{seconds: time.Since(begin).Seconds(), processor: (atWork() - busy).Seconds()}
+	out.requests, out.writes = w.sim.RequestCount()-requests, len(w.sim.MutatingRequests())-writes
 	return out, check()
+}
+
+// atWork is the processor time of this process so far, in user and in system mode.
+func atWork() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 // converged is the oracle: every role holds exactly what it should, and every user too.
