@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
@@ -124,8 +126,9 @@ type pass struct {
 	reread   bool // roles were read in this pass before anything was taken
 	vanished bool // somebody who held a role of ours is not there, and may have another name now
 
-	stored  []v1alpha1.ManagedRole // inventory as it was stored last in this pass
-	isSaved bool
+	stored   []v1alpha1.ManagedRole // inventory as it was stored last in this pass
+	isSaved  bool
+	unstored error // why it could not be: nothing is made or given in this pass any more
 
 	changes  int
 	tries    map[string]int   // by step key
@@ -161,15 +164,18 @@ func (p *pass) run(ctx context.Context, look Look) error {
 			return err
 		}
 		steps := p.next(plan)
-		if gives(steps) || len(steps) == 0 && p.found() {
-			if err := p.store(ctx); err != nil {
+		if p.unstored == nil && (gives(steps) || len(steps) == 0 && p.found()) {
+			if err := p.store(ctx); apierrors.IsConflict(err) || err != nil && len(steps) == 0 {
 				return err
+			} else if err != nil {
+				p.unstored = err
+				continue // what only takes goes on
 			}
 		}
 		if len(steps) == 0 {
 			more, err := p.prove(ctx)
 			if err != nil || !more {
-				return err
+				return cmp.Or(err, p.unstored)
 			}
 			continue
 		}

@@ -88,6 +88,9 @@ func leaving(plan access.Plan) map[string]bool {
 
 // open says whether nothing that failed before stands in the way of a step.
 func (p *pass) open(s access.Step) bool {
+	if p.unstored != nil && gives([]access.Step{s}) {
+		return false
+	}
 	switch s.Kind {
 	case access.StepRemoveMember:
 		return true
