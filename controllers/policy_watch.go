@@ -42,7 +42,7 @@ func (r *PolicyReconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// inventoryChanged lets pass instances that come, go, or have another spec or inventory.
+// instanceMatters lets pass instances that come, go, or have another spec, inventory or reason to be Ready or not.
 func instanceMatters() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, ok := e.ObjectOld.(*v1alpha1.AirflowInstance)
