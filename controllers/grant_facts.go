@@ -30,6 +30,10 @@ func (s *grantScope) gather(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.stored.DeletionTimestamp != nil {
+		// Before the instance is read: its terms may be stored while we decide.
+		s.memory.deleted(s.stored, s.instanceKey())
+	}
 	if s.facts.Instance, err = s.findInstance(ctx, final); err != nil {
 		return err
 	}

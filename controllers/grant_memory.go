@@ -52,6 +52,14 @@ func (m *grantMemory) latch(grant *v1alpha1.AccessGrant, end *v1alpha1.End) {
 	}
 }
 
+// deleted notes that a grant is woken when its instance keeps its terms.
+func (m *grantMemory) deleted(grant *v1alpha1.AccessGrant, instance types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := m.entry(grant)
+	known.instance, known.deleting = instance, true
+}
+
 // stored keeps what the wakers need.
 func (m *grantMemory) stored(grant *v1alpha1.AccessGrant, instance types.NamespacedName, v decision.Verdict) {
 	m.mu.Lock()
