@@ -216,6 +216,8 @@ type Drift struct {
 	Role, Username, What, Cause string
 	// Successor is the role that takes the place of Role in this plan.
 	Successor string
+	// Taken is true when something was taken away, and false when things were only added.
+	Taken bool
 	// Repaired is true when the plan undoes it.
 	Repaired bool
 }

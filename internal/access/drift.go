@@ -116,7 +116,7 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	stored, exists := f.storedAs(entry.Name, heir)
 	if f.in.Previous == nil {
 		if !exists && wanted && desired.Follows == "" {
-			drift.What, drift.Cause = "the role is missing", CauseUnknown
+			drift.What, drift.Cause, drift.Taken = "the role is missing", CauseUnknown, true
 			f.lost.roles[heir] = true
 			f.found = append(f.found, drift)
 		}
@@ -127,7 +127,7 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	case existed && !exists && !wanted:
 		return
 	case existed && !exists:
-		drift.What, drift.Cause = "the role was deleted", CauseRoleDeleted
+		drift.What, drift.Cause, drift.Taken = "the role was deleted", CauseRoleDeleted, true
 		f.lost.roles[heir] = true
 	case !existed && exists:
 		drift.What, drift.Cause = "the role was created by somebody else", CauseManual
@@ -145,7 +145,7 @@ func (f *driftFinder) edit(drift *Drift, heir string, before, stored []Permissio
 		return false
 	}
 	f.lost.pairs[heir] = taken
-	drift.What, drift.Cause = describeEdit(taken, added), CauseRoleEdited
+	drift.What, drift.Cause, drift.Taken = describeEdit(taken, added), CauseRoleEdited, len(taken) > 0
 	if byAccessControl(had, has, taken, added) {
 		drift.Cause = CauseDagAccessControl
 	}
@@ -210,7 +210,7 @@ func (f *driftFinder) users() {
 	for _, username := range slices.Sorted(maps.Keys(before)) {
 		if ours := f.ours(before[username].Roles); len(ours) > 0 {
 			f.found = append(f.found, Drift{
-				Key: MemberKey(username, ""), Username: username, Cause: CauseUserDeleted,
+				Key: MemberKey(username, ""), Username: username, Cause: CauseUserDeleted, Taken: true,
 				What: fmt.Sprintf("the user was deleted, who had %s", cut(list(ours, 4), 200)),
 			})
 		}
@@ -234,7 +234,7 @@ func (f *driftFinder) member(before, now User) {
 		}
 		key := MemberKey(now.Username, role)
 		f.lost.members[key] = true
-		drift := Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user"}
+		drift := Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user", Taken: true}
 		drift.follow(heir)
 		f.found = append(f.found, drift)
 	}

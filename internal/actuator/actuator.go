@@ -29,7 +29,7 @@ const (
 	maxTries = 2
 	// maxRepeats is how often one role is made, or deleted, in one pass.
 	maxRepeats = 3
-	// contestedAfter is how many times in a row a change by others is undone before it is left in peace for a while.
+	// contestedAfter is how many times in a row what others took away is restored before it is left in peace for a while.
 	contestedAfter = 3
 	// maxSlices bounds a pass; what is left is done by the next.
 	maxSlices = 2000
@@ -343,12 +343,12 @@ func (p *pass) givenUp() map[string]bool {
 	return out
 }
 
-// contest counts how often in a row each item had to be restored.
+// contest counts how often in a row each item had to be restored. What others only add is taken away as often as they do.
 func (p *pass) contest(drift []access.Drift) {
 	seen := map[string]bool{}
 	for _, d := range drift {
 		seen[d.Key] = true
-		if !d.Repaired {
+		if !d.Repaired || !d.Taken {
 			continue
 		}
 		c := p.contested[d.Key]

@@ -412,6 +412,22 @@ func TestOtherWriters(t *testing.T) {
 			t.Errorf("drift %v", report.Drift)
 		}
 	})
+	t.Run("whom others put into a role again and again is not kept out of it", func(t *testing.T) {
+		b := newBed(t)
+		b.policy()
+		b.settled()
+		for range 4 {
+			b.sim.SetUserRoles("bob", "Public", "finance")
+			if report := b.settled(); len(report.Drift) != 1 || len(report.Contested) > 0 {
+				t.Errorf("drift %+v, contested %v", report.Drift, report.Contested)
+			}
+			b.wantAccess("bob", "finance_daily", false)
+		}
+		bob := b.grant("bob")
+		if report := b.settled(); !report.Grants[bob.UID].Proof.Present {
+			t.Error("bob's grant gives nothing")
+		}
+	})
 	t.Run("what others take away three times in a row is left in peace until the interval is over", func(t *testing.T) {
 		b := newBed(t)
 		b.policy()
