@@ -52,13 +52,12 @@ func abuseFaults() []fault {
 			})
 		})},
 		{number: "F74", title: "the Secret names another address", lasts: while, strike: func(w *world) func(*world) {
-			w.struck()
 			set := func(url string) {
 				edit(w, &corev1.Secret{ObjectMeta: w.meta("airflow")}, func(s *corev1.Secret) { s.Data["url"] = []byte(url) })
 			}
 			set("https://elsewhere.example.com")
 			return func(*world) {
-				w.says(&v1alpha1.AirflowInstance{ObjectMeta: w.meta("prod")}, v1alpha1.ReasonSecretURLMismatch)
+				w.noticed(v1alpha1.ReasonSecretURLMismatch)
 				set(w.url())
 			}
 		}},

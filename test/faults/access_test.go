@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
@@ -35,18 +36,20 @@ func authFaults() []fault {
 		}},
 		{number: "F49", title: "403 for an administrator", lasts: while, what: airflowAway, strike: injected(airflowtest.Status(403, "Forbidden"))},
 		{number: "F50", title: "the password is rotated in Airflow, and later in the Secret", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
-			w.struck()
 			w.passwords = append(w.passwords, "rotated-password")
 			w.sim.SetPassword(airflowtest.AdminUsername, "rotated-password")
 			w.sim.ExpireTokens()
 			return func(w *world) {
+				w.noticed(v1alpha1.ReasonBadCredentials)
 				edit(w, &corev1.Secret{ObjectMeta: w.meta("airflow")}, func(s *corev1.Secret) { s.Data["password"] = []byte("rotated-password") })
 			}
 		}},
 		{number: "F51", title: "the Secret is deleted", lasts: while, strike: func(w *world) func(*world) {
-			w.struck()
 			w.delete(&corev1.Secret{ObjectMeta: w.meta("airflow")})
-			return func(w *world) { w.secret(airflowtest.AdminPassword) }
+			return func(w *world) {
+				w.noticed(v1alpha1.ReasonSecretNotFound)
+				w.secret(airflowtest.AdminPassword)
+			}
 		}},
 		{number: "F52", title: "the auth manager is another one (404)", lasts: while, what: airflowAway, strike: func(w *world) func(*world) {
 			missing := airflowtest.Fault{Name: "no such API", Answer: &airflowtest.Answer{Status: 404, ContentType: "text/html", Body: "<html></html>"}}

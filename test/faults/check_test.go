@@ -140,6 +140,9 @@ func (w *world) final() {
 		}
 		before := last[grant.UID]
 		last[grant.UID] = grant
+		if grant.Status.Activation != nil && (before == nil || before.Status.Activation == nil) {
+			w.punctual(grant, v.at)
+		}
 		if before == nil {
 			continue
 		}
@@ -190,6 +193,18 @@ func observed(o client.Object) int64 {
 		return x.Status.ObservedGeneration
 	}
 	return 0
+}
+
+// punctual checks the time that an activation has when it is stored first, from which a duration counts: it is neither
+// later than that nor before the grant was made. Where clocks differ by more than a minute nothing is given.
+func (w *world) punctual(grant *v1alpha1.AccessGrant, stored time.Time) {
+	w.t.Helper()
+	for _, fact := range w.facts.grants {
+		at := grant.Status.Activation.At.Time
+		if fact.uid == grant.UID && (at.After(stored.Add(min(w.ahead, time.Minute))) || at.Before(fact.created.Truncate(time.Second).Add(-time.Minute))) {
+			w.wrong("I4: grant %s, made at %s, was stored as active at %s, since %s", grant.Name, w.offset(fact.created), w.offset(stored), w.offset(at))
+		}
+	}
 }
 
 func terminal(p v1alpha1.GrantPhase) bool {

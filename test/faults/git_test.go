@@ -87,10 +87,10 @@ func gitFaults() []fault {
 		}},
 		{number: "F68", title: "a policy is deleted while it is used", strike: done(func(w *world) { w.deletePolicy("finance") })},
 		{number: "F69", title: "the address is that of another Airflow", lasts: 40 * time.Second, strike: func(w *world) func(*world) {
-			w.struck()
 			other := airflowtest.Start(w.t, airflowtest.Options{Clock: w.clock})
 			w.moveTo(other.URL)
 			return func(w *world) {
+				w.noticed(v1alpha1.ReasonEndpointChanged)
 				if n := len(other.MutatingRequests()); n > 0 {
 					w.wrong("I3: %d writes to an Airflow that does not hold our roles", n)
 				}
@@ -98,13 +98,13 @@ func gitFaults() []fault {
 			}
 		}},
 		{number: "F69", title: "the address is that of another Airflow, the Secret is not, and the process starts again", lasts: 40 * time.Second, strike: func(w *world) func(*world) {
-			w.struck()
 			other := airflowtest.Start(w.t, airflowtest.Options{Clock: w.clock})
 			w.moveInstanceTo(other.URL)
 			w.blindFor(processAway, 0)
 			w.processes[0].stop()
 			w.start()
 			return func(w *world) {
+				w.noticed(v1alpha1.ReasonSecretURLMismatch)
 				if n := other.RequestCount(); n > 0 {
 					w.wrong("I6: %d requests to an address that the Secret does not name", n)
 				}
@@ -194,4 +194,11 @@ func (w *world) says(object client.Object, reason string) {
 	if !slices.ContainsFunc(conditions, func(c metav1.Condition) bool { return c.Reason == reason }) {
 		w.wrong("%s does not say %s: %v", object.GetName(), reason, conditions)
 	}
+}
+
+// noticed checks that the instance says what is wrong, before it is set right: the fault took effect then.
+func (w *world) noticed(reason string) {
+	w.t.Helper()
+	w.says(&v1alpha1.AirflowInstance{ObjectMeta: w.meta("prod")}, reason)
+	w.struck()
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
@@ -105,9 +106,11 @@ func stranger(w *world) func(*world) {
 
 // refusing closes the port for a while.
 func refusing(w *world) func(*world) {
-	w.struck()
 	w.door.close()
-	return func(w *world) { w.door.open(w) }
+	return func(w *world) {
+		w.noticed(v1alpha1.ReasonUnreachable)
+		w.door.open(w)
+	}
 }
 
 // forged shows another certificate for a while, and counts who talks to it all the same.
@@ -119,8 +122,8 @@ func forged(w *world) func(*world) {
 		w.door.open(w)
 	}
 	show(w, issue(w.t))
-	w.struck()
 	return func(w *world) {
+		w.noticed(v1alpha1.ReasonTLSFailed)
 		if n := w.sim.RequestCount() - before; n > 0 {
 			w.wrong("I6: %d requests to a server with a certificate that nobody vouches for", n)
 		}
@@ -157,9 +160,14 @@ func httpFaults() []fault {
 	}
 }
 
-// unresolved sets an address that no resolver knows.
+// nowhere is a host that no resolver knows.
+const nowhere = "airflow.invalid"
+
+// unresolved sets the address of such a host.
 func unresolved(w *world) func(*world) {
-	w.struck()
-	w.moveTo(strings.Replace(w.url(), "127.0.0.1", "airflow.invalid", 1))
-	return func(w *world) { w.moveTo(w.url()) }
+	w.moveTo(strings.Replace(w.url(), "127.0.0.1", nowhere, 1))
+	return func(w *world) {
+		w.noticed(v1alpha1.ReasonUnreachable)
+		w.moveTo(w.url())
+	}
 }

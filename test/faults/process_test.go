@@ -87,7 +87,7 @@ func (w *world) start() {
 	p.client = mgr.GetClient()
 	if err := controllers.Setup(simulated{mgr, p}, controllers.Settings{
 		Clock: w.operatorClock, KubernetesClock: p.skew, Retention: 24 * time.Hour,
-		AllowHTTPHosts: []string{"127.0.0.1"}, AllowedAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		AllowHTTPHosts: []string{"127.0.0.1", nowhere}, AllowedAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}); err != nil {
 		w.t.Fatalf("set up the controllers: %v", err)
 	}
