@@ -326,7 +326,6 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	p.desired = desired
 	if p.observed && !p.planned { // what was read before tells nothing about others
 		p.plan, p.planned = plan, true
-		p.contest(plan.Drift)
 	}
 	p.decided = true
 	return plan, nil

@@ -282,6 +282,61 @@ func TestF37AnEditedRoleIsRestored(t *testing.T) {
 	}
 }
 
+// TestDriftThatCouldNotBeUndone is not said to be, and is told again when it was.
+func TestDriftThatCouldNotBeUndone(t *testing.T) {
+	broken := airflowtest.Status(http.StatusInternalServerError, "no")
+	for name, tc := range map[string]struct {
+		change func(*bed)
+		fault  airflowtest.Fault
+	}{
+		"taken off a user":    {func(b *bed) { b.sim.SetUserRoles("alice", "Public") }, broken.On(http.MethodPatch, userPath)},
+		"a role without much": {func(b *bed) { b.sim.SetRole("finance") }, broken.On(http.MethodPatch, rolePath)},
+		"a role is gone":      {func(b *bed) { b.sim.DeleteRole("finance") }, broken.On(http.MethodPost, rolesPath)},
+		"asked to wait":       {func(b *bed) { b.sim.DeleteRole("finance") }, airflowtest.Throttled("3").On(http.MethodPost, rolesPath)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.policy()
+			b.settled()
+			tc.change(b)
+			b.sim.Inject(tc.fault)
+			for range 4 { // a failure of ours is no contest
+				report := b.pass(actuator.LookFull)
+				if len(report.Drift) != 1 || report.Drift[0].Repaired || len(report.Contested) > 0 {
+					t.Errorf("drift %+v, contested %v", report.Drift, report.Contested)
+				}
+			}
+			b.sim.Heal()
+			if report := b.settled(); len(report.Drift) != 1 || !report.Drift[0].Repaired {
+				t.Errorf("drift %+v", report.Drift)
+			}
+			b.wantAccess("alice", "finance_daily", true)
+		})
+	}
+}
+
+// TestDriftIsRememberedWhenNothingCouldBeRead: an ending alone does not make what others changed the new state.
+func TestDriftIsRememberedWhenNothingCouldBeRead(t *testing.T) {
+	b := newBed(t)
+	b.instance.Spec.Drift = v1alpha1.DriftReport
+	b.policy()
+	b.grant("bob")
+	b.settled()
+	b.sim.SetUserRoles("alice", "Public")
+	if report := b.settled(); len(report.Drift) != 1 || report.Drift[0].Repaired {
+		t.Errorf("drift %+v", report.Drift)
+	}
+	b.clock.Step(time.Hour)
+	b.sim.Inject(airflowtest.LoginPage().On(http.MethodGet, rolesPath))
+	b.pass(actuator.LookFull)
+	b.wantAccess("bob", "finance_daily", false)
+	b.sim.Heal()
+	if report := b.settled(); len(report.Drift) != 1 || report.Drift[0].Repaired {
+		t.Errorf("drift %+v", report.Drift)
+	}
+	b.wantAccess("alice", "finance_daily", false)
+}
+
 func TestF39ADeletedUserIsProvedGone(t *testing.T) {
 	b := newBed(t)
 	b.policy()

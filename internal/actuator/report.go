@@ -132,13 +132,36 @@ func (p *pass) fill(r *Report) {
 	r.Inventory = without(inventory, gone)
 	p.inventory = r.Inventory
 	r.Held = p.desired.Held
+	if p.planned {
+		p.plan.Drift = p.outcome()
+		p.contest(p.plan.Drift)
+		p.previous = access.Remember(p.input, p.plan, p.input.Observed)
+	}
 	r.Drift = p.plan.Drift
 	r.Contested = slices.Sorted(maps.Keys(p.givenUp()))
 	if mode := p.declared.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
 		r.Plan = access.Render(access.ObservePlan(p.input))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
-	p.previous = access.Remember(p.input, p.plan, p.input.Observed)
+}
+
+// outcome says of what others changed whether it is undone now: a plan that is made of the last reading must not find it any
+// more. What others added and nothing takes away again is no harm.
+func (p *pass) outcome() []access.Drift {
+	planned := func(d access.Drift) bool { return d.Repaired }
+	if !slices.ContainsFunc(p.plan.Drift, planned) {
+		return p.plan.Drift
+	}
+	left := map[string]bool{}
+	_, plan := access.Decide(p.input)
+	for _, d := range plan.Drift {
+		left[d.Key] = d.Taken || d.Repaired
+	}
+	out := slices.Clone(p.plan.Drift)
+	for i := range out {
+		out[i].Repaired = out[i].Repaired && !left[out[i].Key]
+	}
+	return out
 }
 
 func without(inventory []v1alpha1.ManagedRole, gone []string) []v1alpha1.ManagedRole {
