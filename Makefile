@@ -35,7 +35,7 @@ help: ## list the targets
 
 .PHONY: demo
 demo: ## show the operator with a real Airflow; KEEP=1 leaves it running
-	@$(WITH_CONTROL_PLANE) go run ./hack/demo
+	@$(WITH_CONTROL_PLANE) echo "compile the demo (a minute the first time)"; go run ./hack/demo
 
 .PHONY: bench
 bench: ## measure against the simulator and print the tables

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,7 +40,8 @@ const usage = `Shows airflow-oam at work on a real Kubernetes control plane and 
   make demo           run the demo and clean up
   make demo KEEP=1    leave everything running afterwards, until Ctrl-C
 
-Nothing outside this repository's .cache folder is changed.
+It writes into this repository's .cache folder, Go's own caches, and a folder of its own for temporary files (airflow-oam-demo-*, with
+Airflow's database and the logs), which is removed at the end and kept when a step fails.
 `
 
 func main() {
@@ -77,19 +79,21 @@ func run(ctx context.Context, keep bool) (err error) {
 		return err
 	}
 	d := &demo{started: time.Now(), tokens: map[string]string{}}
-	d.title("Put up a Kubernetes control plane, an Airflow 3.3 and the operator")
-	d.Stage, err = stage.Start(ctx, stage.Options{Home: home, CacheTTL: cacheTTL, Progress: indent{}})
-	if err != nil {
-		return err
-	}
 	defer func() {
-		err = errors.Join(err, d.Stop())
+		if d.Stage != nil {
+			err = errors.Join(err, d.Stop())
+		}
 		if err == nil {
 			err = os.RemoveAll(home)
 		} else {
 			fmt.Fprintf(os.Stderr, "\nlogs are kept in %s\n", home)
 		}
 	}()
+	d.title("Put up a Kubernetes control plane, an Airflow 3.3 and the operator")
+	d.Stage, err = stage.Start(ctx, stage.Options{Home: home, CacheTTL: cacheTTL, Progress: indent{}})
+	if err != nil {
+		return err
+	}
 	d.say("all of it took %.0f s", time.Since(d.started).Seconds())
 	for _, step := range []func(context.Context) error{d.people, d.declare, d.standing, d.give, d.takeAway, d.foreign, d.show} {
 		if err := step(ctx); err != nil {
@@ -111,13 +115,29 @@ func (indent) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
+// pair is a permission in a role, as Airflow's REST API has it.
+type pair struct {
+	Action   word `json:"action"`
+	Resource word `json:"resource"`
+}
+
+type word struct {
+	Name string `json:"name"`
+}
+
+type handmadeRole struct {
+	Name    string `json:"name"`
+	Actions []pair `json:"actions"`
+}
+
+// handmade is what the role holds that somebody made by hand.
+var handmade = []pair{{Action: word{"can_read"}, Resource: word{"DAG:marketing_report"}}}
+
 // people creates those who play a part, and a role that somebody made by hand.
 func (d *demo) people(ctx context.Context) error {
 	d.title("People in Airflow: alice and bob, who may do nothing yet, and carol with a role made by hand")
-	handmade := map[string]any{"name": "analysts", "actions": []any{map[string]any{
-		"action": map[string]string{"name": "can_read"}, "resource": map[string]string{"name": "DAG:marketing_report"},
-	}}}
-	if err := d.Airflow.AsAdmin(ctx, http.MethodPost, "/auth/fab/v1/roles", handmade, nil); err != nil {
+	role := handmadeRole{Name: "analysts", Actions: handmade}
+	if err := d.Airflow.AsAdmin(ctx, http.MethodPost, "/auth/fab/v1/roles", role, nil); err != nil {
 		return err
 	}
 	for name, roles := range map[string][]string{"alice": nil, "bob": nil, "carol": {"analysts"}} {
@@ -266,9 +286,7 @@ func (d *demo) takeAway(ctx context.Context) error {
 // foreign shows that what people made by hand is as it was.
 func (d *demo) foreign(ctx context.Context) error {
 	d.title("The role made by hand and its member are as they were")
-	var role struct {
-		Actions []any `json:"actions"`
-	}
+	var role handmadeRole
 	if err := d.Airflow.AsAdmin(ctx, http.MethodGet, "/auth/fab/v1/roles/analysts", nil, &role); err != nil {
 		return err
 	}
@@ -280,10 +298,10 @@ func (d *demo) foreign(ctx context.Context) error {
 	if err := d.Airflow.AsAdmin(ctx, http.MethodGet, "/auth/fab/v1/users/carol", nil, &carol); err != nil {
 		return err
 	}
-	if len(role.Actions) != 1 || len(carol.Roles) != 1 || carol.Roles[0].Name != "analysts" {
-		return fmt.Errorf("the role has %d permissions, carol has %v", len(role.Actions), carol.Roles)
+	if !slices.Equal(role.Actions, handmade) || len(carol.Roles) != 1 || carol.Roles[0].Name != "analysts" {
+		return fmt.Errorf("the role has %v, carol has %v", role.Actions, carol.Roles)
 	}
-	d.say("role analysts: 1 permission; carol: analysts")
+	d.say("role analysts: %s on %s; carol: analysts", role.Actions[0].Action.Name, role.Actions[0].Resource.Name)
 	return nil
 }
 
