@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -499,15 +500,29 @@ func TestF61ManyEndingsInOneSecond(t *testing.T) {
 }
 
 func TestF22ThrottledEndsThePass(t *testing.T) {
-	b := newBed(t)
-	b.policy()
-	b.sim.Inject(airflowtest.Throttled("7").On("PATCH", "/auth/fab/v1/users/{username}"))
-	report := b.pass(actuator.LookFull)
-	if wait, ok := airflow.RetryAfter(report.Err); !ok || wait != 7*time.Second {
-		t.Errorf("error %v", report.Err)
-	}
-	if writes := b.sim.Requests(func(r airflowtest.Request) bool { return r.Method == http.MethodPatch }); len(writes) != 1 {
-		t.Errorf("%d writes after the server asked to wait", len(writes))
+	busy := airflowtest.BadGateway(http.StatusServiceUnavailable)
+	busy.Answer.Header = http.Header{"Retry-After": {"7"}}
+	for name, fault := range map[string]airflowtest.Fault{"429": airflowtest.Throttled("7"), "503": busy} {
+		for _, method := range []string{http.MethodPatch, http.MethodPost, http.MethodGet} {
+			b := newBed(t)
+			b.policy()
+			b.settled()
+			b.second().Spec.Members = []v1alpha1.Subject{{Username: "carol"}}
+			b.clock.Step(time.Minute)
+			fault.If = func(r airflowtest.Request) bool { return strings.HasPrefix(r.Path, "/auth/fab") }
+			injected := b.sim.Inject(fault.On(method, ""))
+			report := b.pass(actuator.LookTouched)
+			if wait, ok := airflow.RetryAfter(report.Err); !ok || wait != 7*time.Second {
+				t.Errorf("%s %s: error %v", name, method, report.Err)
+			}
+			if hits := injected.Hits(); hits != 1 {
+				t.Errorf("%s %s: %d requests were asked to wait", name, method, hits)
+			}
+			all := b.sim.Requests(nil)
+			if last := all[len(all)-1]; last.Fault == "" {
+				t.Errorf("%s %s: %s %s after the server asked to wait", name, method, last.Method, last.Path)
+			}
+		}
 	}
 }
 

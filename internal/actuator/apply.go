@@ -208,13 +208,21 @@ func (p *pass) apply(ctx context.Context, steps []access.Step) error {
 
 // fatal says whether an error ends the pass: the server, the account or the network is the cause, not the step.
 func fatal(err error) bool {
-	return airflow.IsThrottled(err) || airflow.IsUnauthorized(err) || airflow.IsForbidden(err) ||
+	return asked(err) || airflow.IsUnauthorized(err) || airflow.IsForbidden(err) ||
 		airflow.IsNotAirflow(err) || airflow.IsTLS(err) || airflow.IsBlockedAddress(err) || airflow.IsCanceled(err) ||
 		errors.Is(err, context.Canceled)
 }
 
+// asked says whether the server asked to be left alone for a while.
+func asked(err error) bool {
+	_, wait := airflow.RetryAfter(err)
+	return wait || airflow.IsThrottled(err)
+}
+
 // ofOne says whether an error may concern one person although it looks like one of the server: a proxy may refuse one path.
-func ofOne(err error) bool { return airflow.IsForbidden(err) || airflow.IsNotAirflow(err) }
+func ofOne(err error) bool {
+	return (airflow.IsForbidden(err) || airflow.IsNotAirflow(err)) && !asked(err)
+}
 
 // trouble is an error that a person met and that others may meet, too: nothing was left out because of it, and it is for
 // the instance to say. Names that cannot be asked for say nothing about the server.

@@ -92,7 +92,7 @@ func (c *crew) over() bool {
 func (c *crew) throttled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return airflow.IsThrottled(c.err)
+	return asked(c.err)
 }
 
 // wait returns when no write is under way, with the error that ends the pass.

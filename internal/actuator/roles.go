@@ -44,7 +44,7 @@ func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
 			p.maybe[r.step.Role] = true
 		}
 	}
-	if airflow.IsThrottled(stop) {
+	if asked(stop) {
 		return stop // nothing is asked any more, not even what the writes came to: the next pass finds out
 	}
 	if err := p.verifyRoles(ctx, results, targets); err != nil && stop == nil {

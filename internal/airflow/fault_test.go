@@ -371,3 +371,30 @@ func answerAfter(status int, seconds string) airflowtest.Fault {
 	f.Answer.Header = http.Header{"Retry-After": {seconds}}
 	return f
 }
+
+// TestF22TheProbeStopsWhenAskedToWait: nothing is sent after it, not even to clean up. A later probe uses the role again.
+func TestF22TheProbeStopsWhenAskedToWait(t *testing.T) {
+	busy := airflowtest.BadGateway(http.StatusInternalServerError)
+	busy.Answer.Header = http.Header{"Retry-After": {"7"}}
+	unknown := airflow.Server{Version: "3.99.0", AuthManager: airflow.AuthManagerFAB, FABProvider: "99.0.0"}
+	for name, fault := range map[string]airflowtest.Fault{"429": airflowtest.Throttled(""), "500 with Retry-After": busy} {
+		for _, method := range []string{http.MethodPost, http.MethodPatch, http.MethodDelete} {
+			s, c := setup(t, airflowtest.Options{}, nil)
+			s.Inject(fault.On(method, ""))
+			if _, err := c.Probe(ctx, unknown); err == nil {
+				t.Errorf("%s %s: no error", name, method)
+			}
+			all := s.Requests(nil)
+			if last := all[len(all)-1]; last.Method != method {
+				t.Errorf("%s: %s %s after the server asked to wait", name, last.Method, last.Path)
+			}
+			s.Heal()
+			if _, err := c.Probe(ctx, unknown); err != nil {
+				t.Errorf("%s %s: %v", name, method, err)
+			}
+			if _, left := s.Role(airflow.ProbeRole); left {
+				t.Errorf("%s %s: the role is left", name, method)
+			}
+		}
+	}
+}

@@ -38,11 +38,20 @@ func (c *Client) Probe(ctx context.Context, server Server) (Capabilities, error)
 		return capabilities, err
 	}
 	err := c.probeUpdate(ctx, &capabilities)
-	// In any case, so that nothing is left behind.
+	if asksToWait(err) {
+		return capabilities, err
+	}
+	// In any other case, so that nothing is left behind.
 	if deleteErr := c.probeDelete(ctx, &capabilities); err == nil {
 		err = deleteErr
 	}
 	return capabilities, err
+}
+
+// asksToWait says whether the server asked to be left alone for a while.
+func asksToWait(err error) bool {
+	_, wait := RetryAfter(err)
+	return wait || IsThrottled(err)
 }
 
 // probeUpdate takes one pair away.
@@ -99,11 +108,11 @@ var website = Permission{Action: "can_read", Resource: "Website"}
 func (c *Client) probeDelete(ctx context.Context, capabilities *Capabilities) error {
 	var err error
 	for range 2 {
-		if err = c.DeleteRole(ctx, ProbeRole); err == nil || IsNotFound(err) {
+		if err = c.DeleteRole(ctx, ProbeRole); err == nil || IsNotFound(err) || asksToWait(err) {
 			break
 		}
 	}
-	if e, ok := errors.AsType[*Error](err); ok && e.Status != http.StatusInternalServerError && !IsNotFound(err) {
+	if e, ok := errors.AsType[*Error](err); ok && (e.Status != http.StatusInternalServerError || asksToWait(err)) && !IsNotFound(err) {
 		return err
 	}
 	capabilities.RoleDelete = Works
