@@ -52,7 +52,9 @@ type connection struct {
 	notBefore          time.Time           // Retry-After of the server
 	asked              string              // last value of the reconcile-at annotation that was served
 	generation         int64               // of the spec that was compared in full last
-	first              bool                // nothing was read from Kubernetes for it yet
+	first              bool                // the object is to be read past the cache: at the start and after a conflict
+	caughtUp           bool                // the cache was seen to hold what the API server held
+	behindSince        time.Time           // when it was first seen not to
 
 	told     map[string]string // drift that is not repaired and was told: its key, and what it is
 	unstored []access.Drift    // drift that was told and could not be stored yet

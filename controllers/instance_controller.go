@@ -40,7 +40,7 @@ const (
 // instance, so that one Airflow has one writer and a slow one delays only itself.
 type InstanceReconciler struct {
 	client.Client
-	// APIReader reads past the cache: Secrets, and everything in the first pass after a start.
+	// APIReader reads past the cache: Secrets, and before the first pass after a start what the cache must hold.
 	APIReader client.Reader
 	Clock     clock.PassiveClock
 	Recorder  events.EventRecorder
@@ -75,13 +75,13 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	scope := newInstanceScope(r, afi)
 	if r.connection(request.NamespacedName, afi.UID).first {
 		// What a process before this one stored last may not be in the cache yet, and its inventory says what is ours.
-		if err := r.APIReader.Get(ctx, request.NamespacedName, afi); err != nil {
-			return ctrl.Result{}, client.IgnoreNotFound(err)
+		if scope.refresh(ctx); scope.gone {
+			return ctrl.Result{}, nil
 		}
 	}
-	scope := newInstanceScope(r, afi)
 	defer func() { result, err = scope.close(ctx, result, err) }()
 
 	for _, phase := range []func(context.Context, *instanceScope) (done bool, err error){
@@ -90,6 +90,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		r.unique,
 		r.finalize,
 		r.open,
+		r.catchUp,
 		r.pass,
 		r.letGo,
 	} {
@@ -212,17 +213,14 @@ func (r *InstanceReconciler) open(ctx context.Context, s *instanceScope) (bool, 
 // pass runs the actuator and takes in its report.
 func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, error) {
 	conn := s.conn
-	source := &instanceSource{r: r, conn: conn, afi: s.afi, reader: r.Client, scope: s}
-	if conn.first {
-		source.reader = r.APIReader
-	}
+	source := &instanceSource{r: r, conn: conn, afi: s.afi, scope: s}
 	look := r.look(s)
 	before := conn.requests.Load()
 	report := conn.actuator.Pass(ctx, source, look)
 	s.report, s.requests, s.drift = report, conn.requests.Load()-before, conn.untold(report.Drift)
 	switch {
 	case report.Err == nil:
-		conn.first = false
+		conn.first = s.unread != nil
 		if len(report.Failures) > 0 {
 			conn.failures++
 		} else {
@@ -302,7 +300,7 @@ func (r *InstanceReconciler) letGo(ctx context.Context, s *instanceScope) (bool,
 
 // releaseUnlessGranted removes the finalizer unless a grant waits for its proof.
 func (r *InstanceReconciler) releaseUnlessGranted(ctx context.Context, s *instanceScope) error {
-	_, grants, err := r.declared(ctx, r.Client, s.afi)
+	_, grants, err := r.declared(ctx, s.afi)
 	if err != nil {
 		return err
 	}

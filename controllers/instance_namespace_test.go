@@ -15,13 +15,15 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
-// restart is another process of the operator, with other settings.
-func (w *world) restart(change func(*InstanceReconciler)) {
+// restart is another process of the operator, perhaps with other settings.
+func (w *world) restart(changes ...func(*InstanceReconciler)) {
 	w.r = &InstanceReconciler{
 		Client: w.client, APIReader: w.client, Clock: w.clock, Recorder: w.recorder, Reports: NewReports(),
 		AllowHTTPHosts: w.r.AllowHTTPHosts, AllowedAddresses: w.r.AllowedAddresses,
 	}
-	change(w.r)
+	for _, change := range changes {
+		change(w.r)
+	}
 }
 
 func TestAnInstanceOutsideOfTheServedNamespacesSaysSo(t *testing.T) {

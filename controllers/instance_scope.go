@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -25,6 +26,8 @@ type instanceScope struct {
 	// afi is the object; before is as it was read or last written.
 	afi, before *v1alpha1.AirflowInstance
 
+	unread error // why the object could not be read past the cache, where it should be
+
 	conn     *connection
 	trouble  *trouble
 	report   *actuator.Report
@@ -42,6 +45,21 @@ type instanceScope struct {
 
 func newInstanceScope(r *InstanceReconciler, afi *v1alpha1.AirflowInstance) *instanceScope {
 	return &instanceScope{r: r, afi: afi, before: afi.DeepCopy()}
+}
+
+// refresh reads the object past the cache. Where that cannot be done, what is due is taken away by what the cache holds.
+func (s *instanceScope) refresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	fresh := &v1alpha1.AirflowInstance{}
+	switch err := s.r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.afi), fresh); {
+	case err == nil:
+		s.afi, s.before = fresh, fresh.DeepCopy()
+	case apierrors.IsNotFound(err):
+		s.gone = true
+	default:
+		s.unread = err
+	}
 }
 
 // stored takes in that the object was written in the middle of a reconcile.
@@ -111,8 +129,11 @@ func (s *instanceScope) close(ctx context.Context, result ctrl.Result, err error
 		}
 		err = client.IgnoreNotFound(patchErr)
 	}
-	if apierrors.IsConflict(err) {
+	switch {
+	case apierrors.IsConflict(err):
 		return ctrl.Result{RequeueAfter: settle}, nil
+	case errors.Is(err, errBehind):
+		return ctrl.Result{RequeueAfter: behindWait}, nil
 	}
 	if err != nil {
 		return ctrl.Result{}, err
@@ -186,8 +207,7 @@ func (s *instanceScope) hurries(ctx context.Context) bool {
 		s.conn.hurried = false
 		return false
 	}
-	_, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
-	if err != nil || !s.due(grants) {
+	if !s.due(ctx) {
 		return false
 	}
 	s.conn.hurried, s.limited = true, true
@@ -197,17 +217,22 @@ func (s *instanceScope) hurries(ctx context.Context) bool {
 
 // takes says whether something may have to be taken away: a grant, or what a policy gave before it was changed or deleted.
 func (s *instanceScope) takes(ctx context.Context) bool {
-	policies, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
+	policies, grants, err := s.r.declared(ctx, s.afi)
 	if err != nil || s.conn.taken == nil || len(policies) != len(s.conn.taken) || !s.afi.DeletionTimestamp.IsZero() {
 		return true
 	}
-	return s.due(grants) || slices.ContainsFunc(policies, func(p *v1alpha1.DagAccessPolicy) bool {
+	return s.ended(grants) || slices.ContainsFunc(policies, func(p *v1alpha1.DagAccessPolicy) bool {
 		return s.conn.taken[p.UID] != p.Generation
 	})
 }
 
-// due says whether one of these grants is to be taken away now.
-func (s *instanceScope) due(grants []*v1alpha1.AccessGrant) bool {
+// due says whether a grant is to be taken away now.
+func (s *instanceScope) due(ctx context.Context) bool {
+	_, grants, err := s.r.declared(ctx, s.afi)
+	return err == nil && s.ended(grants)
+}
+
+func (s *instanceScope) ended(grants []*v1alpha1.AccessGrant) bool {
 	now := s.r.Clock.Now().Add(max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead()))
 	ttl, _ := cacheTTL(s.afi)
 	for _, grant := range grants {
@@ -244,7 +269,7 @@ func (s *instanceScope) unserved() bool {
 // countOverdue counts grants that should have been taken away and were not proved to be.
 func (s *instanceScope) countOverdue(ctx context.Context) {
 	if s.report == nil {
-		policies, grants, err := s.r.declared(ctx, s.r.Client, s.afi)
+		policies, grants, err := s.r.declared(ctx, s.afi)
 		if err != nil {
 			return
 		}

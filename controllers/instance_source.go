@@ -18,10 +18,8 @@ type instanceSource struct {
 	r    *InstanceReconciler
 	conn *connection
 	// afi is the object of this reconcile; stored inventories are written through to it.
-	afi *v1alpha1.AirflowInstance
-	// reader is the cache; in the first pass after a start it is the API server itself, whose lists are never stale.
-	reader client.Reader
-	scope  *instanceScope
+	afi   *v1alpha1.AirflowInstance
+	scope *instanceScope
 }
 
 // Declared gives what is declared now.
@@ -39,7 +37,7 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 		Version: s.conn.server.Version, Capabilities: Capabilities(s.conn.server),
 	}
 	var err error
-	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.reader, s.afi)
+	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.afi)
 	s.scope.policies, s.scope.grants, s.scope.asOf = declared.Policies, declared.Grants, declared.Now
 	return declared, err
 }
@@ -80,9 +78,9 @@ func (s *instanceSource) StoreInventory(ctx context.Context, inventory []v1alpha
 // declared lists the policies of an instance, the grants of these policies, and the grants that were activated in it and
 // are not proved gone, or are being deleted: their terms are kept, also without a policy. The objects are those of the
 // cache and are never changed.
-func (r *InstanceReconciler) declared(ctx context.Context, reader client.Reader, afi *v1alpha1.AirflowInstance) ([]*v1alpha1.DagAccessPolicy, []*v1alpha1.AccessGrant, error) {
+func (r *InstanceReconciler) declared(ctx context.Context, afi *v1alpha1.AirflowInstance) ([]*v1alpha1.DagAccessPolicy, []*v1alpha1.AccessGrant, error) {
 	policyList := &v1alpha1.DagAccessPolicyList{}
-	if err := reader.List(ctx, policyList, client.InNamespace(afi.Namespace), client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.List(ctx, policyList, client.InNamespace(afi.Namespace), client.UnsafeDisableDeepCopy); err != nil {
 		return nil, nil, err
 	}
 	var policies []*v1alpha1.DagAccessPolicy
@@ -94,7 +92,7 @@ func (r *InstanceReconciler) declared(ctx context.Context, reader client.Reader,
 		}
 	}
 	grantList := &v1alpha1.AccessGrantList{}
-	if err := reader.List(ctx, grantList, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.List(ctx, grantList, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, nil, err
 	}
 	var grants []*v1alpha1.AccessGrant
