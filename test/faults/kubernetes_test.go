@@ -79,7 +79,8 @@ func kubernetesFaults() []fault {
 	}
 	return []fault{
 		{number: "F1", title: "the cache is behind our own writes", lasts: 8 * time.Second, what: kubernetesAway, strike: behind},
-		{number: "F2", title: "a list at the start is old", strike: oldLists},
+		{number: "F2", title: "a list at the start is old", strike: oldLists(0)},
+		{number: "F2", title: "a list at the start is old, and the caches stay old for 3 s", strike: oldLists(3 * time.Second)},
 		{number: "F3", title: "an object is made and deleted unseen", lasts: 5 * time.Second, what: kubernetesAway, strike: func(w *world) func(*world) {
 			heal := held(w)
 			w.grant("unseen", "dave", "finance", time.Hour)
@@ -133,9 +134,16 @@ func behind(w *world) func(*world) {
 	}
 }
 
-// oldLists starts a new process whose caches have an old state until its first pass is over: a grant that has ended since
-// looks as if it lived.
-func oldLists(w *world) func(*world) {
+// oldLists starts a new process whose caches have an old state until its first pass is over, and for a time after it: a
+// grant that has ended since looks as if it lived.
+func oldLists(d time.Duration) func(*world) func(*world) {
+	return func(w *world) func(*world) {
+		startOld(w, d)
+		return nil
+	}
+}
+
+func startOld(w *world, d time.Duration) {
 	old := map[string][]byte{}
 	for _, resource := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants"} {
 		body, err := raw.Get().AbsPath("apis/access.airflow-oam.dev/v1alpha1/namespaces/" + w.namespace + "/" + resource).DoRaw(w.t.Context())
@@ -161,10 +169,13 @@ func oldLists(w *world) func(*world) {
 	for range 3 - p.gate.staleLeft() {
 		w.struck()
 	}
+	if d > 0 {
+		w.blindFor(kubernetesAway, d)
+		w.run(d)
+	}
 	p.gate.release()
 	w.apart.Add(-1)
 	w.changed()
-	return nil
 }
 
 // repeated puts every object into every queue again and again.
