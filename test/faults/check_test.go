@@ -258,7 +258,7 @@ const tokenStart = "eyJhbGciOiJ"
 
 // bounded is I8: never more requests in a minute than the back-off allows, and no request while the server asked to be
 // left alone.
-func (w *world) bounded() {
+func (w *world) bounded(most int) {
 	w.t.Helper()
 	requests := w.sim.Requests(nil)
 	first := 0
@@ -266,8 +266,8 @@ func (w *world) bounded() {
 		for requests[first].At.Before(r.At.Add(-time.Minute)) {
 			first++
 		}
-		if n := i - first + 1; n > maxRequests {
-			w.wrong("I8: %d requests in the minute before %s", n, w.offset(r.At))
+		if n := i - first + 1; n > most {
+			w.wrong("I8: %d requests in the minute before %s, want at most %d", n, w.offset(r.At), most)
 			return
 		}
 	}
@@ -281,9 +281,15 @@ func (w *world) bounded() {
 	}
 }
 
-// maxRequests bounds the requests of a minute in these small worlds. A pass has at most some thirty: a token, what
-// server it is, pages, and three for each of a few changes. While an ending is overdue there is one each five seconds.
-const maxRequests = 600
+// What requests are allowed in these small worlds. At rest there are pages alone, in one full comparison and two looks at
+// the DAGs an interval. A pass has at most some thirty: a token, what server it is, pages, and three for each of a few
+// changes. Where nothing goes wrong there are a few passes a minute; while an ending is overdue, one each five seconds. A
+// retry each second, of ten requests, is too much in every state.
+const (
+	restRequests  = 20
+	soundRequests = 120
+	maxRequests   = 450
+)
 
 func (w *world) offset(at time.Time) string { return at.Sub(w.began).Round(time.Millisecond).String() }
 

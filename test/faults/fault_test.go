@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -25,6 +26,8 @@ type fault struct {
 	strike func(w *world) (heal func(w *world))
 	// options change the simulated Airflow.
 	options func(*airflowtest.Options)
+	// requests is how many the operator may make in a minute; 0: maxRequests.
+	requests int
 	// secure is set for faults that need an Airflow with TLS.
 	secure bool
 	// also is checked at the end, beside the invariants.
@@ -108,7 +111,7 @@ func try(t *testing.T, f fault, s scenario, server *airflowtest.Generation, seed
 	w.atRest()
 	w.leftovers()
 	w.history()
-	w.bounded()
+	w.bounded(cmp.Or(f.requests, maxRequests))
 	if f.also != nil {
 		f.also(w)
 	}

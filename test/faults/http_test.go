@@ -139,7 +139,7 @@ func httpFaults() []fault {
 	applied := airflowtest.AppliedThen(504)
 	applied.Writes = true
 	return []fault{
-		{number: "F0", title: "nothing goes wrong", strike: func(w *world) func(*world) { w.struck(); return nil }},
+		{number: "F0", title: "nothing goes wrong", requests: soundRequests, strike: func(w *world) func(*world) { w.struck(); return nil }},
 		spoilt("F19", "500", airflowtest.Status(500, "Internal Server Error")),
 		spoilt("F20", "502 from a proxy", airflowtest.BadGateway(502)),
 		spoilt("F20", "503 from a proxy", airflowtest.BadGateway(503)),
