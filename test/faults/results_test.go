@@ -183,3 +183,34 @@ func TestAPartialRunLeavesThePageAlone(t *testing.T) {
 		t.Errorf("the page is now %q (%v)", got, err)
 	}
 }
+
+// TestThePageHasEachFault compares the rows of the page with the matrix, so that none is missing that was added since the
+// page was written, and none stays that is not tried any more.
+func TestThePageHasEachFault(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.FromSlash("../../docs/reliability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), tableBegin)
+	table, _, closed := strings.Cut(rest, tableEnd)
+	if !closed {
+		t.Fatal("the page has no table of results")
+	}
+	rows := map[string]bool{}
+	for line := range strings.Lines(table) {
+		if cells := strings.Split(line, "|"); len(cells) > 3 && strings.HasPrefix(cells[1], " F") {
+			rows[strings.TrimSpace(cells[1])+" "+strings.TrimSpace(cells[2])] = true
+		}
+	}
+	for _, f := range faults() {
+		if name := f.number + " " + f.title; !rows[name] {
+			t.Errorf("no row for %s: write the page with make faults", name)
+		} else {
+			delete(rows, name)
+		}
+	}
+	for _, name := range sortedKeys(rows) {
+		t.Errorf("a row for %s, which is not tried any more", name)
+	}
+}
