@@ -31,14 +31,14 @@ func (w *world) died(p *process) {
 	w.once(w.now().Add(down), func() { w.start() })
 }
 
-// crashAfterWrite kills the process when the n-th write to Kubernetes that fits was stored: to a resource, of a name that
+// crashAfterWrite kills the process when the first write to Kubernetes that fits was stored: to a resource, of a name that
 // begins so, with a word in what was sent.
-func crashAfterWrite(resource, name, word string, n int32) func(*world) func(*world) {
+func crashAfterWrite(resource, name, word string) func(*world) func(*world) {
 	return func(w *world) func(*world) {
 		p := w.processes[0]
 		var count atomic.Int32
 		p.gate.setAfter(func(c call) {
-			if c.verb == "patch" && c.resource == resource && strings.HasPrefix(c.name, name) && c.says(word) && count.Add(1) == n {
+			if c.verb == "patch" && c.resource == resource && strings.HasPrefix(c.name, name) && c.says(word) && count.Add(1) == 1 {
 				w.died(p)
 			}
 		})
@@ -115,18 +115,18 @@ func processFaults() []fault {
 		return fault{number: number, title: title, lasts: while, strike: strike, excuse: "all endings, until a process runs"}
 	}
 	return []fault{
-		crash("F11", "killed after the finalizer of a grant was stored", crashAfterWrite("accessgrants", "begins", "", 1)),
-		crash("F12", "killed after the activation was stored", crashAfterWrite("accessgrants/status", "begins", `"activation"`, 1)),
-		crash("F12", "killed after the inventory was stored", crashAfterWrite("airflowinstances/status", "", `"managedRoles"`, 1)),
+		crash("F11", "killed after the finalizer of a grant was stored", crashAfterWrite("accessgrants", "begins", "")),
+		crash("F12", "killed after the activation was stored", crashAfterWrite("accessgrants/status", "begins", `"activation"`)),
+		crash("F12", "killed after the inventory was stored", crashAfterWrite("airflowinstances/status", "", `"managedRoles"`)),
 		crash("F13", "killed before a role is made", crashAtRequest(airflowtest.Fault{}.On("POST", "/auth/fab/v1/roles"), false)),
 		crash("F13", "killed after a role was made", crashAtRequest(airflowtest.Fault{}.On("POST", "/auth/fab/v1/roles"), true)),
 		crash("F14", "killed before a person's roles are written", crashAtRequest(patch(userEndpoint), false)),
 		crash("F14", "killed after a person's roles were written", crashAtRequest(patch(userEndpoint), true)),
-		crash("F14", "killed after Active was stored", crashAfterWrite("accessgrants/status", "begins", `"reason":"Active"`, 1)),
+		crash("F14", "killed after Active was stored", crashAfterWrite("accessgrants/status", "begins", `"reason":"Active"`)),
 		crash("F14", "killed at some write to Airflow", crashAtAny),
 		crash("F15", "killed before access is taken away", crashAtRemoval(false)),
 		crash("F15", "killed after access was taken away", crashAtRemoval(true)),
-		crash("F15", "killed after the end was stored", crashAfterWrite("accessgrants/status", "taken-back", `"end"`, 1)),
+		crash("F15", "killed after the end was stored", crashAfterWrite("accessgrants/status", "taken-back", `"end"`)),
 		{number: "F16", title: "leadership lost in the middle of a pass", lasts: while, strike: func(w *world) func(*world) {
 			old := w.processes[0]
 			f := airflowtest.Meanwhile(func() {

@@ -149,12 +149,11 @@ func reasonOf(objects []client.Object, origin string) string {
 	for _, o := range objects {
 		_, isGrant := o.(*v1alpha1.AccessGrant)
 		_, isPolicy := o.(*v1alpha1.DagAccessPolicy)
-		if o.GetName() != name || !(isGrant && kind == "grant" || isPolicy && kind == "policy") {
-			continue
-		}
-		for _, c := range conditionsOf(o) {
-			if c.Type == v1alpha1.ConditionReady {
-				return string(c.Status) + "/" + c.Reason
+		if o.GetName() == name && (isGrant && kind == "grant" || isPolicy && kind == "policy") {
+			for _, c := range conditionsOf(o) {
+				if c.Type == v1alpha1.ConditionReady {
+					return string(c.Status) + "/" + c.Reason
+				}
 			}
 		}
 	}
