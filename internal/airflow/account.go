@@ -3,6 +3,7 @@ package airflow
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 )
 
 // AccountPermissions are the permissions that the operator's own account
@@ -70,7 +71,7 @@ func (c *Client) CheckAccount(ctx context.Context) error {
 }
 
 func probePage[W, T any](ctx context.Context, c *Client, l listing[W, T]) error {
-	_, _, err := l.readPage(ctx, c, 1, 0)
+	_, _, err := l.readPage(ctx, c, new(atomic.Int64), 1, 0)
 	return err
 }
 

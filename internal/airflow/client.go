@@ -98,6 +98,7 @@ type request struct {
 	public   bool // needs no authentication
 	auth     *token
 	cookies  *[]*http.Cookie // where to put those of the answer; optional
+	taken    *atomic.Int64   // where to add the bytes of the answer; optional
 	// check judges the decoded answer.
 	check func() error
 }
@@ -191,7 +192,7 @@ func (c *Client) exchange(parent context.Context, r request, out any, x *Exchang
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return fail(statusError(resp, x, r))
 	}
-	if e := c.decode(parent, resp, out); e != nil {
+	if e := c.decode(parent, resp, r.taken, out); e != nil {
 		return fail(e)
 	}
 	if r.check != nil {

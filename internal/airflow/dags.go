@@ -7,14 +7,14 @@ import (
 )
 
 type dagWire struct {
-	ID     string     `json:"dag_id"`
-	Tags   []nameWire `json:"tags"`
-	Owners []string   `json:"owners"`
-	Bundle string     `json:"bundle_name"`
-	Path   string     `json:"relative_fileloc"`
-	Paused bool       `json:"is_paused"`
-	Stale  bool       `json:"is_stale"`
-	Active *bool      `json:"is_active"` // Airflow 2, in the place of is_stale
+	ID     string          `json:"dag_id"`
+	Tags   inner[nameWire] `json:"tags"`
+	Owners inner[string]   `json:"owners"`
+	Bundle string          `json:"bundle_name"`
+	Path   string          `json:"relative_fileloc"`
+	Paused bool            `json:"is_paused"`
+	Stale  bool            `json:"is_stale"`
+	Active *bool           `json:"is_active"` // Airflow 2, in the place of is_stale
 }
 
 func (w dagWire) dag() Dag {
@@ -32,8 +32,8 @@ func (w dagWire) dag() Dag {
 }
 
 type dagsWire struct {
-	Dags  *[]dagWire `json:"dags"`
-	Total *int       `json:"total_entries"`
+	Dags  *elements[dagWire] `json:"dags"`
+	Total *int               `json:"total_entries"`
 }
 
 var listDags = listing[dagsWire, Dag]{

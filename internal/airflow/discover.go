@@ -21,8 +21,8 @@ type providerWire struct {
 }
 
 type providersWire struct {
-	Providers *[]providerWire `json:"providers"`
-	Total     *int            `json:"total_entries"`
+	Providers *elements[providerWire] `json:"providers"`
+	Total     *int                    `json:"total_entries"`
 }
 
 var listProviders = listing[providersWire, providerWire]{

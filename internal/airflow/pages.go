@@ -1,13 +1,16 @@
 package airflow
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -23,7 +26,50 @@ const (
 	// of one reading.
 	maxItems = 200_000
 	maxPages = maxItems/pageSize + 100
+	// maxListBytes bounds what is read of one list, maxInner how many values a list inside an item has, such as the
+	// permissions of a role.
+	maxListBytes = 256 << 20
+	maxInner     = 200_000
 )
+
+// elements are a list in an answer. It is decoded one by one: a body of a few bytes an item would otherwise take many times its
+// size in memory before anybody looks at it.
+type elements[T any] []T
+
+// UnmarshalJSON stops at the first that is too many.
+func (l *elements[T]) UnmarshalJSON(body []byte) error {
+	return decodeElements((*[]T)(l), body, 4*pageSize)
+}
+
+// inner is a list inside an item.
+type inner[T any] []T
+
+// UnmarshalJSON stops at the first that is too many.
+func (l *inner[T]) UnmarshalJSON(body []byte) error { return decodeElements((*[]T)(l), body, maxInner) }
+
+var errTooMany = errors.New("the list has too many items")
+
+func decodeElements[T any](out *[]T, body []byte, most int) error {
+	if string(body) == "null" {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	if start, err := d.Token(); err != nil || start != json.Delim('[') {
+		return errNoList
+	}
+	*out = []T{}
+	for d.More() {
+		if len(*out) == most {
+			return errTooMany
+		}
+		var item T
+		if err := d.Decode(&item); err != nil {
+			return err
+		}
+		*out = append(*out, item)
+	}
+	return nil
+}
 
 // listing is how to read one of Airflow's lists. W is the answer of one page.
 type listing[W, T any] struct {
@@ -55,15 +101,16 @@ func (l listing[W, T]) read(ctx context.Context, c *Client) (List[T], error) {
 // long as that. Where a page turns out to be shorter, the list goes on after it.
 func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error) {
 	pages := map[int]onePage[T]{}
+	var taken atomic.Int64
 	before := c.extents.of(l.name)
-	if err := l.readPages(ctx, c, pages, max(before.size, 1), max(before.total, 1)); err != nil {
+	if err := l.readPages(ctx, c, &taken, pages, max(before.size, 1), max(before.total, 1)); err != nil {
 		return List[T]{}, err
 	}
 	size, total := len(pages[0].items), pages[0].total
 	if size > 0 && total/size >= maxPages {
 		return List[T]{}, l.tooMany()
 	}
-	if err := l.readPages(ctx, c, pages, size, total); err != nil {
+	if err := l.readPages(ctx, c, &taken, pages, size, total); err != nil {
 		return List[T]{}, err
 	}
 	list := List[T]{Complete: true, Total: total}
@@ -72,7 +119,7 @@ func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error)
 		page, known := pages[offset]
 		if !known {
 			var err error
-			if page.items, page.total, err = l.readPage(ctx, c, pageSize, offset); err != nil {
+			if page.items, page.total, err = l.readPage(ctx, c, &taken, pageSize, offset); err != nil {
 				return List[T]{}, err
 			}
 		}
@@ -92,7 +139,7 @@ func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error)
 }
 
 func (l listing[W, T]) tooMany() error {
-	return &Error{Cause: CauseNotAirflow, Detail: "the list has too many pages"}
+	return &Error{Cause: CauseNotAirflow, Detail: "the list is too long"}
 }
 
 // onePage is what one answer holds.
@@ -120,7 +167,7 @@ func (list *List[T]) add(page onePage[T], seen map[string]bool, key func(T) stri
 
 // readPages reads the pages of a list of so many items that are not there yet,
 // some at once.
-func (l listing[W, T]) readPages(ctx context.Context, c *Client, pages map[int]onePage[T], size, total int) error {
+func (l listing[W, T]) readPages(ctx context.Context, c *Client, taken *atomic.Int64, pages map[int]onePage[T], size, total int) error {
 	var mu sync.Mutex
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(pagesAtOnce)
@@ -138,7 +185,7 @@ func (l listing[W, T]) readPages(ctx context.Context, c *Client, pages map[int]o
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
-			items, count, err := l.readPage(ctx, c, pageSize, offset)
+			items, count, err := l.readPage(ctx, c, taken, pageSize, offset)
 			mu.Lock()
 			defer mu.Unlock()
 			pages[offset] = onePage[T]{items, count}
@@ -187,16 +234,20 @@ func (e *extents) grow(list string, by int) {
 
 // readPage reads one page. A server may give fewer items than asked for. Where so many are too large for one answer,
 // fewer are asked for.
-func (l listing[W, T]) readPage(ctx context.Context, c *Client, limit, offset int) ([]T, int, error) {
-	items, total, err := l.ask(ctx, c, limit, offset)
+func (l listing[W, T]) readPage(ctx context.Context, c *Client, taken *atomic.Int64, limit, offset int) ([]T, int, error) {
+	items, total, err := l.ask(ctx, c, taken, limit, offset)
 	for errors.Is(err, errTooLarge) && limit > 1 {
 		limit /= 2
-		items, total, err = l.ask(ctx, c, limit, offset)
+		items, total, err = l.ask(ctx, c, taken, limit, offset)
+	}
+	if err == nil && taken.Load() > maxListBytes {
+		return nil, 0, l.tooMany()
 	}
 	return items, total, err
 }
 
-func (l listing[W, T]) ask(ctx context.Context, c *Client, limit, offset int) ([]T, int, error) {
+// ask makes one request for a page, and adds the bytes of its answer to those that were taken.
+func (l listing[W, T]) ask(ctx context.Context, c *Client, taken *atomic.Int64, limit, offset int) ([]T, int, error) {
 	d, err := c.speak(ctx)
 	if err != nil {
 		return nil, 0, err
@@ -211,7 +262,7 @@ func (l listing[W, T]) ask(ctx context.Context, c *Client, limit, offset int) ([
 		count  int
 	)
 	err = c.call(ctx, request{
-		method: http.MethodGet, endpoint: l.endpoint(d), path: l.endpoint(d), query: query,
+		method: http.MethodGet, endpoint: l.endpoint(d), path: l.endpoint(d), query: query, taken: taken,
 		check: func() error {
 			var total *int
 			var err error
@@ -221,7 +272,7 @@ func (l listing[W, T]) ask(ctx context.Context, c *Client, limit, offset int) ([
 			switch {
 			case total == nil || *total < 0:
 				return errors.New("the list has no total")
-			case *total > maxItems || len(items) > maxItems:
+			case *total > maxItems:
 				return errors.New("the list has more than " + strconv.Itoa(maxItems) + " items")
 			}
 			count = *total

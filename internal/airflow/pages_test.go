@@ -3,6 +3,7 @@ package airflow_test
 import (
 	"fmt"
 	"net/url"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -247,4 +248,39 @@ func TestPagesThatAreTooLargeAreAskedForInSmallerOnes(t *testing.T) {
 			t.Errorf("%d roles read, %d stored, complete: %v", len(names), len(s.Roles()), list.Complete)
 		}
 	}
+}
+
+// TestAnswersTakeNoMoreMemoryThanTheyAreWorth: values of two bytes each are not taken for people, roles or permissions.
+func TestAnswersTakeNoMoreMemoryThanTheyAreWorth(t *testing.T) {
+	const size = 8 << 20
+	empty := "[" + strings.Repeat("{},", size/3) + "{}]"
+	for name, body := range map[string]string{
+		"people":            `{"users":` + empty + `,"total_entries":1}`,
+		"roles of a person": `{"users":[{"username":"a","roles":` + empty + `}],"total_entries":1}`,
+	} {
+		s, c := setup(t, airflowtest.Options{}, nil)
+		s.Inject(answer(200, "application/json", body).On("GET", "/auth/fab/v1/users"))
+		if _, err := c.Roles(ctx); err != nil { // to know the server
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := c.Users(ctx)
+		runtime.ReadMemStats(&after)
+		want(t, airflow.CauseNotAirflow, err)
+		if used := after.TotalAlloc - before.TotalAlloc; used > 12*size { // reading the body alone takes half of that
+			t.Errorf("%s: %d MiB for an answer of %d MiB", name, used>>20, size>>20)
+		}
+	}
+}
+
+// TestAListIsNotReadWithoutEnd: pages that are each within the bound are not when there are many of them.
+func TestAListIsNotReadWithoutEnd(t *testing.T) {
+	s, c := setup(t, airflowtest.Options{}, nil)
+	for i := range 2000 {
+		s.AddUser(airflowtest.User{Username: fmt.Sprintf("u%04d", i)})
+	}
+	s.Inject(airflowtest.HugeBody(15<<20).On("GET", "/auth/fab/v1/users"))
+	_, err := c.Users(ctx)
+	want(t, airflow.CauseNotAirflow, err)
 }

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -238,8 +239,8 @@ func hasJSON(resp *http.Response) bool {
 	return err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"))
 }
 
-// decode reads a 2xx answer.
-func (c *Client) decode(parent context.Context, resp *http.Response, out any) *Error {
+// decode reads a 2xx answer, and adds its bytes to those that were taken.
+func (c *Client) decode(parent context.Context, resp *http.Response, taken *atomic.Int64, out any) *Error {
 	if resp.StatusCode == http.StatusNoContent {
 		if out != nil {
 			return &Error{Cause: CauseNotAirflow, Detail: "the answer is empty"}
@@ -254,6 +255,9 @@ func (c *Client) decode(parent context.Context, resp *http.Response, out any) *E
 		return tooLarge
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, c.config.MaxBody+1))
+	if taken != nil {
+		taken.Add(int64(len(body)))
+	}
 	switch {
 	case err != nil:
 		return transportError(parent, err)

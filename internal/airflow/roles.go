@@ -18,18 +18,18 @@ type pairWire struct {
 }
 
 type roleWire struct {
-	Name    string      `json:"name"`
-	Actions *[]pairWire `json:"actions"`
+	Name    string           `json:"name"`
+	Actions *inner[pairWire] `json:"actions"`
 }
 
 type rolesWire struct {
-	Roles *[]roleWire `json:"roles"`
-	Total *int        `json:"total_entries"`
+	Roles *elements[roleWire] `json:"roles"`
+	Total *int                `json:"total_entries"`
 }
 
 type permissionsWire struct {
-	Actions *[]pairWire `json:"actions"`
-	Total   *int        `json:"total_entries"`
+	Actions *elements[pairWire] `json:"actions"`
+	Total   *int                `json:"total_entries"`
 }
 
 var (
@@ -63,7 +63,7 @@ func toWire(role Role) (roleWire, error) {
 	if err := checkName("role", role.Name); err != nil {
 		return roleWire{}, err
 	}
-	pairs := make([]pairWire, 0, len(role.Permissions))
+	pairs := make(inner[pairWire], 0, len(role.Permissions))
 	for _, p := range SortPermissions(role.Permissions) {
 		if p.Action == "" || p.Resource == "" {
 			return roleWire{}, invalid("a permission of the role has no action or no resource")

@@ -1,6 +1,9 @@
 package airflow
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // PageSize is how many items Airflow gives in one answer at most.
 const PageSize = pageSize
@@ -8,6 +11,6 @@ const PageSize = pageSize
 // UsersPage reads at most [PageSize] users, oldest first, from offset on. The page may have shifted since another
 // answer was read: look for the users you want by name, and read those that are not there one by one.
 func (c *Client) UsersPage(ctx context.Context, offset int) ([]User, error) {
-	users, _, err := listUsers.readPage(ctx, c, pageSize, offset)
+	users, _, err := listUsers.readPage(ctx, c, new(atomic.Int64), pageSize, offset)
 	return users, err
 }

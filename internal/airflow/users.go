@@ -9,20 +9,20 @@ import (
 )
 
 type userWire struct {
-	Username  string     `json:"username"`
-	Email     string     `json:"email"`
-	FirstName string     `json:"first_name"`
-	LastName  string     `json:"last_name"`
-	Active    *bool      `json:"active"`
-	Roles     []nameWire `json:"roles"`
-	CreatedOn string     `json:"created_on"`
-	ChangedOn string     `json:"changed_on"`
-	LastLogin string     `json:"last_login"`
+	Username  string          `json:"username"`
+	Email     string          `json:"email"`
+	FirstName string          `json:"first_name"`
+	LastName  string          `json:"last_name"`
+	Active    *bool           `json:"active"`
+	Roles     inner[nameWire] `json:"roles"`
+	CreatedOn string          `json:"created_on"`
+	ChangedOn string          `json:"changed_on"`
+	LastLogin string          `json:"last_login"`
 }
 
 type usersWire struct {
-	Users *[]userWire `json:"users"`
-	Total *int        `json:"total_entries"`
+	Users *elements[userWire] `json:"users"`
+	Total *int                `json:"total_entries"`
 }
 
 type userRolesBody struct {
