@@ -13,9 +13,12 @@ import (
 	"time"
 )
 
-// client is for this program's own server: it never follows a redirect.
+// client is for this program's own server: it never follows a redirect. Airflow 3
+// closes the connection after it answered 500, without saying so before; so no
+// call uses that of another one.
 var client = &http.Client{
 	Timeout:       30 * time.Second,
+	Transport:     &http.Transport{DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
