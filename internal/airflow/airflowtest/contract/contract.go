@@ -241,7 +241,12 @@ func (s *session) send(method, path, authorization string, body any) answer {
 
 const sessionPrefix = "session="
 
-var plain = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+// plain never follows a redirect. Airflow 3 closes the connection after it answered 500, without saying so before; so no
+// request uses that of another one.
+var plain = &http.Client{
+	Transport:     &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
 
 // token gives what makes a user known, made at the first call: a bearer, or
 // the session of an Airflow 2.
