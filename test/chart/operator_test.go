@@ -88,10 +88,15 @@ func TestOperatorWorksWithTheRightsOfTheChart(t *testing.T) {
 	limited.BearerToken = token.Status.Token
 
 	arguments := pick[appsv1.Deployment](t, all, "Deployment")[0].Spec.Template.Spec.Containers[0].Args
+	old := endedLongAgo(t, admin, limited, scheme)
+	stray := outside(t, admin, sim)
 	operator := start(t, limited, arguments)
 	useAirflow(t, admin, sim)
+	eventually(t, admin, old, "grant that ended long ago is gone", func() bool { return old.UID == "" })
+	isNotServed(t, admin, stray)
 	leader := holder(t, admin)
 	next := start(t, limited, arguments)
+	waitsInSilence(t, admin, sim, operator, next)
 	operator.stop(t)
 	samplesWork(t, admin, sim)
 	if now := holder(t, admin); leader == "" || now == "" || now == leader {
@@ -173,10 +178,7 @@ func useAirflow(t *testing.T, admin client.Client, sim *airflowtest.Server) {
 	}
 	eventually(t, admin, grant, "grant is Revoked", func() bool { return grant.Status.Phase == v1alpha1.GrantRevoked })
 	for _, object := range []client.Object{grant, policy, instance} {
-		if err := admin.Delete(t.Context(), object); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, admin, object, object.GetName()+" is gone", func() bool { return object.GetUID() == "" })
+		remove(t, admin, object)
 	}
 	for _, name := range []string{"alice", "bob"} {
 		if sim.AllowedLevel(name, string(v1alpha1.AccessTrigger), "finance_daily") {
@@ -223,10 +225,7 @@ func samplesWork(t *testing.T, admin client.Client, sim *airflowtest.Server) {
 		}
 	}
 	for _, grant := range held {
-		if err := admin.Delete(t.Context(), grant); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, admin, grant, grant.GetName()+" is gone", func() bool { return grant.GetUID() == "" })
+		remove(t, admin, grant)
 	}
 	for _, user := range []string{"bob", "carol"} {
 		if sim.AllowedLevel(user, string(v1alpha1.AccessView), "finance_daily") {
@@ -314,9 +313,7 @@ func start(t *testing.T, config *rest.Config, arguments []string) *process {
 // stop asks the operator to end, as a kubelet does.
 func (p *process) stop(t *testing.T) {
 	t.Helper()
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatalf("the operator is not there any more: %v", err)
-	}
+	p.signal(t, syscall.SIGTERM)
 	select {
 	case err := <-p.ended:
 		if err != nil {
@@ -324,6 +321,13 @@ func (p *process) stop(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Fatal("the operator does not end")
+	}
+}
+
+func (p *process) signal(t *testing.T, signal os.Signal) {
+	t.Helper()
+	if err := p.command.Process.Signal(signal); err != nil {
+		t.Fatalf("the operator is not there any more: %v", err)
 	}
 }
 
@@ -394,7 +398,7 @@ func nothingWasForbidden(t *testing.T, path string) {
 			t.Errorf("the operator was refused: %s", lines.Text())
 		}
 	}
-	for _, want := range []string{"get secrets", "watch airflowinstances", "watch dagaccesspolicies", "watch accessgrants", "update leases"} {
+	for _, want := range []string{"get secrets", "watch airflowinstances", "watch dagaccesspolicies", "watch accessgrants", "delete accessgrants", "update leases"} {
 		if asked[want] == 0 {
 			t.Errorf("the audit log has no %s: %v", want, asked)
 		}
