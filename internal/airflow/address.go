@@ -24,6 +24,8 @@ var metadata = []netip.Addr{
 // Prefixes in which an IPv6 address carries an IPv4 one.
 var (
 	nat64     = netip.MustParsePrefix("64:ff9b::/96")
+	nat64Own  = netip.MustParsePrefix("64:ff9b:1::/48") // RFC 8215; a network cuts its own prefixes out of it
+	siit      = netip.MustParsePrefix("::ffff:0:0:0/96")
 	sixToFour = netip.MustParsePrefix("2002::/16")
 	mapped    = netip.MustParsePrefix("::/96")
 	thisNet   = netip.MustParsePrefix("0.0.0.0/8")
@@ -46,24 +48,33 @@ func blocked(a netip.Addr, allowed []netip.Prefix) bool {
 	if slices.ContainsFunc(allowed, func(p netip.Prefix) bool { return p.Contains(a) }) {
 		return false
 	}
-	if inner, ok := embedded(a); ok && blocked(inner, allowed) {
+	if slices.ContainsFunc(embedded(a), func(inner netip.Addr) bool { return blocked(inner, allowed) }) {
 		return true
 	}
 	return a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() ||
 		thisNet.Contains(a) || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || slices.Contains(metadata, a)
 }
 
-// embedded gives the IPv4 address that a carries, if any.
-func embedded(a netip.Addr) (netip.Addr, bool) {
+// embedded gives the IPv4 addresses that a may carry.
+func embedded(a netip.Addr) []netip.Addr {
 	if !a.Is6() {
-		return netip.Addr{}, false
+		return nil
 	}
 	b := a.As16()
+	last := netip.AddrFrom4([4]byte(b[12:16]))
 	switch {
-	case nat64.Contains(a), mapped.Contains(a):
-		return netip.AddrFrom4([4]byte(b[12:16])), true
+	case nat64.Contains(a), mapped.Contains(a), siit.Contains(a):
+		return []netip.Addr{last}
+	case nat64Own.Contains(a): // by its own 48 bits or by a prefix of 96 bits, see RFC 6052
+		var out []netip.Addr
+		for _, inner := range []netip.Addr{last, netip.AddrFrom4([4]byte{b[6], b[7], b[9], b[10]})} {
+			if !thisNet.Contains(inner) { // nothing is there: it is the other form
+				out = append(out, inner)
+			}
+		}
+		return out
 	case sixToFour.Contains(a):
-		return netip.AddrFrom4([4]byte(b[2:6])), true
+		return []netip.Addr{netip.AddrFrom4([4]byte(b[2:6]))}
 	}
-	return netip.Addr{}, false
+	return nil
 }

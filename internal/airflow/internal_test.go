@@ -20,6 +20,8 @@ func TestF75AddressesThatAreNeverCalled(t *testing.T) {
 		"169.254.169.254": true, "169.254.170.2": true, "fe80::1": true, "fe80::1%eth0": true, "::ffff:169.254.169.254": true,
 		"fd00:ec2::254": true, "fd00:ec2::23": true, "fd20:ce::254": true, "168.63.129.16": true, "100.100.100.200": true,
 		"64:ff9b::169.254.169.254": true, "64:ff9b::7f00:1": true, "2002:7f00:1::": true, "2002:a9fe:a9fe::1": true,
+		"64:ff9b:1::169.254.169.254": true, "64:ff9b:1:a9fe:a9:fe00::": true, "64:ff9b:1:7f00:0:100::": true, "::ffff:0:127.0.0.1": true,
+		"64:ff9b:1::8.8.8.8": false, "64:ff9b:1:808:8:800::": false, "::ffff:0:8.8.8.8": false,
 		"224.0.0.1": true, "ff02::1": true, "255.255.255.255": true,
 		"10.0.0.1": false, "172.16.0.1": false, "192.168.1.1": false, "fd12:3456::1": false, "8.8.8.8": false,
 		"64:ff9b::808:808": false, "2001:db8::1": false, "100.64.0.1": false,
