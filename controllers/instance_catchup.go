@@ -45,9 +45,10 @@ func (r *InstanceReconciler) catchUp(ctx context.Context, s *instanceScope) (boo
 		conn.caughtUp = true
 		return false, nil
 	case conn.behindSince.IsZero():
-		conn.behindSince = r.Clock.Now()
+		conn.behindSince, conn.hurried = r.Clock.Now(), false
 		return true, errBehind
 	case r.Clock.Since(conn.behindSince) < behindPatience:
+		conn.hurried = false // it was for nothing
 		return true, errBehind
 	default:
 		s.waitUntil(r.Clock.Now().Add(behindWait))

@@ -217,7 +217,10 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 	look := r.look(s)
 	before := conn.requests.Load()
 	report := conn.actuator.Pass(ctx, source, look)
-	s.report, s.requests, s.drift = report, conn.requests.Load()-before, conn.untold(report.Drift)
+	s.report, s.requests = report, conn.requests.Load()-before
+	if s.drift = repaired(report.Drift); !apierrors.IsConflict(report.Err) {
+		s.drift = conn.untold(report.Drift)
+	}
 	switch {
 	case report.Err == nil:
 		conn.first = s.unread != nil
@@ -228,7 +231,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		}
 		r.looked(s, look, report)
 	case apierrors.IsConflict(report.Err):
-		s.tellDrift()
+		s.tellDrift() // no later pass finds it again
 		s.conn.keep(s.drift)
 		conn.first = true // somebody changed the object; tried again at once, from what the API server holds
 		return true, report.Err

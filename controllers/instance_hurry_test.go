@@ -161,7 +161,7 @@ func TestDriftIsStoredAndToldWhenThePassMeetsAConflict(t *testing.T) {
 	for range 3 {
 		w.reconcile()
 	}
-	if found := w.instance().Status.Drift; conflicts < 2 || len(found) != 1 || found[0].Cause != "Manual" {
+	if found := w.instance().Status.Drift; conflicts < 2 || len(found) != 1 || found[0].Cause != "Manual" || !found[0].Repaired {
 		t.Errorf("%d writes, drift %v", conflicts, found)
 	}
 }

@@ -200,14 +200,12 @@ func (s *instanceScope) inSync() metav1.Condition {
 	return c
 }
 
+func repaired(found []access.Drift) []access.Drift {
+	return slices.DeleteFunc(slices.Clone(found), func(d access.Drift) bool { return !d.Repaired })
+}
+
 func unrepaired(found []access.Drift) int {
-	n := 0
-	for _, d := range found {
-		if !d.Repaired {
-			n++
-		}
-	}
-	return n
+	return len(found) - len(repaired(found))
 }
 
 func failures(lines []string) string {
