@@ -38,7 +38,7 @@ func (w *world) atRest() {
 	w.t.Helper()
 	for _, o := range w.stored() {
 		if o.GetDeletionTimestamp() != nil {
-			w.wrong("rest: %T %s was deleted at %s and is still there", o, o.GetName(), w.offset(o.GetDeletionTimestamp().Time))
+			w.wrong("rest: %T %s was deleted and is still there", o, o.GetName())
 		}
 		ready := metav1.Condition{}
 		for _, c := range conditionsOf(o) {
