@@ -21,7 +21,7 @@ func TestKubernetesVersionsAreTold(t *testing.T) {
 	told := 0
 	for _, p := range pages(t) {
 		prose := strings.Join(p.prose, " ")
-		for _, match := range regexp.MustCompile(`Kubernetes ([0-9.]*[0-9]) or newer`).FindAllStringSubmatch(prose, -1) {
+		for _, match := range regexp.MustCompile(`Kubernetes (\d+\.\d+) or newer`).FindAllStringSubmatch(prose, -1) {
 			told++
 			if match[1] != least {
 				t.Errorf("%s says Kubernetes %s, the chart asks for %s", p.path, match[1], least)
