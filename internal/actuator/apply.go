@@ -20,6 +20,9 @@ var errNotEffective = errors.New("Airflow accepted the write, and a reading afte
 // errRepeated says that a step took effect and was needed again, as often as a pass may take it.
 var errRepeated = errors.New("the role was made and deleted again and again")
 
+// errTwins says that a name does not tell who is meant.
+var errTwins = errors.New("Airflow has several users whose names differ only in case: remove or rename all but one")
+
 // failure is a step that did not take effect.
 type failure struct {
 	step access.Step
@@ -224,11 +227,14 @@ func ofOne(err error) bool {
 	return (airflow.IsForbidden(err) || airflow.IsNotAirflow(err)) && !asked(err)
 }
 
+// ofName says whether an error is about a name alone, which no server can be asked for.
+func ofName(err error) bool { return airflow.IsInvalid(err) || errors.Is(err, errTwins) }
+
 // trouble is an error that a person met and that others may meet, too: nothing was left out because of it, and it is for
 // the instance to say. Names that cannot be asked for say nothing about the server.
 func (p *pass) trouble() error {
 	for _, name := range slices.Sorted(maps.Keys(p.unread)) {
-		if err := p.unread[name]; !airflow.IsInvalid(err) {
+		if err := p.unread[name]; !ofName(err) {
 			return err
 		}
 	}

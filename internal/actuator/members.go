@@ -122,7 +122,7 @@ func (p *pass) nextBatch(ctx context.Context, rest *[]access.Step) *batch {
 		if ok {
 			b.planned[key] = st.user
 		}
-		if !ok || p.clock.Since(st.came) > fresh {
+		if !ok || p.clock.Since(st.came) > fresh || len(p.snap.twins[key]) > 0 {
 			stale = append(stale, s.Username)
 		}
 	}
@@ -150,7 +150,11 @@ func (p *pass) writeMember(ctx context.Context, crew *crew, b *batch, i int, s a
 	key := fold(s.Username)
 	p.guard.Lock()
 	st, ok := p.snap.users[key]
-	if cause := p.unread[key]; cause != nil {
+	cause := p.unread[key]
+	if ok && st.user.Username != s.Username && len(p.snap.twins[key]) > 0 {
+		cause = errTwins
+	}
+	if cause != nil {
 		p.giveUp(s, cause)
 		ok = false
 	}

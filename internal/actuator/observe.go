@@ -112,7 +112,7 @@ func (p *pass) observeAwaited(ctx context.Context) error {
 	}
 	err := p.beside(ctx, func() error { return p.readUsers(ctx, names, now) })
 	for _, name := range names {
-		if cause := p.unread[fold(name)]; err == nil && (cause == nil || airflow.IsInvalid(cause)) {
+		if cause := p.unread[fold(name)]; err == nil && (cause == nil || ofName(cause)) {
 			p.looked[fold(name)] = p.started
 		}
 	}
@@ -271,6 +271,10 @@ func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) err
 func (p *pass) missing(name string, at time.Time) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
+	if len(p.snap.twins[fold(name)]) > 0 {
+		p.unread[fold(name)] = errTwins // Airflow finds neither
+		return
+	}
 	p.vanished = p.vanished || p.holdsOurs(name)
 	p.snap.dropUser(name)
 	p.gone[fold(name)] = at
@@ -281,6 +285,9 @@ func (p *pass) missing(name string, at time.Time) {
 func (p *pass) answered(name string, u airflow.User, err error, at time.Time) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
+	if err == nil && u.Username != name && len(p.snap.twins[fold(name)]) > 0 {
+		err = errTwins
+	}
 	if err != nil {
 		p.unread[fold(name)] = err
 		return
@@ -291,7 +298,8 @@ func (p *pass) answered(name string, u airflow.User, err error, at time.Time) {
 
 // takeUser stores a user who was read.
 func (p *pass) takeUser(u airflow.User, at time.Time) {
-	if last, known := p.snap.users[fold(u.Username)]; known && last.wire.CreatedOn != u.CreatedOn {
+	key := fold(u.Username)
+	if last, known := p.snap.users[key]; known && len(p.snap.twins[key]) == 0 && last.wire.CreatedOn != u.CreatedOn {
 		p.vanished = p.vanished || p.holdsOurs(u.Username)
 	}
 	p.snap.setUser(u, at, p.clock.Now())
@@ -316,7 +324,7 @@ func (p *pass) byPage(names []string) (pages []userPage, single []string) {
 	var offsets []int
 	for _, name := range names {
 		place, ok := p.snap.index[fold(name)]
-		if !ok {
+		if !ok || len(p.snap.twins[fold(name)]) > 0 {
 			single = append(single, name)
 			continue
 		}

@@ -153,3 +153,35 @@ func TestAListThatLacksSomebodyProvesNothing(t *testing.T) {
 	}
 	b.wantAccess(hidden, "finance_daily", false)
 }
+
+// TestNamesThatDifferInCaseAlone hide nobody: what each of them has is seen, and no grant is proved gone.
+func TestNamesThatDifferInCaseAlone(t *testing.T) {
+	for _, found := range []bool{false, true} {
+		b := newBed(t)
+		b.policy()
+		bob := b.grant("bob")
+		b.settled()
+		twins := func(body string) airflowtest.Fault {
+			return airflowtest.Fault{Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{Status: http.StatusOK, Body: body}}
+		}
+		const first, second = `{"username":"bob","roles":[{"name":"finance"}]}`, `{"username":"Bob","roles":[{"name":"Public"}]}`
+		b.sim.Inject(twins(`{"users":[`+first+`,`+second+`],"total_entries":2}`).On(http.MethodGet, usersPath))
+		one := airflowtest.Status(http.StatusNotFound, "The User with username `bob` was not found")
+		if found {
+			one = twins(second)
+		}
+		b.sim.Inject(one.On(http.MethodGet, userPath))
+		b.clock.Step(time.Hour)
+		b.restart()
+		for range 2 {
+			report := b.pass(actuator.LookFull)
+			if len(report.Users) != 2 || report.Grants[bob.UID].Proof.Absent && !report.Grants[bob.UID].ObservedAt.IsZero() {
+				t.Errorf("found %t: users %v, proof %+v, error %v", found, report.Users, report.Grants[bob.UID], report.Err)
+			}
+			if writes := b.sim.Requests(func(r airflowtest.Request) bool { return r.Method == http.MethodPatch && r.At.After(start) }); len(writes) > 0 {
+				t.Errorf("found %t: %+v", found, writes)
+			}
+			b.clock.Step(time.Minute)
+		}
+	}
+}

@@ -15,6 +15,8 @@ type snapshot struct {
 	roles map[string][]access.Permission
 	users map[string]stored // by folded username
 	dags  map[string]listed
+	// twins are users whose names differ from that of another one in case alone, by folded username.
+	twins map[string][]access.User
 
 	// order holds folded usernames in the order of Airflow's list, and index their places: which page to ask for.
 	order []string
@@ -43,7 +45,7 @@ type listed struct {
 func newSnapshot() *snapshot {
 	return &snapshot{
 		roles: map[string][]access.Permission{}, users: map[string]stored{},
-		dags: map[string]listed{}, index: map[string]int{},
+		dags: map[string]listed{}, index: map[string]int{}, twins: map[string][]access.User{},
 	}
 }
 
@@ -98,12 +100,23 @@ func (s *snapshot) dropRole(name string) {
 	}
 	delete(s.roles, name)
 	for key, st := range s.users {
-		if i, ok := slices.BinarySearch(st.user.Roles, name); ok {
-			st.user.Roles = slices.Delete(slices.Clone(st.user.Roles), i, i+1)
-			s.users[key] = st
+		st.user.Roles = less(st.user.Roles, name)
+		s.users[key] = st
+	}
+	for _, twins := range s.twins {
+		for i := range twins {
+			twins[i].Roles = less(twins[i].Roles, name)
 		}
 	}
 	s.sorted = nil
+}
+
+// less gives sorted names without one.
+func less(names []string, name string) []string {
+	if i, ok := slices.BinarySearch(names, name); ok {
+		return slices.Delete(slices.Clone(names), i, i+1)
+	}
+	return names
 }
 
 // setUsers replaces all users but those who were read by themselves after the list was begun. Names that an incomplete
@@ -115,12 +128,17 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time)
 		s.users = make(map[string]stored, len(list.Items))
 		s.usersAt = at
 	}
+	clear(s.twins)
 	s.order = make([]string, 0, len(list.Items))
 	s.index = make(map[string]int, len(list.Items))
 	for i, u := range list.Items {
 		key := fold(u.Username)
-		s.users[key] = stored{user: user(u), wire: u, at: at, came: came}
 		s.order = append(s.order, key)
+		if _, twice := s.index[key]; twice {
+			s.twins[key] = append(s.twins[key], user(u))
+			continue
+		}
+		s.users[key] = stored{user: user(u), wire: u, at: at, came: came}
 		s.index[key] = i
 	}
 	maps.Copy(s.users, later)
@@ -129,12 +147,18 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time)
 
 func (s *snapshot) setUser(u airflow.User, at, came time.Time) {
 	key := fold(u.Username)
+	s.sorted = nil
+	for i, twin := range s.twins[key] {
+		if twin.Username == u.Username {
+			s.twins[key][i] = user(u)
+			return
+		}
+	}
 	s.users[key] = stored{user: user(u), wire: u, at: at, came: came}
 	if _, ok := s.index[key]; !ok && !s.usersAt.IsZero() {
 		s.index[key] = len(s.order)
 		s.order = append(s.order, key)
 	}
-	s.sorted = nil
 }
 
 func (s *snapshot) dropUser(username string) {
@@ -181,6 +205,9 @@ func (s *snapshot) observed() access.Observed {
 		o.Users = make([]access.User, 0, len(s.users))
 		for _, st := range s.users {
 			o.Users = append(o.Users, st.user)
+		}
+		for _, twins := range s.twins {
+			o.Users = append(o.Users, twins...)
 		}
 		slices.SortFunc(o.Users, func(a, b access.User) int { return strings.Compare(a.Username, b.Username) })
 		o.Dags = make([]access.Dag, 0, len(s.dags))
