@@ -91,7 +91,7 @@ func TestADeletedGrantForWhoseTermsThereIsNoRoomSaysWhyItStays(t *testing.T) {
 		t.Errorf("release %t, %s says %q", v.Release, v.Conditions[0].Type, ready.Message)
 	}
 	spent, _ := decision.SpentEntry(f.Grant)
-	f.Instance.Status.Spent = append(full()[1:], spent)
+	f.Instance.Status.Spent = slices.Concat(full()[1:], []v1alpha1.SpentGrant{spent})
 	v = settle(t, f)
 	if ready := v.Conditions[0]; !v.Release || strings.Contains(ready.Message, "status.spent") {
 		t.Errorf("release %t, Ready says %q", v.Release, ready.Message)
