@@ -163,27 +163,34 @@ func (p *pass) run(ctx context.Context, look Look) error {
 		if err != nil {
 			return err
 		}
-		steps := p.next(plan)
-		if p.unstored == nil && (gives(steps) || len(steps) == 0 && p.found()) {
-			if err := p.store(ctx); apierrors.IsConflict(err) || err != nil && len(steps) == 0 {
-				return err
-			} else if err != nil {
-				p.unstored = err
-				continue // what only takes goes on
-			}
-		}
-		if len(steps) == 0 {
-			more, err := p.prove(ctx)
-			if err != nil || !more {
-				return cmp.Or(err, p.unstored)
-			}
-			continue
-		}
-		if err := p.apply(ctx, steps); err != nil {
+		if more, err := p.slice(ctx, p.next(plan)); err != nil || !more {
 			return err
 		}
 	}
 	return nil
+}
+
+// slice takes steps of a plan, or proves what is there where none is left, and says whether another plan is to follow.
+func (p *pass) slice(ctx context.Context, steps []access.Step) (more bool, err error) {
+	if p.unstored == nil && (gives(steps) || len(steps) == 0 && p.found()) {
+		err := p.store(ctx)
+		switch {
+		case err == nil:
+		case apierrors.IsConflict(err) || len(steps) == 0:
+			return false, err
+		default:
+			p.unstored = err
+			return true, nil // what only takes goes on
+		}
+	}
+	if len(steps) > 0 {
+		return true, p.apply(ctx, steps)
+	}
+	more, err = p.prove(ctx)
+	if !more {
+		err = cmp.Or(err, p.unstored)
+	}
+	return more, err
 }
 
 // decideFresh decides, and again where that showed that something had to be read anew: what people have is not taken
