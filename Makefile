@@ -68,7 +68,7 @@ test-race: controlplane ## run all but the real Airflow with the race detector (
 
 .PHONY: faults
 faults: controlplane ## try each fault with SEEDS seeds and write the table of docs/reliability.md
-	@$(WITH_CONTROL_PLANE) FAULTS_SEEDS=$(SEEDS) FAULTS_REPORT="$(CURDIR)/docs/reliability.md" GOGC=400 go -C test/faults test -count=1 -timeout 6h $(TEST)
+	@$(WITH_CONTROL_PLANE) FAULTS_SEEDS=$(SEEDS) FAULTS_REPORT="$(CURDIR)/docs/reliability.md" go -C test/faults test -count=1 -timeout 6h $(TEST)
 
 .PHONY: lint
 lint: ## run golangci-lint
