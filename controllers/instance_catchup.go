@@ -45,16 +45,15 @@ func (r *InstanceReconciler) catchUp(ctx context.Context, s *instanceScope) (boo
 		conn.caughtUp = true
 		return false, nil
 	case conn.behindSince.IsZero():
-		conn.behindSince, conn.hurried = r.Clock.Now(), false
+		conn.behindSince = r.Clock.Now()
 		return true, errBehind
 	case r.Clock.Since(conn.behindSince) < behindPatience:
-		conn.hurried = false // it was for nothing
 		return true, errBehind
 	default:
 		s.waitUntil(r.Clock.Now().Add(behindWait))
 	}
-	s.limited = true
-	return !s.due(ctx), nil
+	r.takeDue(ctx, s)
+	return true, nil
 }
 
 // behind says whether the cache lacks something of an instance that the API server holds, or holds something that is gone.

@@ -48,7 +48,6 @@ type connection struct {
 	failures           int
 	served             map[types.UID]int64 // generations of policies at the end of the last pass that did everything
 	taken              map[types.UID]int64 // and of the last one that took everything away that should go
-	hurried            bool                // the check of the server was put off once for what is due
 	notBefore          time.Time           // Retry-After of the server
 	asked              string              // last value of the reconcile-at annotation that was served
 	generation         int64               // of the spec that was compared in full last

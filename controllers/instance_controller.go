@@ -91,6 +91,7 @@ func (r *InstanceReconciler) Reconcile(ctx context.Context, request ctrl.Request
 		r.finalize,
 		r.open,
 		r.catchUp,
+		r.inspect,
 		r.pass,
 		r.letGo,
 	} {
@@ -195,19 +196,41 @@ func (r *InstanceReconciler) open(ctx context.Context, s *instanceScope) (bool, 
 		s.blame(conn.throttled())
 		return true, nil
 	}
-	if s.hurries(ctx) {
+	return false, nil
+}
+
+// inspect looks once an interval at what server this is, and whether the account may do what it must. What has ended goes
+// before that, and what is to go does not wait for a right that it does not need, or for a version that can do more.
+func (r *InstanceReconciler) inspect(ctx context.Context, s *instanceScope) (bool, error) {
+	conn := s.conn
+	if conn.checked(s.afi, r.Clock.Now()) {
 		return false, nil
+	}
+	if r.takeDue(ctx, s); r.Clock.Now().Before(conn.notBefore) {
+		s.waitUntil(conn.notBefore)
+		s.blame(conn.throttled())
+		return true, nil
 	}
 	if problem := r.check(ctx, s.afi, conn); problem != nil {
 		s.blame(problem)
 		conn.refused = problem.credentials
 		conn.failures++
 		conn.notBefore = r.Clock.Now().Add(problem.wait)
-		// What is to go does not wait for a right that this does not need, or for a version that can do more.
 		s.limited = conn.account != "" && problem.reason != v1alpha1.ReasonBadCredentials
 		return !s.limited || problem.wait > 0 || !s.takes(ctx), nil
 	}
 	return false, nil
+}
+
+// takeDue takes away what has ended, where nothing else can be done yet. A pass tells what came of it.
+func (r *InstanceReconciler) takeDue(ctx context.Context, s *instanceScope) {
+	if s.conn.account == "" || !s.due(ctx) {
+		return
+	}
+	err := s.conn.actuator.TakeDue(ctx, &instanceSource{r: r, conn: s.conn, afi: s.afi, scope: s})
+	if wait, asked := airflow.RetryAfter(err); asked {
+		s.conn.notBefore = r.Clock.Now().Add(wait)
+	}
 }
 
 // pass runs the actuator and takes in its report.

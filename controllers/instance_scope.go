@@ -200,25 +200,18 @@ func (s *instanceScope) ending(now time.Time) time.Time {
 	return time.Time{}
 }
 
-// hurries puts a look at the server off, once, for what is to be taken away now: that does not need it.
-func (s *instanceScope) hurries(ctx context.Context) bool {
-	now := s.r.Clock.Now()
-	if s.conn.account == "" || s.conn.hurried || s.conn.checked(s.afi, now) {
-		s.conn.hurried = false
-		return false
-	}
-	if !s.due(ctx) {
-		return false
-	}
-	s.conn.hurried, s.limited = true, true
-	s.waitUntil(now)
-	return true
-}
+// lasting is how many failures in a row are no passing trouble.
+const lasting = 3
 
-// takes says whether something may have to be taken away: a grant, or what a policy gave before it was changed or deleted.
+// takes says whether a pass is to be made that only takes, although the server is not known to be usable: when that lasts,
+// to prove that grants are gone, and for what policies gave before they were changed or deleted. Not before, since nobody
+// can be moved then who keeps a part of it.
 func (s *instanceScope) takes(ctx context.Context) bool {
 	policies, grants, err := s.r.declared(ctx, s.afi)
-	if err != nil || s.conn.taken == nil || len(policies) != len(s.conn.taken) || !s.afi.DeletionTimestamp.IsZero() {
+	switch {
+	case err != nil || s.conn.failures < lasting:
+		return false
+	case s.conn.taken == nil || len(policies) != len(s.conn.taken) || !s.afi.DeletionTimestamp.IsZero():
 		return true
 	}
 	return s.ended(grants) || slices.ContainsFunc(policies, func(p *v1alpha1.DagAccessPolicy) bool {

@@ -223,7 +223,6 @@ func TestEndingDoesNotWaitForTheCheckOfTheServer(t *testing.T) {
 			if w.bobMay() {
 				t.Error("the ending waits")
 			}
-			w.reconcile() // the check was put off for it
 			if ready := w.instance().Status.Conditions[0]; ready.Status != metav1.ConditionFalse {
 				t.Errorf("Ready is %s/%s", ready.Status, ready.Reason)
 			}

@@ -99,13 +99,31 @@ func (a *Actuator) Use(server Airflow) {
 func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	p := &pass{Actuator: a, source: source, tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{}, writing: map[string]bool{}, proved: map[string]bool{}, unread: map[string]error{}}
-	p.started = a.clock.Now()
+	p := a.newPass(source)
 	err := p.run(ctx, look)
 	if err == nil {
 		err = p.trouble()
 	}
 	return p.report(err)
+}
+
+// TakeDue takes away what has ended and nothing else. It needs no list and no look at what the server can do; what came of
+// it is told by the pass that follows.
+func (a *Actuator) TakeDue(ctx context.Context, source Source) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.newPass(source)
+	if err := p.declare(ctx); err != nil {
+		return err
+	}
+	return p.takeDue(ctx)
+}
+
+func (a *Actuator) newPass(source Source) *pass {
+	return &pass{
+		Actuator: a, source: source, started: a.clock.Now(), tries: map[string]int{}, repeats: map[string]int{}, waited: map[string]bool{},
+		writing: map[string]bool{}, proved: map[string]bool{}, unread: map[string]error{},
+	}
 }
 
 // pass is the state of one pass.
