@@ -15,7 +15,7 @@ import (
 func authFaults() []fault {
 	const while = 30 * time.Second
 	return []fault{
-		{number: "F47", title: "the token expires in the middle of a pass", lasts: while, strike: func(w *world) func(*world) {
+		{number: "F47", title: "the token expires in the middle of a pass", lasts: while, options: tokens, strike: func(w *world) func(*world) {
 			var n atomic.Int32
 			return inject(w, airflowtest.Meanwhile(func() {
 				if n.Add(1)%5 == 0 {

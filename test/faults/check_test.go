@@ -288,7 +288,7 @@ func (w *world) bounded(most int) {
 const (
 	restRequests  = 20
 	soundRequests = 120
-	maxRequests   = 450
+	maxRequests   = 600
 )
 
 func (w *world) offset(at time.Time) string { return at.Sub(w.began).Round(time.Millisecond).String() }
