@@ -378,8 +378,8 @@ type PolicyInstance struct {
 	// +optional
 	ObservedAt *metav1.Time `json:"observedAt,omitempty"`
 	// syncedDags identifies the text of spec.dags with which Airflow was last in
-	// sync: 16 hexadecimal digits. Only what is lost with the same text was lost by
-	// a change of the DAG list, and may be held.
+	// sync: 16 hexadecimal digits. Only what is lost with the same text was lost
+	// by a change of the DAG list, and may be held.
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	SyncedDags string `json:"syncedDags,omitempty"`

@@ -1,16 +1,19 @@
 package chart
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -45,6 +48,12 @@ func peopleMay(t *testing.T, config *rest.Config, admin client.Client) {
 		}
 		if err := admin.Create(t.Context(), binding); err != nil {
 			t.Fatal(err)
+		}
+		// The authorizer learns of a binding a moment after it was stored.
+		if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
+			return mayDo(t, admin, role, "data-platform", v1alpha1.GroupVersion.Group, "airflowinstances", "") != "", nil
+		}); err != nil {
+			t.Fatalf("the binding of the %s does not work: %v", role, err)
 		}
 		got := map[string]string{}
 		for _, resource := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants"} {

@@ -200,6 +200,7 @@ var _ = Describe("the health of an instance", Serial, func() {
 				g.Expect(statustest.Check(o)).To(Succeed())
 			}
 		}
+		Eventually(unproved).Should(Succeed())
 		Consistently(unproved, time.Second).Should(Succeed())
 
 		// After it looked.
@@ -210,6 +211,7 @@ var _ = Describe("the health of an instance", Serial, func() {
 		}
 		before := tries()
 		Eventually(tries).Should(BeNumerically(">", before), "it goes on trying")
+		Eventually(unproved).Should(Succeed())
 		Consistently(unproved, time.Second).Should(Succeed())
 		late := s.grant("carol", time.Hour)
 		Eventually(condition(late, v1alpha1.ConditionActive)).Should(HavePrefix("False/"))
@@ -218,6 +220,7 @@ var _ = Describe("the health of an instance", Serial, func() {
 		// Not even an end of it all is claimed.
 		Expect(admin.Delete(ctx(), instance)).To(Succeed())
 		Eventually(condition(policy, v1alpha1.ConditionReady)).Should(HavePrefix("False/"))
+		Eventually(unproved).Should(Succeed())
 		Consistently(unproved, time.Second).Should(Succeed())
 		Expect(instance.Finalizers).NotTo(BeEmpty())
 
