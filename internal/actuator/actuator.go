@@ -299,19 +299,25 @@ func (p *pass) changed(ctx context.Context, seen uint64) (bool, error) {
 	return err == nil && fingerprint(declared) != seen, err
 }
 
-// fingerprint is of all that a plan depends on in what is declared: the versions of objects, and which grants are live.
+// fingerprint is of all that a plan depends on in what is declared: the versions of objects, and which grants are live. A
+// cache lists objects in another order each time, which is no change.
 func fingerprint(d Declared) uint64 {
-	h := fnv.New64a()
+	sum := uint64(0)
+	add := func(parts ...any) {
+		h := fnv.New64a()
+		fmt.Fprintln(h, parts...)
+		sum += h.Sum64()
+	}
 	policies := byName(d.Policies)
 	for _, p := range d.Policies {
-		fmt.Fprintln(h, p.UID, p.ResourceVersion, p.Generation)
+		add(p.UID, p.ResourceVersion, p.Generation)
 	}
 	for _, g := range d.Grants {
 		live := access.LiveUnder(g, policies[access.PolicyOf(g)], d.Now, d.CacheTTL)
-		fmt.Fprintln(h, g.UID, g.ResourceVersion, g.Generation, live)
+		add(g.UID, g.ResourceVersion, g.Generation, live)
 	}
-	fmt.Fprintln(h, d.Instance.Generation, d.StartsAllowed, d.Account, d.CacheTTL)
-	return h.Sum64()
+	add(d.Instance.Generation, d.StartsAllowed, d.Account, d.CacheTTL)
+	return sum
 }
 
 // owned is the inventory that plans of this pass rest on: what was stored before it and what it stored since, but for

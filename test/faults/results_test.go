@@ -188,6 +188,9 @@ func TestAPartialRunLeavesThePageAlone(t *testing.T) {
 // page was written, and none stays that is not tried any more.
 func TestThePageHasEachFault(t *testing.T) {
 	t.Parallel()
+	if os.Getenv("FAULTS_REPORT") != "" {
+		return // the page is about to be written
+	}
 	page, err := os.ReadFile(filepath.FromSlash("../../docs/reliability.md"))
 	if err != nil {
 		t.Fatal(err)
