@@ -86,12 +86,9 @@ func passTrouble(err error) *trouble {
 	return connectTrouble(err)
 }
 
-// check finds out once an interval, and after each new connection, what server this is and what its account may do.
+// check finds out what server this is and what its account may do.
 func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowInstance, conn *connection) *trouble {
 	now := r.Clock.Now()
-	if conn.checked(afi, now) {
-		return nil
-	}
 	server, err := conn.client.Discover(ctx)
 	if err != nil {
 		// What was known of this version before is still so, and which provider it has decides what is done.
