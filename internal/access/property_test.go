@@ -80,14 +80,15 @@ func drawWorld(t *rapid.T) *world {
 	for i := range rapid.IntRange(1, 3).Draw(t, "policies") {
 		drawTerms(t, w.policy(fmt.Sprintf("p%d", i), nil, nil))
 	}
-	drawGrants(t, w, "first")
+	drawGrants(t, w)
 	return w
 }
 
-func drawGrants(t *rapid.T, w *world, name string) {
-	for i := range rapid.IntRange(0, 3).Draw(t, "grants") {
+// drawGrants adds grants. No two in a world have one name: a name is also the UID.
+func drawGrants(t *rapid.T, w *world) {
+	for range rapid.IntRange(0, 3).Draw(t, "grants") {
 		p := rapid.SampledFrom(w.Policies).Draw(t, "policy")
-		g := w.grant(fmt.Sprintf("%s%d", name, i), p, rapid.SampledFrom(someUsers).Draw(t, "holder"), some(t, someDags, "narrow")...)
+		g := w.grant(fmt.Sprintf("g%d", len(w.Grants)), p, rapid.SampledFrom(someUsers).Draw(t, "holder"), some(t, someDags, "narrow")...)
 		if rapid.Bool().Draw(t, "narrow access") {
 			g.Status.Activation.Access = some(t, p.Spec.Access, "narrowed")
 			g.Status.Activation.AirflowPermissions = nil
@@ -122,7 +123,7 @@ func disturb(t *rapid.T, w *world) {
 			w.Grants[i] = g
 		}
 	}
-	drawGrants(t, w, "second")
+	drawGrants(t, w)
 	w.Observed = cloneObserved(w.Observed)
 	var names []string
 	for _, entry := range w.Instance.Status.ManagedRoles {
