@@ -115,6 +115,7 @@ func (p *pass) nextBatch(ctx context.Context, rest *[]access.Step) *batch {
 	b := &batch{steps: steps[:n], results: make([]result, n), planned: make(map[string]access.User, n), read: make(chan error, 1)}
 	*rest = steps[n:]
 	var stale []string
+	fresh := min(fresh, sliceTime-p.write*5/4) // its writes begin when those under way are done
 	for i, s := range b.steps {
 		b.results[i].step = s
 		key := fold(s.Username)
@@ -142,7 +143,7 @@ func members(batches []*batch) (n int) {
 // smaller: they would cost it a page each.
 const readBackAtOnce = airflow.PageSize / 4
 
-// fresh is how old a reading may be when a batch is begun.
+// fresh is how old a reading may be at most when a batch is begun.
 const fresh = sliceTime / 4
 
 // writeMember begins the write of one user; false means that no more are begun.
@@ -205,17 +206,9 @@ func (p *pass) asPlanned(s access.Step, planned, now access.User) bool {
 	return waited
 }
 
-// tooOld is how old a reading may be when a user is written: sliceTime, and longer only where a write takes so long by
-// itself that reading once more before it would not make it fresher by much.
-func (p *pass) tooOld() time.Duration {
-	p.guard.Lock()
-	defer p.guard.Unlock()
-	return max(sliceTime, 2*p.write)
-}
-
 // setRoles writes the roles of one user after a step, from a reading that is not too old.
 func (p *pass) setRoles(ctx context.Context, s access.Step, st stored) (written bool, err error) {
-	if p.clock.Since(st.came) > p.tooOld() {
+	if p.clock.Since(st.came) > sliceTime {
 		u, err := p.airflow.User(ctx, s.Username)
 		if err != nil {
 			return false, err

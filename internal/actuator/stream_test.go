@@ -2,7 +2,9 @@ package actuator_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,5 +117,38 @@ func TestAnUnknownDagStopsThePhase(t *testing.T) {
 	}
 	if report.Err != nil || refused == 0 || refused > 16 {
 		t.Errorf("%d refused writes for one unknown DAG: %v %v", refused, report.Err, report.Failures)
+	}
+}
+
+// TestNobodyIsWrittenFromAnOldReading: also where a write takes almost as long as a reading may be old.
+func TestNobodyIsWrittenFromAnOldReading(t *testing.T) {
+	b := newBed(t)
+	client, err := airflow.New(b.sim.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	b.act = actuator.New(client, b.clock, actuator.Options{Concurrency: 1})
+	b.crowd(30) // all on one page
+	b.sim.Inject(airflowtest.Meanwhile(func() { b.clock.Step(1500 * time.Millisecond) }).On(http.MethodPatch, userPath))
+	b.settled()
+	read, writes := map[string]time.Time{}, 0
+	for _, r := range b.sim.Requests(nil) {
+		switch {
+		case r.Method == http.MethodGet && strings.HasPrefix(r.Path, usersPath):
+			read[r.Path] = r.At
+		case r.Method == http.MethodPatch:
+			writes++
+			last := read[r.Path]
+			if read[usersPath].After(last) {
+				last = read[usersPath]
+			}
+			if age := r.At.Sub(last); age > 2*time.Second {
+				t.Errorf("%s is written %s after a reading", r.Path, age)
+			}
+		}
+	}
+	if writes != 30 {
+		t.Errorf("%d writes", writes)
 	}
 }
