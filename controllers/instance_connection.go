@@ -297,6 +297,14 @@ func (c *connection) throttled() *trouble {
 	return &trouble{condition: found.condition, reason: found.reason, message: found.remedy}
 }
 
+// fell counts a pass that failed. One that brought something about is the first in a row: it works, if only now and then.
+func (c *connection) fell(works bool) {
+	if works {
+		c.failures = 0
+	}
+	c.failures++
+}
+
 // serve notes which policies a pass brought about, as far as it might.
 func (c *connection) serve(report *actuator.Report, limited bool) {
 	c.taken = make(map[types.UID]int64, len(report.Policies))

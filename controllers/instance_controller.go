@@ -248,7 +248,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 	case report.Err == nil:
 		conn.first = s.unread != nil
 		if len(report.Failures) > 0 {
-			conn.failures++
+			conn.fell(report.Changes > 0 && !s.limited)
 		} else {
 			conn.serve(report, s.limited)
 		}
@@ -259,10 +259,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		conn.first = true // somebody changed the object; tried again at once, from what the API server holds
 		return true, report.Err
 	case ctx.Err() == nil:
-		if report.Changes > 0 {
-			conn.failures = 0 // it works, if only now and then
-		}
-		conn.failures++
+		conn.fell(report.Changes > 0)
 		problem := passTrouble(report.Err)
 		s.blame(problem)
 		if problem.credentials {

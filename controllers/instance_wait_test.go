@@ -257,6 +257,24 @@ func TestTriesGrowRarer(t *testing.T) {
 			t.Errorf("waits %s, and %s after five more failures", first, last)
 		}
 	})
+	t.Run("anew after a pass that changed something", func(t *testing.T) {
+		w := newWorld(t)
+		w.sim.Inject(airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodPatch, "/auth/fab/v1/users/{username}"))
+		first := w.reconcile()
+		var last time.Duration
+		for range 5 {
+			last = w.reconcile()
+		}
+		if last < 4*first {
+			t.Errorf("waits %s, and %s after five more failures", first, last)
+		}
+		w.sim.SetRole("finance") // somebody emptied it
+		w.clock.Step(11 * time.Minute)
+		again := w.reconcile()
+		if role, _ := w.sim.Role("finance"); again > first || len(role.Permissions) == 0 {
+			t.Errorf("waits %s after a pass that repaired a role and could not give it: %v", again, role)
+		}
+	})
 	t.Run("when there is no Secret", func(t *testing.T) {
 		w := newWorld(t)
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "airflow", Namespace: "data"}}
