@@ -41,11 +41,17 @@ func (r *results) expect(n int) {
 	r.want, r.began = n, time.Now()
 }
 
-// add takes in a result, and tells from time to time how far the runs are.
+// add takes in a result, and tells what failed at once, and from time to time how far the runs are.
 func (r *results) add(one result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = append(r.all, one)
+	if one.failed {
+		fmt.Fprintf(os.Stdout, "%s %s failed: scenario %s, Airflow %s, seed %d\n", one.fault.number, one.fault.title, one.scenario, one.server, one.seed)
+		for _, line := range one.failures {
+			fmt.Fprintf(os.Stdout, "  %s\n", line)
+		}
+	}
 	const often = 50
 	if len(r.all)%often == 0 {
 		fmt.Fprintf(os.Stdout, "%d of %d runs after %s, %d failed\n", len(r.all), r.want, time.Since(r.began).Round(time.Second), r.failed())
