@@ -70,6 +70,16 @@ type cause struct {
 	first      bool
 	// from is when it may begin, due when it ends (zero: it lasts), and bound until when Airflow may store it.
 	from, due, bound time.Time
+	// sure is when it ends for an operator that could not see what people asked for; due, where it is zero.
+	sure time.Time
+}
+
+// kept is until when a cause must give what it gives; zero: it lasts.
+func (c cause) kept() time.Time {
+	if c.sure.IsZero() {
+		return c.due
+	}
+	return c.sure
 }
 
 func newFacts(w *world) *facts { return &facts{world: w, policies: map[string][]policyVersion{}} }
@@ -145,7 +155,8 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 	if start := g.terms[0].starts; start.After(from) {
 		from = start
 	}
-	until, ending := f.endOf(g, a)
+	until, ending := f.endOf(g, a, processAway)
+	sure, _ := f.endOf(g, a, processAway, kubernetesAway)
 	var out []cause
 	versions := f.policies[g.policy]
 	for i, v := range versions {
@@ -170,6 +181,9 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 		}
 		c := f.cause("grant "+g.name+" "+string(g.uid), g.person, levels, v.spec, g.dags, begin, end, how)
 		c.generation, c.policy, c.first = v.generation, "policy "+g.policy, begin.Equal(from)
+		if sure.Before(end) {
+			c.sure = sure
+		}
 		out = append(out, c)
 		if v.spec.Grants == nil {
 			break
@@ -178,14 +192,15 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 	return out
 }
 
-// endOf is when a grant is to be taken away, and what ends it.
-func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation) (due time.Time, how ending) {
+// endOf is when a grant is to be taken away, and what ends it, where what people ask for cannot be seen in windows of
+// some kinds.
+func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation, blinds ...blind) (due time.Time, how ending) {
 	early := f.world.ttl + lead
 	due = g.terms[0].end(a).Add(-early)
 	for _, v := range g.terms[1:] {
 		next := v.end(a).Add(-early)
 		switch {
-		case !v.at.Before(due) || f.unseen(v.at, due): // too late
+		case !v.at.Before(due) || f.unseen(v.at, due, blinds): // too late
 		case next.Before(v.at):
 			due, how = v.at, byPeople
 		default:
@@ -198,11 +213,11 @@ func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation) (due time.Time, how 
 	return due, how
 }
 
-// unseen says whether no process saw what people did at a moment until another one. What is asked for after a grant's end
+// unseen says whether no process need have seen what people did at a moment until another one. What is asked for after a grant's end
 // does not count, and to a process that starts then, this looks the same.
-func (f *facts) unseen(from, until time.Time) bool {
+func (f *facts) unseen(from, until time.Time, blinds []blind) bool {
 	return slices.ContainsFunc(f.world.blindness, func(w window) bool {
-		return w.what == processAway && !w.from.After(from) && !w.to.Before(until)
+		return slices.Contains(blinds, w.what) && !w.from.After(from) && !w.to.Before(until)
 	})
 }
 

@@ -81,15 +81,15 @@ func (c cause) claimed(at quiet) bool {
 func covered(causes []cause, origin string, from, to time.Time) bool {
 	for {
 		next := slices.IndexFunc(causes, func(c cause) bool {
-			return c.origin == origin && !c.from.After(from) && (c.due.IsZero() || c.due.After(from))
+			return c.origin == origin && !c.from.After(from) && (c.kept().IsZero() || c.kept().After(from))
 		})
 		switch {
 		case next < 0:
 			return false
-		case causes[next].due.IsZero() || causes[next].due.After(to):
+		case causes[next].kept().IsZero() || causes[next].kept().After(to):
 			return true
 		}
-		from = causes[next].due
+		from = causes[next].kept()
 	}
 }
 
