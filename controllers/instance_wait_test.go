@@ -244,30 +244,30 @@ func TestF22RetryAfterOfTheCheckIsHonoured(t *testing.T) {
 	}
 }
 
+// rarer checks that tries that fail grow rarer, and gives the first wait.
+func (w *world) rarer() time.Duration {
+	w.Helper()
+	first := w.reconcile()
+	var last time.Duration
+	for range 5 {
+		last = w.reconcile()
+	}
+	if last < 4*first {
+		w.Errorf("waits %s, and %s after five more failures", first, last)
+	}
+	return first
+}
+
 func TestTriesGrowRarer(t *testing.T) {
 	t.Run("when a step takes no effect", func(t *testing.T) {
 		w := newWorld(t)
 		w.sim.Inject(airflowtest.Unstored().On(http.MethodPost, "/auth/fab/v1/roles"))
-		first := w.reconcile()
-		var last time.Duration
-		for range 5 {
-			last = w.reconcile()
-		}
-		if last < 4*first {
-			t.Errorf("waits %s, and %s after five more failures", first, last)
-		}
+		w.rarer()
 	})
 	t.Run("anew after a pass that changed something", func(t *testing.T) {
 		w := newWorld(t)
 		w.sim.Inject(airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodPatch, "/auth/fab/v1/users/{username}"))
-		first := w.reconcile()
-		var last time.Duration
-		for range 5 {
-			last = w.reconcile()
-		}
-		if last < 4*first {
-			t.Errorf("waits %s, and %s after five more failures", first, last)
-		}
+		first := w.rarer()
 		w.sim.SetRole("finance") // somebody emptied it
 		w.clock.Step(11 * time.Minute)
 		again := w.reconcile()
@@ -281,14 +281,7 @@ func TestTriesGrowRarer(t *testing.T) {
 		if err := w.client.Delete(t.Context(), secret); err != nil {
 			t.Fatal(err)
 		}
-		first := w.reconcile()
-		var last time.Duration
-		for range 5 {
-			last = w.reconcile()
-		}
-		if last < 4*first {
-			t.Errorf("waits %s, and %s after five more failures", first, last)
-		}
+		w.rarer()
 	})
 	t.Run("F51 the Secret went and the connection is good", func(t *testing.T) {
 		w := newWorld(t)
