@@ -83,7 +83,11 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 	}
 	_, managed := w.out.Roles[desire.Role]
 	if c.frozen != nil && (!managed || !slices.Contains(user.Roles, desire.Role)) {
-		role, ok := w.placeFrozen(c, base, desire.Role, user, carriers(c.policy, w.in.Instance, g.Status.Activation, pinned))
+		bases := carriers(c.policy, w.in.Instance, g.Status.Activation, pinned)
+		role, ok := w.placeFrozen(c, base, desire.Role, user, bases)
+		if !ok && c.taking && !c.moves {
+			role, ok = w.remains(c, bases, user, w.grantPermissions(c, terms))
+		}
 		if !ok {
 			desire.Problem = c.frozen
 		} else {
@@ -182,9 +186,20 @@ func (w *work) placeFrozen(c *policyCase, base, right string, user User, bases [
 // stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
 // present role will do unless it gives more than the grant.
 func (w *work) stays(c *policyCase, bases []string, user User, gives []Permission) (string, bool) {
+	return w.heldAs(c, bases, user, gives, func(has []Permission) bool { return contains(gives, has) })
+}
+
+// remains finds the role that somebody holds and stays in where no role can be made, for the part of it that a grant still
+// gives: as standing members stay. The role loses what it can lose.
+func (w *work) remains(c *policyCase, bases []string, user User, gives []Permission) (string, bool) {
+	return w.heldAs(c, bases, user, gives, func(has []Permission) bool { return len(intersect(gives, has)) > 0 })
+}
+
+// heldAs finds a role of the lines of bases that a user holds and that will do, and desires it.
+func (w *work) heldAs(c *policyCase, bases []string, user User, gives []Permission, will func(has []Permission) bool) (string, bool) {
 	for _, role := range sortedSet(slices.Clone(user.Roles)) {
 		at := slices.IndexFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
-		if at < 0 || !w.ours(role) || w.stored[role].Retired || !contains(gives, w.content(role)) {
+		if at < 0 || !w.ours(role) || w.stored[role].Retired || !will(w.content(role)) {
 			continue
 		}
 		if _, known := w.out.Roles[role]; !known {

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,9 +17,16 @@ func authFaults() []fault {
 	const while = 30 * time.Second
 	return []fault{
 		{number: "F47", title: "the token expires in the middle of a pass", lasts: while, options: tokens, strike: func(w *world) func(*world) {
-			var n atomic.Int32
+			var (
+				mu   sync.Mutex
+				n    int
+				last time.Time // once in a moment: a token that Airflow never took is not asked for anew at once
+			)
 			return inject(w, airflowtest.Meanwhile(func() {
-				if n.Add(1)%5 == 0 {
+				mu.Lock()
+				defer mu.Unlock()
+				if n++; n%5 == 0 && w.now().After(last) {
+					last = w.now()
 					w.sim.ExpireTokens()
 				}
 			}))
