@@ -100,8 +100,8 @@ func (w *world) kept(person string, q airflowtest.Check, span airflowtest.Span, 
 		return
 	}
 	change := w.past.changes[span.ToSeq-1]
-	if change.By != airflowtest.AdminUsername || !w.existed(q.Dag, span.ToSeq) {
-		return // a DAG that is gone from two lists is nobody's to keep
+	if change.By != airflowtest.AdminUsername || !w.showed(q.Dag, change) {
+		return // a DAG that two lists lacked is nobody's to keep, nor one that came back since a reading
 	}
 	for _, c := range causes {
 		since, ok := w.established(c, span.ToSeq)

@@ -167,6 +167,17 @@ func (w *world) existed(dag string, seq int) bool {
 	return there
 }
 
+// readingAge is how old a reading may be that the operator acts on.
+const readingAge = 2 * time.Second
+
+// showed says whether a DAG was there at a change of the history, and for so long that a reading of the list before it
+// had to show it.
+func (w *world) showed(dag string, change airflowtest.Change) bool {
+	return w.existed(dag, change.Seq) && !slices.ContainsFunc(w.past.changes, func(c airflowtest.Change) bool {
+		return c.Dag == dag && dag != "" && c.Kind == airflowtest.DagAdded && c.Seq < change.Seq && change.At.Sub(c.At) < readingAge
+	})
+}
+
 // steady says whether a DAG was there at a quiet moment, and has been for so long that it must be known.
 func (w *world) steady(dag string, at quiet) bool {
 	if dag == "" {
