@@ -83,11 +83,7 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 	}
 	_, managed := w.out.Roles[desire.Role]
 	if c.frozen != nil && (!managed || !slices.Contains(user.Roles, desire.Role)) {
-		bases := carriers(c.policy, w.in.Instance, g.Status.Activation, pinned)
-		role, ok := w.placeFrozen(c, base, desire.Role, user, bases)
-		if !ok && c.taking && !c.moves {
-			role, ok = w.remains(c, bases, user, w.grantPermissions(c, terms))
-		}
+		role, ok := w.placeFrozen(c, base, desire.Role, user, terms, carriers(c.policy, w.in.Instance, g.Status.Activation, pinned))
 		if !ok {
 			desire.Problem = c.frozen
 		} else {
@@ -171,7 +167,7 @@ func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
 }
 
 // placeFrozen finds the role for a grant whose user is not in the right one while nothing may be given.
-func (w *work) placeFrozen(c *policyCase, base, right string, user User, bases []string) (string, bool) {
+func (w *work) placeFrozen(c *policyCase, base, right string, user User, terms Terms, bases []string) (string, bool) {
 	_, managed := w.out.Roles[right]
 	if managed && w.mayCome(c, user, bases, right) {
 		return right, true
@@ -180,7 +176,11 @@ func (w *work) placeFrozen(c *policyCase, base, right string, user User, bases [
 		w.wantHeld(c, base, role)
 		return role, true
 	}
-	return w.stays(c, bases, user, w.out.Roles[right].Permissions)
+	role, ok := w.stays(c, bases, user, w.out.Roles[right].Permissions)
+	if !ok && c.taking && !c.moves {
+		return w.remains(c, bases, user, w.grantPermissions(c, terms))
+	}
+	return role, ok
 }
 
 // stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
