@@ -248,7 +248,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 	case report.Err == nil:
 		conn.first = s.unread != nil
 		if len(report.Failures) > 0 {
-			conn.fell(report.Changes > 0 && !s.limited)
+			conn.fell(report.Changes > 0 && !s.limited) // that things can be taken says nothing of what is missing
 		} else {
 			conn.serve(report, s.limited)
 		}

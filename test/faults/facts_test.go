@@ -213,8 +213,8 @@ func (f *facts) endOf(g *grantFact, a *v1alpha1.Activation, blinds ...blind) (du
 	return due, how
 }
 
-// unseen says whether no process need have seen what people did at a moment until another one. What is asked for after a grant's end
-// does not count, and to a process that starts then, this looks the same.
+// unseen says whether no process need have seen what people did at a moment until another one. What is asked for after a
+// grant's end does not count, and to a process that starts then, this looks the same.
 func (f *facts) unseen(from, until time.Time, blinds []blind) bool {
 	return slices.ContainsFunc(f.world.blindness, func(w window) bool {
 		return slices.Contains(blinds, w.what) && !w.from.After(from) && !w.to.Before(until)

@@ -174,7 +174,7 @@ const readingAge = 2 * time.Second
 // had to show it.
 func (w *world) showed(dag string, change airflowtest.Change) bool {
 	return w.existed(dag, change.Seq) && !slices.ContainsFunc(w.past.changes, func(c airflowtest.Change) bool {
-		return c.Dag == dag && dag != "" && c.Kind == airflowtest.DagAdded && c.Seq < change.Seq && change.At.Sub(c.At) < readingAge
+		return c.Dag == dag && c.Kind == airflowtest.DagAdded && c.Seq < change.Seq && change.At.Sub(c.At) < readingAge
 	})
 }
 
