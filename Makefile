@@ -14,6 +14,8 @@ IMAGE ?= airflow-oam:$(VERSION)
 LDFLAGS := -s -w -X main.release=$(VERSION)
 # How many seeds each fault is tried with by make faults.
 SEEDS ?= 20
+# How many worlds each property is checked in by make properties.
+CHECKS ?= 20000
 # More arguments for go test, such as TEST="-run TestName -v".
 TEST ?=
 # Packages whose tests need the control plane, and those that start a real
@@ -65,6 +67,10 @@ test-real: controlplane airflow-install ## run the tests that start a real Airfl
 .PHONY: test-race
 test-race: controlplane ## run all but the real Airflow with the race detector (needs a C compiler)
 	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 $(GO_TEST) -race $$(go list ./... | grep -vE '$(AIRFLOW_TESTS)')
+
+.PHONY: properties
+properties: ## check each property of the planner in CHECKS worlds that no run has drawn before
+	@$(GO_TEST) -count=1 ./internal/access -rapid.seed=0 -rapid.checks=$(CHECKS)
 
 .PHONY: faults
 faults: controlplane ## try each fault with SEEDS seeds and write the table of docs/reliability.md
