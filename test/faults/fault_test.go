@@ -91,9 +91,10 @@ func try(t *testing.T, f fault, s scenario, server *airflowtest.Generation, seed
 	if f.options != nil {
 		f.options(&options)
 	}
+	outcome := result{fault: f, scenario: s.name, seed: seed, server: options.Generation.Version}
 	f.heal = new(func(*world))
 	w := newWorld(t, seed, options, f.secure)
-	outcome := result{fault: f, scenario: s.name, seed: seed, server: options.Generation.Version}
+	defer w.remove()
 	defer func() {
 		outcome.failures, outcome.struck = w.failures, w.strikes
 		if t.Failed() {

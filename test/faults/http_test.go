@@ -94,7 +94,7 @@ func throttling(w *world) func(*world) {
 func stranger(w *world) func(*world) {
 	var seen atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { seen.Add(1) }))
-	w.t.Cleanup(server.Close)
+	w.ends = append(w.ends, server.Close)
 	heal := inject(w, airflowtest.RedirectTo(http.StatusTemporaryRedirect, server.URL+"/auth/token"))
 	return func(w *world) {
 		heal(w)

@@ -83,6 +83,9 @@ type world struct {
 	// lied are the causes, with their persons, that were said to be in place and were not.
 	lied map[string]bool
 
+	// ends are called when the world is removed.
+	ends []func()
+
 	facts  *facts
 	record *record
 	counts struct{ writes int }
@@ -122,7 +125,8 @@ const (
 // grace is how much later than the end of a window an ending may be carried out.
 var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second}
 
-// newWorld makes a namespace, an Airflow with people and DAGs, behind TLS or not, and starts to record.
+// newWorld makes a namespace, an Airflow with people and DAGs, behind TLS or not, and starts to record. To be removed by
+// a defer: what t.Cleanup is given stays in memory until the last test of all has ended.
 func newWorld(t *testing.T, seed uint64, options airflowtest.Options, secure bool) *world {
 	t.Helper()
 	w := &world{
@@ -142,7 +146,6 @@ func newWorld(t *testing.T, seed uint64, options airflowtest.Options, secure boo
 		w.door.paper = issue(t)
 	}
 	w.door.open(w)
-	t.Cleanup(w.door.close)
 	w.people, w.dags = slices.Clone(people), slices.Clone(dags)
 	for _, id := range dags {
 		w.sim.SetDag(airflowtest.Dag{ID: id})
@@ -159,7 +162,6 @@ func newWorld(t *testing.T, seed uint64, options airflowtest.Options, secure boo
 	}
 	w.namespace = namespace.Name
 	w.record = w.observe()
-	t.Cleanup(w.remove)
 	return w
 }
 
@@ -178,6 +180,10 @@ func (w *world) remove() {
 		if err := client.IgnoreNotFound(admin.Delete(ctx, object)); err != nil {
 			w.t.Errorf("delete what is left: %v", err)
 		}
+	}
+	w.door.close()
+	for _, end := range w.ends {
+		end()
 	}
 }
 
