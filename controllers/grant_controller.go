@@ -147,7 +147,7 @@ func historyOf(entries []decision.Entry) []v1alpha1.HistoryEntry {
 func (s *grantScope) tell(ctx context.Context) error {
 	for _, entry := range s.verdict.Entries {
 		announce(s.Recorder, s.grant, entry)
-		log.FromContext(ctx).V(1).Info("grant decided", "event", entry.Event)
+		log.FromContext(ctx).Info("grant decided", "event", entry.Event, "message", entry.Message)
 	}
 	instance := s.instanceKey()
 	s.memory.stored(s.grant, instance, s.verdict)

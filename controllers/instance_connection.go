@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
@@ -235,6 +236,7 @@ func (r *InstanceReconciler) readSecret(ctx context.Context, namespace, name, co
 		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonSecretForbidden,
 			message: fmt.Sprintf("the operator may not read Secret %q: list namespace %s in the chart's value instanceNamespaces", name, namespace)}
 	default:
+		log.FromContext(ctx).Error(err, "a Secret could not be read; it is tried again", "secret", name)
 		return nil, &trouble{condition: v1alpha1.ConditionAuthenticated, reason: v1alpha1.ReasonKubernetesFailed,
 			message: fmt.Sprintf("Secret %q cannot be read now; it is tried again", name)}
 	}

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -241,6 +242,9 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 	before := conn.requests.Load()
 	report := conn.actuator.Pass(ctx, source, look)
 	s.report, s.requests = report, conn.requests.Load()-before
+	for _, step := range report.Changes {
+		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", access.Describe(step))
+	}
 	if s.drift = repaired(report.Drift); !apierrors.IsConflict(report.Err) {
 		s.drift = conn.untold(report.Drift)
 	}
@@ -248,19 +252,20 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 	case report.Err == nil:
 		conn.first = s.unread != nil
 		if len(report.Failures) > 0 {
-			conn.fell(report.Changes > 0 && !s.limited) // that things can be taken says nothing of what is missing
+			conn.fell(len(report.Changes) > 0 && !s.limited) // that things can be taken says nothing of what is missing
 		} else {
 			conn.serve(report, s.limited)
 		}
 		r.looked(s, look, report)
 	case apierrors.IsConflict(report.Err):
-		s.tellDrift() // no later pass finds it again
+		s.tellDrift(ctx) // no later pass finds it again
 		s.conn.keep(s.drift)
 		conn.first = true // somebody changed the object; tried again at once, from what the API server holds
 		return true, report.Err
 	case ctx.Err() == nil:
-		conn.fell(report.Changes > 0)
+		conn.fell(len(report.Changes) > 0)
 		problem := passTrouble(report.Err)
+		log.FromContext(ctx).Error(report.Err, "a pass could not be finished; it is tried again", "reason", problem.reason)
 		s.blame(problem)
 		if problem.credentials {
 			conn.checkedAt, conn.refused = time.Time{}, true

@@ -121,7 +121,7 @@ func (s *instanceScope) close(ctx context.Context, result ctrl.Result, err error
 		s.countOverdue(ctx)
 		s.describe()
 		patchErr := s.write(ctx)
-		s.tell()
+		s.tell(ctx)
 		if patchErr != nil && !apierrors.IsConflict(patchErr) && !apierrors.IsNotFound(patchErr) {
 			// Returned as an error it would discard the wait, and the next ending with it.
 			log.FromContext(ctx).Error(patchErr, "the status could not be stored; it is tried again")

@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
@@ -56,7 +58,7 @@ func (s *instanceScope) describeReport() {
 	st.ManagedRoles, st.Held, st.Plan = report.Inventory, bounded(report.Held), report.Plan
 	st.LastPass = &v1alpha1.Pass{
 		StartedAt: &metav1.Time{Time: report.StartedAt}, FinishedAt: &metav1.Time{Time: report.FinishedAt},
-		Requests: int32(min(s.requests, 1<<30)), Changes: int32(min(report.Changes, 1<<30)), //nolint:gosec // bounded
+		Requests: int32(min(s.requests, 1<<30)), Changes: int32(min(len(report.Changes), 1<<30)), //nolint:gosec // bounded
 	}
 	name := s.afi.Namespace + "/" + s.afi.Name
 	metrics.ObservePass(name, report.FinishedAt.Sub(report.StartedAt), report.FinishedAt)
@@ -226,8 +228,8 @@ func held(entries []v1alpha1.HeldRevocation) string {
 		"; set spec.release to a hash to let it go, otherwise it goes 24h after it was held"
 }
 
-// tell sends what a person who watches would want to see as Events.
-func (s *instanceScope) tell() {
+// tell logs what a person who watches would want to see, and sends it as Events.
+func (s *instanceScope) tell(ctx context.Context) {
 	if s.r.Recorder == nil {
 		return
 	}
@@ -242,18 +244,20 @@ func (s *instanceScope) tell() {
 			kind = corev1.EventTypeWarning
 		}
 		s.r.Recorder.Eventf(s.afi, nil, kind, ready.Reason, "Govern", "%s", ready.Message)
+		log.FromContext(ctx).Info("the instance says something new", "ready", ready.Status, "reason", ready.Reason, "message", ready.Message)
 	}
-	s.tellDrift()
+	s.tellDrift(ctx)
 }
 
-// tellDrift counts changes by others, and sends the first of them as Events.
-func (s *instanceScope) tellDrift() {
+// tellDrift counts and logs changes by others, and sends the first of them as Events.
+func (s *instanceScope) tellDrift(ctx context.Context) {
 	if s.r.Recorder == nil {
 		return
 	}
 	name := s.afi.Namespace + "/" + s.afi.Name
 	for i, d := range s.drift {
 		metrics.CountDrift(name, d.Cause, d.Repaired)
+		log.FromContext(ctx).Info("somebody else changed what is managed", "what", d.What, "cause", d.Cause, "repaired", d.Repaired)
 		if i < maxDrift {
 			reason := v1alpha1.ReasonDriftReported
 			if d.Repaired {

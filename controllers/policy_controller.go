@@ -166,7 +166,7 @@ func (s *policyScope) store(ctx context.Context) error {
 func (s *policyScope) tell(ctx context.Context) error {
 	for _, entry := range s.verdict.Entries {
 		announce(s.Recorder, s.policy, entry)
-		log.FromContext(ctx).V(1).Info("policy decided", "event", entry.Event)
+		log.FromContext(ctx).Info("policy decided", "event", entry.Event, "message", entry.Message)
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func (w *work) freeze(c *policyCase) *Problem {
 		return &Problem{ReasonPolicySuspended, "the policy is suspended and gives nothing new"}
 	case w.in.TakeOnly:
 		c.taking, c.moves = true, !w.in.NoNewRoles
-		return &Problem{ReasonInstanceSuspended, "the instance gives nothing now: its conditions say why"}
+		return &Problem{ReasonInstanceNotReady, "nothing is given in this Airflow now: the conditions of the AirflowInstance say why"}
 	}
 	return nil
 }

@@ -196,7 +196,7 @@ func TestFrozenRolesOnlyLoseMembers(t *testing.T) {
 		for _, steps := range plan.Phases {
 			for _, step := range steps {
 				if step.Kind != StepRemoveMember && step.Kind != StepDeleteRole {
-					rt.Fatalf("a frozen instance has the step %q", describe(step))
+					rt.Fatalf("a frozen instance has the step %q", Describe(step))
 				}
 			}
 		}

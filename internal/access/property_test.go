@@ -184,7 +184,7 @@ func walk(t *rapid.T, server v1alpha1.Capabilities, start Observed, plan Plan, o
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
 			if err := applyStep(server, &end, step); err != nil {
-				t.Fatalf("%s: %v", describe(step), err)
+				t.Fatalf("%s: %v", Describe(step), err)
 			}
 		}
 	}
@@ -197,17 +197,17 @@ func walk(t *rapid.T, server v1alpha1.Capabilities, start Observed, plan Plan, o
 		}
 		for _, i := range order.Perm(len(steps)) {
 			if err := applyStep(server, &now, steps[i]); err != nil {
-				t.Fatalf("%s: %v", describe(steps[i]), err)
+				t.Fatalf("%s: %v", Describe(steps[i]), err)
 			}
 			for username, have := range everybody(model, &now) {
 				for power := range have {
 					if !before[username][power] && !after[username][power] {
-						t.Fatalf("after %q user %s can %v, which is so neither before nor after\n%s", describe(steps[i]), username, power, transcript(Desired{}, plan))
+						t.Fatalf("after %q user %s can %v, which is so neither before nor after\n%s", Describe(steps[i]), username, power, transcript(Desired{}, plan))
 					}
 				}
 				for power := range kept[username] {
 					if !removing && after[username][power] && !have[power] {
-						t.Fatalf("after %q user %s has lost %v for a moment\n%s", describe(steps[i]), username, power, transcript(Desired{}, plan))
+						t.Fatalf("after %q user %s has lost %v for a moment\n%s", Describe(steps[i]), username, power, transcript(Desired{}, plan))
 					}
 				}
 			}
@@ -330,11 +330,11 @@ func TestHostileInputNeverReachesReservedRolesOrTheAccount(t *testing.T) {
 			for _, step := range steps {
 				for _, role := range slices.Concat([]string{step.Role}, step.Roles, step.Replaced) {
 					if IsReserved(role) {
-						rt.Fatalf("reserved role in a step: %s", describe(step))
+						rt.Fatalf("reserved role in a step: %s", Describe(step))
 					}
 				}
 				if fold(step.Username) == fold(account) {
-					rt.Fatalf("the operator's account in a step: %s", describe(step))
+					rt.Fatalf("the operator's account in a step: %s", Describe(step))
 				}
 			}
 		}

@@ -44,6 +44,8 @@ const (
 	ReasonWithheld = "Withheld"
 	// ReasonInstanceObserving: the instance only observes and gives nothing new.
 	ReasonInstanceObserving = "InstanceObserving"
+	// ReasonInstanceNotReady: nothing is given in this Airflow now, for a reason that its instance tells.
+	ReasonInstanceNotReady = "InstanceNotReady"
 	// ReasonInstanceSuspended: the instance is suspended and gives nothing new.
 	ReasonInstanceSuspended = "InstanceSuspended"
 )

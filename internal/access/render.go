@@ -19,7 +19,7 @@ func Render(p Plan) []string {
 		for _, step := range steps {
 			total++
 			if len(lines) < renderLines {
-				lines = append(lines, cut(describe(step), renderWidth))
+				lines = append(lines, Describe(step))
 			}
 		}
 	}
@@ -29,8 +29,8 @@ func Render(p Plan) []string {
 	return lines
 }
 
-// describe is one step on one line.
-func describe(s Step) string {
+// Describe is one step on one line, of at most 256 characters.
+func Describe(s Step) string {
 	var text string
 	switch s.Kind {
 	case StepRemoveMember, StepRemoveReplaced:
@@ -55,7 +55,7 @@ func describe(s Step) string {
 	if s.Why != "" {
 		text += ": " + s.Why
 	}
-	return text
+	return cut(text, renderWidth)
 }
 
 // edit is what a role gains and loses, with the first names of each.

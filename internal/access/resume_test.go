@@ -40,11 +40,11 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 			w.Instance.Status.ManagedRoles = d.Inventory
 			w.Observed = cloneObserved(w.Observed)
 			if err := applyStep(w.Capabilities, &w.Observed, step); err != nil {
-				rt.Fatalf("%s: %v", describe(step), err)
+				rt.Fatalf("%s: %v", Describe(step), err)
 			}
 			crossed = crossed || slices.ContainsFunc(step.Replaced, isBridge)
 			if problem := broken(w, before, after, kept, removing); problem != "" {
-				rt.Fatalf("after %q %s\n%s", describe(step), problem, transcript(d, plan))
+				rt.Fatalf("after %q %s\n%s", Describe(step), problem, transcript(d, plan))
 			}
 		}
 		if crossed {

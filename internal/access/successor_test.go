@@ -545,10 +545,10 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 				step = portion(&w.Observed, step)
 			}
 			if err := applyStep(w.Capabilities, &w.Observed, step); err != nil {
-				rt.Fatalf("%s: %v", describe(step), err)
+				rt.Fatalf("%s: %v", Describe(step), err)
 			}
 			if problem := broken(w, before, after, kept, removing); problem != "" {
-				rt.Fatalf("after %q %s\n%s", describe(step), problem, transcript(d, plan))
+				rt.Fatalf("after %q %s\n%s", Describe(step), problem, transcript(d, plan))
 			}
 			if step.Kind == StepSwapMember && strings.Contains(step.Roles[0], successorMark) {
 				moved++

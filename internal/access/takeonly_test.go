@@ -135,3 +135,27 @@ func TestAGrantThatKeepsLessWhileNothingMayBeGiven(t *testing.T) {
 		})
 	}
 }
+
+func TestALiveGrantThatMayNotBeGivenNowIsNoChoiceOfAnybody(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode     v1alpha1.Mode
+		takeOnly bool
+		want     string
+	}{
+		"clocks differ, or the account lacks rights": {v1alpha1.ModeEnforce, true, ReasonInstanceNotReady},
+		"somebody suspended the instance":            {v1alpha1.ModeSuspended, true, ReasonInstanceSuspended},
+		"somebody only looks":                        {v1alpha1.ModeObserve, true, ReasonInstanceObserving},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.dags("a")
+			w.user("bob")
+			g := w.grant("g", w.policy("finance", levels("View"), []string{"a"}), "bob")
+			w.Instance.Spec.Mode, w.TakeOnly = c.mode, c.takeOnly
+			d := Desire(w.Input)
+			if problem := d.Grants[g.UID].Problem; problem == nil || problem.Reason != c.want {
+				t.Errorf("it says %v, want %s", problem, c.want)
+			}
+		})
+	}
+}

@@ -180,7 +180,7 @@ func applied(tb testing.TB, server v1alpha1.Capabilities, o Observed, plan Plan)
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
 			if err := applyStep(server, &o, step); err != nil {
-				tb.Fatalf("%s: %v", describe(step), err)
+				tb.Fatalf("%s: %v", Describe(step), err)
 			}
 		}
 	}
@@ -256,7 +256,7 @@ func transcript(d Desired, plan Plan) string {
 	for i, steps := range plan.Phases {
 		fmt.Fprintf(&b, "phase %d\n", i+1)
 		for _, step := range steps {
-			fmt.Fprintf(&b, "  %s%s%s\n", describe(step), mark(step.Ending, " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
+			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending, " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
 			for _, p := range step.Permissions {
 				fmt.Fprintf(&b, "    %s\n", p)
 			}

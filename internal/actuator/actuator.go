@@ -148,7 +148,7 @@ type pass struct {
 	isSaved  bool
 	unstored error // why it could not be: nothing is made or given in this pass any more
 
-	changes  int
+	changes  []access.Step
 	tries    map[string]int   // by step key
 	repeats  map[string]int   // by step key
 	waited   map[string]bool  // steps that were left to the next plan once, by key

@@ -309,7 +309,7 @@ func (p *pass) judgeMember(r result) {
 		p.giveUp(r.step, p.unread[key])
 	case !ok || slices.Equal(changed(st.user.Roles, r.step), st.user.Roles):
 		if r.written {
-			p.changes++
+			p.changes = append(p.changes, r.step)
 		}
 	case r.err != nil:
 		p.staleRoles = p.staleRoles || airflow.UnknownRoles(r.err)

@@ -44,9 +44,9 @@ type Report struct {
 	Plan []string
 	// Counts of what was seen.
 	Counts v1alpha1.InstanceCounts
-	// Full is true when everything was compared. Changes are the steps that were written.
+	// Full is true when everything was compared. Changes are the steps that were written and read back, in that order.
 	Full    bool
-	Changes int
+	Changes []access.Step
 	// Err is why the pass could not observe or not finish; nil where everything was seen and done.
 	Err error
 	// Contested are items that others keep changing and that are left alone for now.

@@ -124,7 +124,7 @@ func (p *pass) judgeRole(ctx context.Context, r result, target []access.Permissi
 		return p.disown(ctx, r.step.Role)
 	case p.effective(r.step, target):
 		delete(p.maybe, r.step.Role)
-		p.changes++
+		p.changes = append(p.changes, r.step)
 		p.repeated(r.step)
 	case r.err != nil:
 		p.fail(r.step, r.err)

@@ -93,8 +93,8 @@ func TestAUserWhoChangedMeanwhileWaitsForTheNextPlan(t *testing.T) {
 	if roles, _ := b.sim.UserRoles("user0140"); len(roles) != 3 {
 		t.Errorf("user0140 has %v", roles)
 	}
-	if report.Changes < 150 {
-		t.Errorf("%d changes", report.Changes)
+	if len(report.Changes) < 150 {
+		t.Errorf("%d changes", len(report.Changes))
 	}
 }
 

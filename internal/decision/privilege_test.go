@@ -35,10 +35,11 @@ func TestAGrantSaysWhetherItsSubjectHasMore(t *testing.T) {
 		ready   string
 		told    []string
 	}{
-		"as granted":                     {finding(access.ReasonAsGranted), nil, "True/AsGranted", "True/Active", nil},
-		"more than granted":              {finding(access.ReasonExcessAccess), nil, "False/ExcessAccess", "True/Active", []string{"ExcessAccess"}},
-		"withheld":                       {withheld, &withheld, "False/Withheld", "False/Withheld", []string{"Withheld"}},
-		"it gives nothing for a trouble": {access.Problem{}, &access.Problem{Reason: access.ReasonPolicyRefused, Message: "refused"}, "-", "False/PolicyRefused", []string{"PolicyRefused"}},
+		"as granted":        {finding(access.ReasonAsGranted), nil, "True/AsGranted", "True/Active", nil},
+		"more than granted": {finding(access.ReasonExcessAccess), nil, "False/ExcessAccess", "True/Active", []string{"ExcessAccess"}},
+		"withheld":          {withheld, &withheld, "False/Withheld", "False/Withheld", []string{"Withheld"}},
+		"nothing is given now, where somebody chose no such mode": {access.Problem{}, &access.Problem{Reason: access.ReasonInstanceNotReady, Message: "its conditions say why"}, "-", "False/InstanceNotReady", []string{"InstanceNotReady"}},
+		"it gives nothing for a trouble":                          {access.Problem{}, &access.Problem{Reason: access.ReasonPolicyRefused, Message: "refused"}, "-", "False/PolicyRefused", []string{"PolicyRefused"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := live(t)

@@ -44,6 +44,8 @@ var (
 	admin  client.Client
 	stop   func()
 	count  atomic.Int32
+	// journal is what the operator logged.
+	journal lines
 )
 
 var _ = BeforeSuite(func() {
@@ -66,7 +68,7 @@ func startOperator() {
 	operator.QPS = -1
 	mgr, err := ctrl.NewManager(operator, ctrl.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
-		Controller: config.Controller{SkipNameValidation: &skip},
+		Controller: config.Controller{SkipNameValidation: &skip}, Logger: journal.logger(),
 	})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(controllers.Setup(mgr, controllers.Settings{
