@@ -37,6 +37,7 @@ type bed struct {
 	ttl      time.Duration
 	starts   bool
 	stores   int
+	declared int // how often it was asked
 }
 
 func newBed(t *testing.T) *bed {
@@ -75,6 +76,7 @@ func (b *bed) restart() {
 func (b *bed) Declared(context.Context) (actuator.Declared, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.declared++
 	return actuator.Declared{
 		Now: b.clock.Now(), StartsAllowed: b.starts, Instance: b.instance, Policies: slices.Clone(b.policies),
 		Grants: slices.Clone(b.grants), Endpoint: b.sim.URL, Account: airflowtest.AdminUsername, CacheTTL: b.ttl,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
@@ -92,6 +93,53 @@ func TestNobodyLosesMoreBecauseTheRolesWereNotReadYet(t *testing.T) {
 	b.pass(actuator.LookFull)
 	b.wantAccess("bob", "finance_daily", false)
 	b.wantAccess("bob", "marketing_report", true)
+}
+
+// TestWhatWasEditedInTheMiddleIsNotReportedAsDone: a policy is edited while an answer is late, and then the pass fails.
+func TestWhatWasEditedInTheMiddleIsNotReportedAsDone(t *testing.T) {
+	b := newBed(t)
+	p := b.policy()
+	b.settled()
+	asked := func() int {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.declared
+	}
+	edit := func(generation int64, access ...v1alpha1.AccessLevel) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		other := p.DeepCopy()
+		other.Generation, other.ResourceVersion, other.Spec.Access = generation, fmt.Sprint(generation), access
+		b.policies[0] = other
+	}
+	edit(2, v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns)
+	broken := airflowtest.Throttled("1").On(http.MethodPatch, rolePath)
+	edited := false
+	broken.Before = func() {
+		if edited {
+			return
+		}
+		edited = true
+		edit(3, v1alpha1.AccessView)
+		before, late := asked(), time.After(10*time.Second)
+		for tick := time.Tick(10 * time.Millisecond); asked() < before+2; { // looked at, and taken in
+			select {
+			case <-tick:
+			case <-late:
+				t.Error("nobody looks at what is declared")
+				return
+			}
+		}
+	}
+	b.sim.Inject(broken)
+	report := b.pass(actuator.LookFull)
+	if report.Err == nil || !edited {
+		t.Fatalf("the pass did not fail: %v", report.Err)
+	}
+	entry, ok := report.Policies[types.NamespacedName{Namespace: "data", Name: "finance"}]
+	if !ok || entry.Generation != 2 {
+		t.Errorf("it is reported for generation %d, and only 2 was compared", entry.Generation)
+	}
 }
 
 // TestManyEndingsAfterAStart: they cost no request more than after any other pass, but for one more reading of the list.

@@ -104,21 +104,22 @@ func (p *pass) report(err error) *Report {
 	return r
 }
 
-// fill judges the last observation against what is desired.
+// fill judges the last observation against what is desired. What was declared since the last decision is in no entry: nothing
+// was compared with it.
 func (p *pass) fill(r *Report) {
 	p.input.Observed = p.snap.observed()
 	grants, policies, gone := access.Assess(p.input, p.desired)
 	for key, desire := range p.desired.Policies {
 		r.Policies[key] = PolicyReport{Desire: desire, Proof: policies[key], Failures: p.failuresOf(key)}
 	}
-	for _, policy := range p.declared.Policies {
+	for _, policy := range p.input.Policies {
 		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
 		if entry, ok := r.Policies[key]; ok {
 			entry.UID, entry.Generation = policy.UID, policy.Generation
 			r.Policies[key] = entry
 		}
 	}
-	for _, grant := range p.declared.Grants {
+	for _, grant := range p.input.Grants {
 		entry := GrantReport{Desire: p.desired.Grants[grant.UID], Proof: grants[grant.UID]}
 		if a := grant.Status.Activation; a != nil && len(a.Instances) > 0 {
 			entry.ObservedAt = p.readAt(a.Instances[0].Username)
@@ -139,7 +140,7 @@ func (p *pass) fill(r *Report) {
 	}
 	r.Drift = p.plan.Drift
 	r.Contested = slices.Sorted(maps.Keys(p.givenUp()))
-	if mode := p.declared.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
+	if mode := p.input.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
 		r.Plan = access.Render(access.ObservePlan(p.input))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
