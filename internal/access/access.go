@@ -59,6 +59,11 @@ type Input struct {
 	FirstList bool
 	// UnknownDags are DAGs in the list that Airflow does not know as a resource yet.
 	UnknownDags map[string]bool
+	// UnknownResources are other resources that Airflow does not know: nothing is given of them.
+	UnknownResources map[string]bool
+	// NoGain are roles that get nothing more now: somebody who should leave one could not be taken off, or Airflow refused
+	// to store more in it. They lose what they should lose.
+	NoGain map[string]bool
 	// Contested are items (Drift.Key) whose restoration is given up for now.
 	Contested map[string]bool
 	// AllowPrivileged lets airflowPermissions hold write actions on global resources.

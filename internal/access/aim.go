@@ -141,6 +141,9 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 			r.want = minus(r.want, a.lost.pairs[r.name])
 		}
 	}
+	if a.in.NoGain[r.name] && r.exists {
+		r.want = intersect(r.want, r.have)
+	}
 	switch {
 	case !r.exists:
 	case a.in.refuses():

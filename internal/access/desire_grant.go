@@ -156,14 +156,13 @@ func (c *policyCase) dagsOf(terms Terms) []string {
 	})
 }
 
-// grantNote says which levels of the terms cannot be given.
+// grantNote says what of the terms cannot be given.
 func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
-	levels, _ := terms.today(c.policy)
-	_, note := w.supported(levels, c.dagsOf(terms))
-	if note == nil {
-		_, note = w.supported(levels, c.covered)
+	levels, extra := terms.today(c.policy)
+	if note := w.notGiven(levels, c.dagsOf(terms), extra); note != nil {
+		return note
 	}
-	return note
+	return w.notGiven(levels, c.covered, extra)
 }
 
 // placeFrozen finds the role for a grant whose user is not in the right one while nothing may be given.

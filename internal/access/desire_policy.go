@@ -194,7 +194,7 @@ func (w *work) decideContent(c *policyCase) {
 	c.desire.Pending = sortedSet(pending)
 	kept := w.keep(c, selection, held)
 	c.covered = sortedSet(append(slices.Clone(c.desire.Dags), kept...))
-	if _, note := w.supported(c.policy.Spec.Access, c.covered); note != nil {
+	if note := w.notGiven(c.policy.Spec.Access, c.covered, c.pairs); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)
 	}
 	c.permissions = w.permissions(c.policy.Spec.Access, c.covered, c.pairs)

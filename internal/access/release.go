@@ -153,5 +153,27 @@ func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []
 func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []Permission {
 	r := w.in.release()
 	known, _ := w.supported(levels, dags)
-	return slices.DeleteFunc(r.permissions(known, dags, extra), func(p Permission) bool { return !r.knows(p.Resource) })
+	return slices.DeleteFunc(r.permissions(known, dags, extra), func(p Permission) bool {
+		return !r.knows(p.Resource) || w.in.UnknownResources[p.Resource]
+	})
+}
+
+// notGiven says in one note which levels and which pairs of airflowPermissions cannot be given on these DAGs.
+func (w *work) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) *Problem {
+	_, note := w.supported(levels, dags)
+	var unknown []string
+	for _, pair := range extra {
+		if w.in.UnknownResources[pair.Resource] {
+			unknown = append(unknown, Permission{pair.Action, pair.Resource}.String())
+		}
+	}
+	if unknown == nil {
+		return note
+	}
+	slices.Sort(unknown)
+	text := "this Airflow has no resource of that name: " + list(unknown, 8) + " of airflowPermissions; the rest is applied"
+	if note != nil {
+		text = note.Message + "; " + text
+	}
+	return &Problem{ReasonLevelNotSupported, text}
 }

@@ -54,6 +54,7 @@ type Actuator struct {
 	inventory []v1alpha1.ManagedRole
 	loaded    bool
 	unknown   map[string]bool      // DAGs that are no resource yet
+	lacking   map[string]bool      // other resources that Airflow does not know
 	gone      map[string]time.Time // folded names of users that a reading did not find
 	looked    map[string]time.Time // folded names of awaited users, when they were looked for
 	ended     map[types.UID]time.Time
@@ -82,7 +83,7 @@ func New(server Airflow, passive clock.PassiveClock, options Options) *Actuator 
 	}
 	return &Actuator{
 		airflow: server, clock: passive, concurrency: options.Concurrency, places: make(chan struct{}, options.Concurrency),
-		snap: newSnapshot(), unknown: map[string]bool{}, gone: map[string]time.Time{}, looked: map[string]time.Time{},
+		snap: newSnapshot(), unknown: map[string]bool{}, lacking: map[string]bool{}, gone: map[string]time.Time{}, looked: map[string]time.Time{},
 		ended: map[types.UID]time.Time{}, contested: map[string]contest{}, maybe: map[string]bool{}, batch: 2 * options.Concurrency,
 	}
 }
@@ -350,7 +351,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	p.input = access.Input{
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
 		Policies: d.Policies, Grants: d.Grants, Observed: p.look(), Previous: p.previous,
-		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, Contested: p.givenUp(),
+		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, UnknownResources: p.lacking, NoGain: p.noGain(), Contested: p.givenUp(),
 		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed, NoNewRoles: d.Limited,
 	}
 	desired, plan := access.Decide(p.input)
@@ -360,6 +361,13 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	}
 	p.decided = true
 	return plan, nil
+}
+
+// noGain are the roles that get nothing more in this pass.
+func (p *pass) noGain() map[string]bool {
+	p.guard.Lock()
+	defer p.guard.Unlock()
+	return maps.Clone(p.blocked.gains)
 }
 
 // givenUp are the items whose restoration is left alone for now.

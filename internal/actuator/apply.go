@@ -32,7 +32,7 @@ type failure struct {
 // blocked is what failed in this pass, so that steps that build on it are left alone.
 type blocked struct {
 	roles map[string]bool // the role itself could not be written
-	held  map[string]bool // a membership of the role could not be written
+	gains map[string]bool // the role must not hold more: somebody could not be taken off it, or Airflow refuses to store more
 	users map[string]bool
 }
 
@@ -98,7 +98,7 @@ func (p *pass) open(s access.Step) bool {
 	case access.StepRemoveMember:
 		return true
 	case access.StepCreateRole, access.StepWidenRole, access.StepNarrowRole, access.StepReplaceRole:
-		return !p.blocked.held[s.Role]
+		return true
 	case access.StepAddMember, access.StepSwapMember:
 		return !p.blocked.users[fold(s.Username)] && p.exist(s.Roles)
 	case access.StepRemoveReplaced:
@@ -128,15 +128,20 @@ func (p *pass) fail(step access.Step, err error) {
 	}
 	p.failures = append(p.failures, failure{step: step, err: err})
 	if p.blocked.roles == nil {
-		p.blocked = blocked{roles: map[string]bool{}, held: map[string]bool{}, users: map[string]bool{}}
+		p.blocked = blocked{roles: map[string]bool{}, gains: map[string]bool{}, users: map[string]bool{}}
 	}
 	if step.Role != "" {
 		p.blocked.roles[step.Role] = true
+		if step.Kind == access.StepReplaceRole {
+			p.blocked.gains[step.Role] = true
+		}
 		return
 	}
 	p.blocked.users[fold(step.Username)] = true
-	for _, name := range step.Roles {
-		p.blocked.held[name] = true
+	if step.Kind == access.StepRemoveMember {
+		for _, name := range step.Roles {
+			p.blocked.gains[name] = true
+		}
 	}
 }
 

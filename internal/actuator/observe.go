@@ -19,7 +19,8 @@ func (p *pass) observe(ctx context.Context, look Look) error {
 		look = LookFull
 	}
 	if look >= LookDags {
-		clear(p.unknown) // asked again; a DAG that is still unknown costs one refused write
+		clear(p.unknown) // asked again; what is still unknown costs one refused write
+		clear(p.lacking)
 	}
 	switch look {
 	case LookFull:

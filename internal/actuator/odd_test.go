@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -93,6 +95,98 @@ func TestAPersonWhoCannotBeReadIsTheOnlyOneWhoWaits(t *testing.T) {
 				b.wantAccess("odd", "finance_daily", false)
 			})
 		}
+	}
+}
+
+// TestAPersonWhoCannotBeWrittenKeepsNothingFromGoing: the role loses what its policy does not give any more although
+// somebody who should leave it is still in it, and holds no more than it did.
+func TestAPersonWhoCannotBeWrittenKeepsNothingFromGoing(t *testing.T) {
+	for name, edit := range map[string][]v1alpha1.AccessLevel{
+		"it only loses":      {v1alpha1.AccessView},
+		"it loses and gains": {v1alpha1.AccessView, v1alpha1.AccessDeleteDag},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPatch} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				b := newBed(t)
+				b.sim.AddUser(airflowtest.User{Username: "odd", Roles: []string{"Public"}})
+				p := b.policy()
+				b.grant("odd")
+				b.settled()
+				fault := airflowtest.Status(http.StatusUnprocessableEntity, "no")
+				fault.If = func(r airflowtest.Request) bool { return strings.HasSuffix(r.Path, "/odd") }
+				b.sim.Inject(fault.On(method, userPath))
+				b.clock.Step(time.Hour)
+				edited := p.DeepCopy()
+				edited.Generation, edited.Spec.Access = 2, edit
+				b.policies[0] = edited
+				report := b.pass(actuator.LookTouched)
+				b.wantAccess("alice", "finance_daily", false)
+				for _, person := range []string{"alice", "odd"} {
+					if !b.can(person, "View", "finance_daily") || b.can(person, "DeleteDag", "finance_daily") {
+						t.Errorf("%s: the role lost more, or got more while odd is in it", person)
+					}
+				}
+				if proof := report.Policies[types.NamespacedName{Namespace: "data", Name: "finance"}].Proof; proof.InSync {
+					t.Error("the policy is in sync")
+				}
+				b.sim.Heal()
+				b.settled()
+				if got := b.can("alice", "DeleteDag", "finance_daily"); got != (len(edit) > 1) {
+					t.Errorf("alice may delete the DAG: %t", got)
+				}
+				if b.can("odd", "View", "finance_daily") {
+					t.Error("odd keeps it")
+				}
+			})
+		}
+	}
+}
+
+// TestAResourceThatAirflowLacksKeepsNothingFromGoing: a name in airflowPermissions that this Airflow does not know is left
+// out, and told.
+func TestAResourceThatAirflowLacksKeepsNothingFromGoing(t *testing.T) {
+	for _, adds := range []bool{false, true} {
+		t.Run(fmt.Sprintf("role updates only add: %t", adds), func(t *testing.T) {
+			b := newBed(t)
+			var source actuator.Source = b
+			if adds {
+				source = adding{b}
+			}
+			pass := func(look actuator.Look) *actuator.Report {
+				report := b.act.Pass(t.Context(), source, look)
+				if report.Err != nil || len(report.Failures) > 0 {
+					t.Fatalf("pass: %v %v", report.Err, report.Failures)
+				}
+				return report
+			}
+			typo := v1alpha1.AirflowPermission{Action: "can_read", Resource: "Pool"}
+			pools := v1alpha1.AirflowPermission{Action: "can_read", Resource: "Pools"}
+			b.instance.Spec.AllowedPermissions = []v1alpha1.AirflowPermission{typo, pools}
+			p := b.policy()
+			pass(actuator.LookFull)
+			b.wantAccess("alice", "finance_daily", true)
+			edited := p.DeepCopy()
+			edited.Generation, edited.Spec.Access = 2, []v1alpha1.AccessLevel{v1alpha1.AccessView, v1alpha1.AccessDeleteDag}
+			edited.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{pools, typo}
+			b.policies[0] = edited
+			report := pass(actuator.LookFull)
+			b.wantAccess("alice", "finance_daily", false)
+			if !b.can("alice", "DeleteDag", "finance_daily") {
+				t.Error("the rest is not given")
+			}
+			told := report.Policies[types.NamespacedName{Namespace: "data", Name: "finance"}]
+			if notes := told.Desire.Notes; len(notes) != 1 || !strings.Contains(notes[0].Message, "can_read on Pool of airflowPermissions") || !told.Proof.InSync {
+				t.Errorf("it says %v, in sync %t", notes, told.Proof.InSync)
+			}
+			before := len(b.sim.MutatingRequests())
+			for range 3 {
+				b.clock.Step(time.Second)
+				pass(actuator.LookTouched)
+			}
+			if n := len(b.sim.MutatingRequests()) - before; n > 0 {
+				t.Errorf("%d writes although nothing changed", n)
+			}
+		})
 	}
 }
 

@@ -115,9 +115,9 @@ func (p *pass) verifyRoles(ctx context.Context, results []result, targets map[st
 func (p *pass) judgeRole(ctx context.Context, r result, target []access.Permission) error {
 	resource, unknown := airflow.UnknownResource(r.err)
 	_, exists := p.snap.roles[r.step.Role]
-	switch dag, ok := dagOf(resource); {
-	case unknown && ok && !p.unknown[dag]:
-		return p.learnUnknown(ctx, dag)
+	switch {
+	case unknown && p.news(resource):
+		return p.learnUnknown(ctx, resource)
 	case r.step.Kind == access.StepCreateRole && airflow.IsConflict(r.err) && exists && p.foreign(r.step.Role):
 		// Somebody made a role of this name after it was last looked for. It is theirs: the name leaves the inventory,
 		// and the next plan, which sees the role, refuses it.
@@ -190,9 +190,22 @@ func dagOf(resource string) (string, bool) {
 	return "", false
 }
 
-// learnUnknown notes a DAG that Airflow lists and does not know as a resource. From the second on, all are found out
-// by one reading of the permission list, where the server has one that tells; else one by one.
-func (p *pass) learnUnknown(ctx context.Context, dag string) error {
+// news says whether it was not known that Airflow does not know a resource.
+func (p *pass) news(resource string) bool {
+	if dag, ok := dagOf(resource); ok {
+		return !p.unknown[dag]
+	}
+	return !p.lacking[resource]
+}
+
+// learnUnknown notes a resource that Airflow does not know. From the second DAG on, all that it lists and does not know
+// are found out by one reading of the permission list, where the server has one that tells; else one by one.
+func (p *pass) learnUnknown(ctx context.Context, resource string) error {
+	dag, ok := dagOf(resource)
+	if !ok {
+		p.lacking[resource] = true
+		return nil
+	}
 	first := len(p.unknown) == 0
 	p.unknown[dag] = true
 	if list := p.declared.Capabilities.PermissionList; first || list != "" && list != v1alpha1.PermissionListPairs {
