@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -18,6 +19,10 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 		w := drawWorld(rt)
 		w.pass(t)
 		disturb(rt, w)
+		w.NoGain = map[string]bool{}
+		for _, name := range some(rt, slices.Sorted(maps.Keys(w.Observed.Roles)), "no gain") {
+			w.NoGain[name] = rapid.Bool().Draw(rt, "really")
+		}
 		order := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 4))
 		first := NewPlan(w.Input, Desire(w.Input))
 		end := applied(t, w.Capabilities, w.Observed, first)
