@@ -24,9 +24,10 @@ const (
 type DriftMode string
 
 const (
-	// DriftRepair restores what was declared.
+	// DriftRepair gives back what others took away.
 	DriftRepair DriftMode = "Repair"
-	// DriftReport reports only. Members without a cause are removed all the same.
+	// DriftReport gives nothing back and says so. Members without a cause and
+	// permissions that others added are taken away all the same.
 	DriftReport DriftMode = "Report"
 )
 
@@ -133,8 +134,9 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self",message="a role name must not begin or end with a space"
 	AdoptableRoles []string `json:"adoptableRoles,omitempty"`
 
-	// drift says whether changes that somebody else made are repaired or only
-	// reported. Members without a cause are removed in both.
+	// drift says whether what somebody else took away is given back (Repair) or
+	// only reported (Report). Members without a cause and permissions that
+	// somebody else added are taken away in both.
 	// +optional
 	// +kubebuilder:default=Repair
 	Drift DriftMode `json:"drift,omitempty"`

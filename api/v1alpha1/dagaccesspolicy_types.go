@@ -393,7 +393,7 @@ type HistoryEntry struct {
 	// at is when it happened.
 	// +required
 	At metav1.Time `json:"at"`
-	// actor who caused it, where that is known.
+	// actor who caused it. Not filled yet: objects do not say who changed them.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Actor string `json:"actor,omitempty"`

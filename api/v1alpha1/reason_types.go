@@ -14,7 +14,8 @@ const (
 	ConditionActive = "Active"
 	// ConditionInSync says whether Airflow stores exactly what was declared.
 	ConditionInSync = "InSync"
-	// ConditionDagsPending is there while a policy names or selects DAGs that Airflow does not know yet.
+	// ConditionDagsPending is there while a policy names or selects DAGs that Airflow does not know yet, or a live grant
+	// names DAGs that cannot be given now.
 	ConditionDagsPending = "DagsPending"
 	// ConditionLevelsSupported says whether that Airflow has everything that the policy's access levels stand for.
 	ConditionLevelsSupported = "LevelsSupported"
@@ -85,7 +86,8 @@ const (
 	ReasonSubjectAmbiguous = "SubjectAmbiguous"
 	// ReasonUserNotFound: its subject is no user of that Airflow yet.
 	ReasonUserNotFound = "UserNotFound"
-	// ReasonDagPending: it names DAGs that Airflow does not know yet.
+	// ReasonDagPending: it names DAGs that Airflow does not know yet or, while it is live, that its policy does not cover
+	// any more.
 	ReasonDagPending = "DagPending"
 
 	// ReasonAsGranted: nobody can do more than was given to them.

@@ -231,6 +231,8 @@ type Drift struct {
 type GrantProof struct {
 	// Present: the user stores the role and the role stores at least the permissions that the grant gives.
 	Present bool
+	// Empty: that role stores nothing, and should not, since the policy covers none of the grant's DAGs now.
+	Empty bool
 	// Absent: nothing that this grant gave is stored for the user without another cause.
 	Absent  bool
 	Problem *Problem

@@ -98,6 +98,7 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 	if pinned == nil {
 		return proof
 	}
+	empty := nothing(a.d.Roles[desire.Role].Permissions)
 	for _, username := range a.persons.of(pinned) {
 		user := a.users[username]
 		for _, role := range user.Roles {
@@ -105,11 +106,17 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 				proof.Absent = false
 			}
 		}
-		if desire.Live && username == desire.Username && slices.Contains(a.d.Members[username], desire.Role) &&
-			slices.ContainsFunc(user.Roles, func(role string) bool { return a.gives(role, desire.Role) }) {
-			proof.Present = true
+		if !desire.Live || username != desire.Username || !slices.Contains(a.d.Members[username], desire.Role) {
+			continue
+		}
+		for _, role := range user.Roles {
+			if a.gives(role, desire.Role) {
+				proof.Present = true
+				empty = empty && nothing(a.in.Observed.Roles[role])
+			}
 		}
 	}
+	proof.Empty = proof.Present && empty
 	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
 		proof.Problem = &Problem{ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
 	}
@@ -159,6 +166,11 @@ func (a *assessor) otherCause(g *v1alpha1.AccessGrant, desire GrantDesire, usern
 		others--
 	}
 	return others > 0
+}
+
+// nothing says whether permissions let nobody do anything.
+func nothing(ps []Permission) bool {
+	return !slices.ContainsFunc(ps, func(p Permission) bool { return p != website })
 }
 
 // storesEnough says whether a role stores at least what it should.

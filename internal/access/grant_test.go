@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -157,6 +158,51 @@ func TestResolveSubject(t *testing.T) {
 			}
 			if user.Username != c.name || reason != c.reason {
 				t.Errorf("got %q, %q", user.Username, reason)
+			}
+		})
+	}
+}
+
+func TestALiveGrantSaysThatItGivesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		narrow  []string
+		left    []string // what the policy still covers
+		add     bool     // the server's role updates only add
+		empty   bool
+		pending []string
+	}{
+		"its DAG is covered":                        {[]string{"a"}, []string{"a", "b"}, false, false, nil},
+		"its DAG is not covered any more":           {[]string{"a"}, []string{"b"}, false, true, []string{"a"}},
+		"nor where role updates only add":           {[]string{"a"}, []string{"b"}, true, true, []string{"a"}},
+		"one of its DAGs is not covered any more":   {[]string{"a", "b"}, []string{"b"}, false, false, []string{"a"}},
+		"its policy covers nothing any more":        {nil, []string{"zz"}, false, true, nil},
+		"nor of a policy where updates only add":    {nil, []string{"zz"}, true, true, nil},
+		"a grant of the whole policy loses one DAG": {nil, []string{"b"}, false, false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.Instance.Spec.MassRevocationLimit = "100%"
+			if c.add {
+				w.Capabilities.RoleUpdate = v1alpha1.RoleUpdateAdd
+			}
+			w.dags("a", "b")
+			w.user("bob")
+			p := w.policy("finance", levels("View", "Trigger"), []string{"a", "b"})
+			g := w.grant("g", p, "bob", c.narrow...)
+			w.pass(t)
+			p.Spec.Dags = []v1alpha1.DagSelector{{IDs: c.left}}
+			p.Generation++
+			before := Desire(w.Input)
+			if proofs, _, _ := Assess(w.Input, before); proofs[g.UID].Empty {
+				t.Error("it is said to give nothing although Airflow still stores it")
+			}
+			d, _ := w.pass(t)
+			proofs, _, _ := Assess(w.Input, d)
+			if got := proofs[g.UID]; !got.Present || got.Empty != c.empty {
+				t.Errorf("proof %+v, want empty %t", got, c.empty)
+			}
+			if got := d.Grants[g.UID].Pending; !slices.Equal(got, c.pending) {
+				t.Errorf("pending are %v, want %v", got, c.pending)
 			}
 		})
 	}

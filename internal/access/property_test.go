@@ -266,6 +266,15 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 	grants, _, _ := Assess(w.Input, d)
 	for _, g := range w.Grants {
 		desire, proof := d.Grants[g.UID], grants[g.UID]
+		if proof.Empty {
+			for _, role := range w.rolesOf(desire.Username) {
+				if lineOf(role) == lineOf(desire.Role) && !nothing(w.Observed.Roles[role]) {
+					t.Fatalf("grant %s is said to give nothing, and role %s gives %v", g.Name, role, w.Observed.Roles[role])
+				}
+			}
+		} else if desire.Live && desire.Problem == nil && nothing(d.Roles[desire.Role].Permissions) && nothing(w.Observed.Roles[desire.Role]) {
+			t.Fatalf("grant %s gives nothing, and is not said to", g.Name)
+		}
 		if desire.Live && desire.Problem == nil && !proof.Present {
 			t.Fatalf("grant %s is live and not present", g.Name)
 		}

@@ -156,7 +156,7 @@ func (d *draft) observe(a admission) {
 // addSeen adds what a pass says of a live grant besides; what is stored stays until a pass says something.
 func (d *draft) addSeen(s state, seen *GrantSight) {
 	if seen == nil {
-		for _, kept := range []string{v1alpha1.ConditionLeastPrivilege, v1alpha1.ConditionLevelsSupported} {
+		for _, kept := range []string{v1alpha1.ConditionLeastPrivilege, v1alpha1.ConditionLevelsSupported, v1alpha1.ConditionDagsPending} {
 			if c := d.stored(kept); c != nil {
 				d.add(c.Type, c.Status, c.Reason, c.Message)
 			}
@@ -169,6 +169,9 @@ func (d *draft) addSeen(s state, seen *GrantSight) {
 			d.tell(least.Reason, least.Message, true)
 		}
 		d.Conditions = append(d.Conditions, least)
+	}
+	if pending := seen.Desire.Pending; len(pending) > 0 {
+		d.add(v1alpha1.ConditionDagsPending, metav1.ConditionTrue, v1alpha1.ReasonDagPending, uncovered(pending))
 	}
 	for _, note := range seen.Desire.Notes {
 		if note.Reason == v1alpha1.ReasonLevelNotSupported {
@@ -191,6 +194,11 @@ func (d *draft) sightState(seen *GrantSight, blind bool) state {
 		return d.asStored()
 	case seen == nil:
 		return activating
+	case seen.Proof.Present && seen.Proof.Empty:
+		return state{
+			word: v1alpha1.ReasonDagPending, message: "nothing is given now, and its time runs: " + uncovered(seen.Desire.Pending),
+			ready: metav1.ConditionTrue, active: metav1.ConditionFalse, inSync: metav1.ConditionTrue,
+		}
 	case seen.Proof.Present:
 		return state{
 			word: v1alpha1.ReasonActive, message: "Airflow was seen to store it",
@@ -211,6 +219,15 @@ func (d *draft) sightState(seen *GrantSight, blind bool) state {
 		return missing
 	}
 	return activating
+}
+
+// uncovered says which DAGs of a live grant cannot be given.
+func uncovered(pending []string) string {
+	dags := "any DAG"
+	if len(pending) > 0 {
+		dags = list(pending)
+	}
+	return "its policy does not cover " + dags + " now, or Airflow does not know what it covers yet"
 }
 
 var missing = state{

@@ -1,6 +1,7 @@
 package decision_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +109,38 @@ func TestAPolicySaysWhetherItsPeopleHaveMore(t *testing.T) {
 			}
 			if inSync := status.Find(v.Conditions, v1alpha1.ConditionInSync); inSync.Status != metav1.ConditionTrue {
 				t.Errorf("in sync: %+v", inSync)
+			}
+		})
+	}
+}
+
+func TestALiveGrantSaysWhichDagsItDoesNotGive(t *testing.T) {
+	for name, c := range map[string]struct {
+		pending []string
+		empty   bool
+		ready   string
+		active  string
+		dags    string
+	}{
+		"all are given":             {nil, false, "True/Active", "True/Active", "-"},
+		"some are not":              {[]string{"finance_daily"}, false, "True/Active", "True/Active", "True/DagPending"},
+		"none is":                   {[]string{"finance_daily"}, true, "True/DagPending", "False/DagPending", "True/DagPending"},
+		"its policy covers nothing": {nil, true, "True/DagPending", "False/DagPending", "-"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := live(t)
+			seen(f, 5*time.Second, true)
+			f.Sight.Grant.Desire.Pending, f.Sight.Grant.Proof.Empty = c.pending, c.empty
+			for _, sight := range []*decision.Sight{f.Sight, nil} { // what was said stays until a pass says something
+				f.Sight = sight
+				settle(t, f)
+				for condition, want := range map[string]string{
+					v1alpha1.ConditionReady: c.ready, v1alpha1.ConditionActive: c.active, v1alpha1.ConditionInSync: "True/" + strings.TrimPrefix(c.ready, "True/"), v1alpha1.ConditionDagsPending: c.dags,
+				} {
+					if got := said(f.Grant, condition); got != want {
+						t.Errorf("%s is %s, want %s (seen: %t)", condition, got, want, sight != nil)
+					}
+				}
 			}
 		})
 	}
