@@ -145,6 +145,8 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 		r.want = intersect(r.want, r.have)
 	}
 	switch {
+	case !r.exists && !r.create:
+		r.want = r.have // nothing can be changed in what is not there
 	case !r.exists:
 	case a.in.refuses():
 		r.want = r.have

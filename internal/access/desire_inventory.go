@@ -42,12 +42,13 @@ func (w *work) finishInventory() {
 	sortInventory(w.out.Inventory)
 }
 
-// doomLost finds roles that are ours by name only and that nothing wants.
+// doomLost finds roles that are ours by name only and that nothing wants. One that the operator's account holds is none of
+// them: without it nothing would ever end.
 func (w *work) doomLost() {
 	for name := range w.in.Observed.Roles {
 		_, stored := w.stored[name]
 		_, desired := w.out.Roles[name]
-		if stored || desired || !ownName(name, w.bases) {
+		if stored || desired || w.account[name] || !ownName(name, w.bases) {
 			continue
 		}
 		kind := v1alpha1.ManagedRolePolicy

@@ -160,6 +160,22 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 			}
 		})
 	}
+	for name, leave := range map[string]func(w *world){
+		"report":    func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
+		"contested": func(w *world) { w.Contested = map[string]bool{RoleKey(financeRole): true} },
+	} {
+		t.Run("a role that somebody deleted is not there to be changed: "+name, func(t *testing.T) {
+			w := settled(t)
+			leave(w)
+			w.dropRole(financeRole)
+			for range 2 {
+				_, plan := w.pass(t)
+				if steps := Render(plan); len(steps) > 0 {
+					t.Fatalf("steps are planned: %v", steps)
+				}
+			}
+		})
+	}
 	t.Run("what is declared anew is given all the same", func(t *testing.T) {
 		w := settled(t)
 		w.Instance.Spec.Drift = v1alpha1.DriftReport

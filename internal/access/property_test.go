@@ -308,7 +308,7 @@ func checkUntouched(t *rapid.T, before, after Observed, d Desired) {
 }
 
 func TestHostileInputNeverReachesReservedRolesOrTheAccount(t *testing.T) {
-	names := []string{"Admin", "admin", "PUBLIC", " Op ", "Viewer", "uSeR", "handmade", "oam.x", "a/b", "", "oam.data.p0~0123456789abcdef"}
+	names := []string{"Admin", "admin", "PUBLIC", " Op ", "Viewer", "uSeR", "handmade", "oam.x", "oam.operator", "a/b", "", "oam.data.p0~0123456789abcdef"}
 	rapid.Check(t, func(rt *rapid.T) {
 		w := drawWorld(rt)
 		w.setRole(" Op ", nil)
@@ -334,9 +334,22 @@ func TestHostileInputNeverReachesReservedRolesOrTheAccount(t *testing.T) {
 		if rapid.Bool().Draw(rt, "deleted") {
 			w.Instance.DeletionTimestamp = &metav1.Time{Time: testNow}
 		}
+		held := some(rt, []string{"oam.operator", "oam.data.p0~0123456789abcdef", "handmade"}, "held by the account")
+		for _, role := range held {
+			if _, exists := w.Observed.Roles[role]; !exists {
+				w.setRole(role, []Permission{{canEdit, "Roles"}})
+			}
+		}
+		w.setRoles(account, held...)
+		inventoried := func(role string) bool {
+			return slices.ContainsFunc(w.Instance.Status.ManagedRoles, func(e v1alpha1.ManagedRole) bool { return e.Name == role })
+		}
 		plan := NewPlan(w.Input, Desire(w.Input))
 		for _, steps := range plan.Phases {
 			for _, step := range steps {
+				if step.Role != "" && slices.Contains(held, step.Role) && !inventoried(step.Role) {
+					rt.Fatalf("a role of the operator's account in a step: %s", Describe(step))
+				}
 				for _, role := range slices.Concat([]string{step.Role}, step.Roles, step.Replaced) {
 					if IsReserved(role) {
 						rt.Fatalf("reserved role in a step: %s", Describe(step))
