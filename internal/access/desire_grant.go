@@ -175,7 +175,7 @@ func (w *work) placeFrozen(c *policyCase, base, right string, user User, terms T
 		w.wantHeld(c, base, role)
 		return role, true
 	}
-	role, ok := w.stays(c, bases, user, w.out.Roles[right].Permissions)
+	role, ok := w.stays(c, bases, user, w.out.Roles[right].Permissions, w.leavingOf(c, terms))
 	if !ok && c.taking && !c.moves {
 		return w.remains(c, bases, user, w.grantPermissions(c, terms))
 	}
@@ -183,9 +183,18 @@ func (w *work) placeFrozen(c *policyCase, base, right string, user User, terms T
 }
 
 // stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
-// present role will do unless it gives more than the grant.
-func (w *work) stays(c *policyCase, bases []string, user User, gives []Permission) (string, bool) {
-	return w.heldAs(c, bases, user, gives, func(has []Permission) bool { return contains(gives, has) })
+// present role will do unless it gives more than the grant, and than the grant gave of DAGs that are gone.
+func (w *work) stays(c *policyCase, bases []string, user User, gives, gone []Permission) (string, bool) {
+	return w.heldAs(c, bases, user, gives, func(has []Permission) bool { return contains(union(gives, gone), has) })
+}
+
+// leavingOf are what terms gave on DAGs that the list lacks, or has with other properties, by now.
+func (w *work) leavingOf(c *policyCase, terms Terms) []Permission {
+	levels, _ := terms.today(c.policy)
+	dags := slices.DeleteFunc(slices.Clone(c.desire.Leaving), func(id string) bool {
+		return terms.Dags != nil && !slices.Contains(terms.Dags, id)
+	})
+	return w.permissions(levels, dags, nil)
 }
 
 // remains finds the role that somebody holds and stays in where no role can be made, for the part of it that a grant still

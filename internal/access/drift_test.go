@@ -261,6 +261,36 @@ func TestAGrantStaysWhereItIsWhileNothingMayBeGiven(t *testing.T) {
 	}
 }
 
+// TestAGrantStaysWhereItIsThoughADagIsGone: a suspended instance changes no role, so that the role of an edited policy still
+// holds what its holders had on a DAG that is gone.
+func TestAGrantStaysWhereItIsThoughADagIsGone(t *testing.T) {
+	for _, mode := range []v1alpha1.Mode{v1alpha1.ModeObserve, v1alpha1.ModeSuspended} {
+		w := newWorld()
+		w.dags("a", "b")
+		w.user("alice")
+		w.user("bob")
+		p := w.policy("finance", levels("View", "Trigger"), []string{"a", "b"}, "alice")
+		g := w.grant("g", p, "bob")
+		w.pass(t)
+		before := slices.Clone(w.rolesOf("bob"))
+		w.Instance.Spec.Mode = mode
+		p.Spec.Access = levels("View", "Trigger", "ViewLogs")
+		p.Generation++
+		w.pass(t)
+		w.dropDags("b")
+		for range 2 {
+			d, _ := w.pass(t)
+			if !slices.Equal(w.rolesOf("bob"), before) || d.Grants[g.UID].Problem != nil {
+				t.Fatalf("%s: bob has %v, grant %+v", mode, w.rolesOf("bob"), d.Grants[g.UID])
+			}
+		}
+		w.setRole(before[0], sorted(append(slices.Clone(w.Observed.Roles[before[0]]), Permission{canDelete, "DAG:b"})))
+		if w.pass(t); len(w.rolesOf("bob")) != 0 {
+			t.Errorf("%s: bob has %v, which others made wider", mode, w.rolesOf("bob"))
+		}
+	}
+}
+
 func TestAssessClaimsOnlyWhatIsStored(t *testing.T) {
 	w := settled(t)
 	d := Desire(w.Input)
