@@ -123,6 +123,18 @@ var _ = Describe("A grant that may not have what it asks for", func() {
 	})
 })
 
+// seesPhase waits for the controllers' cache.
+func seesPhase(ctx context.Context, grant *v1alpha1.AccessGrant, phase v1alpha1.GrantPhase) error {
+	cached := &v1alpha1.AccessGrant{}
+	if err := grants.Get(ctx, client.ObjectKeyFromObject(grant), cached); err != nil {
+		return err
+	}
+	if cached.Status.Phase != phase {
+		return errStale
+	}
+	return nil
+}
+
 // seesMode waits for the controllers' cache.
 func seesMode(ctx context.Context, w *world, mode v1alpha1.Mode) error {
 	cached := &v1alpha1.AirflowInstance{}

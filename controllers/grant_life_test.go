@@ -54,6 +54,7 @@ var _ = Describe("The life of a grant", func() {
 
 	It("waits in Scheduled for its start and costs one write more", func(ctx SpecContext) {
 		w := newWorld(ctx)
+		Eventually(readyOf).WithArguments(ctx, w.policy).Should(Equal("True: Ready"))
 		start := clock.Now().Add(2 * time.Hour)
 		grant := w.grant(ctx, "later", func(g *v1alpha1.AccessGrant) { g.Spec.StartsAt = new(metav1.NewTime(start)) })
 		Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Scheduled: Scheduled"))

@@ -264,6 +264,9 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		return true, report.Err
 	case ctx.Err() == nil:
 		conn.fell(len(report.Changes) > 0)
+		if airflow.MaybeReplaced(report.Err) || airflow.IsUnavailable(report.Err) && conn.failures >= lasting {
+			conn.checkedAt = time.Time{}
+		}
 		problem := passTrouble(report.Err)
 		log.FromContext(ctx).Error(report.Err, "a pass could not be finished; it is tried again", "reason", problem.reason)
 		s.blame(problem)

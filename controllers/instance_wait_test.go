@@ -359,3 +359,35 @@ func TestDriftIsStoredLaterWhereItCouldNotBe(t *testing.T) {
 		t.Errorf("drift %v", found)
 	}
 }
+
+// TestAnotherVersionIsNoticedWhenAirflowIsBack: an upgrade starts it anew, and what the old one could counts no more.
+func TestAnotherVersionIsNoticedWhenAirflowIsBack(t *testing.T) {
+	for name, away := range map[string]airflowtest.Fault{
+		"no answer":              airflowtest.OverWire(airflowtest.Dropped),
+		"a proxy without server": airflowtest.BadGateway(http.StatusServiceUnavailable),
+		"another API":            airflowtest.Status(http.StatusNotFound, "Not Found"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.reconcile()
+			before := w.instance().Status
+			if before.Airflow == nil || before.Airflow.FABProvider != airflowtest.Airflow33.FABProvider {
+				t.Fatalf("it governs %+v", before.Airflow)
+			}
+			w.clock.Step(time.Minute)
+			w.sim.Inject(away)
+			for range 4 {
+				w.clock.Step(w.reconcile())
+			}
+			w.sim.Heal()
+			w.sim.Inject(airflowtest.Fault{Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{
+				Status: http.StatusOK, Body: `{"providers":[{"package_name":"apache-airflow-providers-fab","version":"3.6.4"}],"total_entries":1}`,
+			}}.On(http.MethodGet, "/api/v2/providers"))
+			w.clock.Step(2 * time.Second)
+			w.reconcile()
+			if after := w.instance().Status; after.Airflow.FABProvider != "3.6.4" || after.Capabilities.RoleUpdate != v1alpha1.RoleUpdateAdd {
+				t.Errorf("it governs %+v, with %+v", after.Airflow, after.Capabilities)
+			}
+		})
+	}
+}

@@ -37,7 +37,13 @@ var _ = Describe("A policy", func() {
 			g.Expect(readyOf(ctx, w.policy)).To(Equal("True: Ready"))
 			g.Expect(w.policy.Status.Instances[0].ActiveGrants).To(BeEquivalentTo(1))
 		}).Should(Succeed())
-		before := len(written.of(w.policy))
+		// A write is counted some time after it can be read.
+		before := -1
+		Eventually(func() bool {
+			last := before
+			before = len(written.of(w.policy))
+			return before == last
+		}).WithPolling(200 * time.Millisecond).Should(BeTrue())
 		for range 3 {
 			w.pass(ctx)
 			w.step(ctx, time.Minute)

@@ -142,6 +142,13 @@ func IsBlockedAddress(err error) bool { return CauseOf(err) == CauseBlockedAddre
 // IsUnsupported says that it is an Airflow, but one that cannot be managed.
 func IsUnsupported(err error) bool { return CauseOf(err) == CauseUnsupported }
 
+// MaybeReplaced says whether another version of Airflow may answer next: nothing answered, as while a server is started
+// anew, or it has no such API any more.
+func MaybeReplaced(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && (e.Cause == CauseUnsupported || e.Cause == CauseUnavailable && e.Status == 0)
+}
+
 // IsCanceled says that the caller's context was canceled.
 func IsCanceled(err error) bool { return CauseOf(err) == CauseCanceled }
 
