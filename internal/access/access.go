@@ -114,6 +114,8 @@ type Role struct {
 	// Frozen roles are not created, widened, narrowed or given to anybody in this pass: mode, state, a refused policy,
 	// or adoption in its first pass. Members without a cause are still removed.
 	Frozen bool
+	// Withheld is how many permissions it should have, and is made without, since nothing may be given.
+	Withheld int
 	// Narrows: although it is frozen, the role loses what it should not have. It is made, to hold no more than the roles
 	// that it comes from, and given to those who have as much already.
 	Narrows bool
@@ -131,6 +133,8 @@ type PolicyDesire struct {
 	Permissions int
 	// Members are resolved standing members.
 	Members []string
+	// Staying is how many of them stay in another role than Role while nothing may be given.
+	Staying int
 	// Unresolved standing members.
 	Unresolved []Problem
 	// Withheld are standing members who get nothing, because the role would combine with others of theirs; they are not
@@ -153,6 +157,8 @@ type GrantDesire struct {
 	Pending []string
 	// Problem is set when a live grant gives nothing now: SubjectChanged, UserNotFound, PolicyRefused...
 	Problem *Problem
+	// Staying is set when its user stays in another role, which gives less than it should, while nothing may be given.
+	Staying *Problem
 	// Notes say what a live grant does not give although it was asked for: LevelNotSupported.
 	Notes []Problem
 }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,6 +59,9 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 		if note.Reason == ReasonAdoptionReported || note.Reason == ReasonMassRevocationHeld {
 			out = append(out, note.Message)
 		}
+	}
+	if desire.Staying > 0 {
+		out = append(out, fmt.Sprintf("%d members stay in another role than %s, since nothing may be given now", desire.Staying, plain(desire.Role)))
 	}
 	return out
 }
@@ -117,6 +121,9 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 		}
 	}
 	proof.Empty = proof.Present && empty
+	if desire.Staying != nil {
+		proof.Present, proof.Empty, proof.Problem = false, false, cmp.Or(proof.Problem, desire.Staying)
+	}
 	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
 		proof.Problem = &Problem{ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
 	}
@@ -134,7 +141,7 @@ func (a *assessor) gives(role, desired string) bool {
 		return a.storesEnough(role)
 	}
 	_, inventoried := a.entries[role]
-	return inventoried && lineOf(role) == lineOf(desired) &&
+	return inventoried && lineOf(role) == lineOf(desired) && a.d.Roles[desired].Withheld == 0 &&
 		contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
 }
 
@@ -179,7 +186,7 @@ func (a *assessor) storesEnough(role string) bool {
 	if !known {
 		stored, exists := a.in.Observed.Roles[role]
 		desired, managed := a.d.Roles[role]
-		enough = exists && managed && contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
+		enough = exists && managed && desired.Withheld == 0 && contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
 		a.enough[role] = enough
 	}
 	return enough
@@ -203,7 +210,7 @@ func (a *assessor) differences() map[string][]string {
 			continue
 		}
 		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
-		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(minus(want, have)))
+		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(minus(want, have))+role.Withheld)
 		out[policy] = appendCount(out[policy], "role %s has %d permissions too many", name, len(minus(have, want)))
 		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))
 		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(without(a.members[name], wanted[name])))

@@ -87,6 +87,9 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		if !ok {
 			desire.Problem = c.frozen
 		} else {
+			if role != desire.Role && !contains(w.content(role), w.grantPermissions(c, terms)) {
+				desire.Staying = &Problem{c.frozen.Reason, "its user keeps what they had, which is less than it should give: " + c.frozen.Message}
+			}
 			desire.Role, managed = role, true
 		}
 	}

@@ -56,6 +56,7 @@ func (w *work) wantRole(c *policyCase, base, name string, permissions []Permissi
 		if c.moves {
 			role.Permissions = intersect(permissions, w.contents(append(w.presentIn(c, base), c.stored...)))
 		}
+		role.Withheld = len(permissions) - len(role.Permissions)
 	}
 	if !role.Frozen || c.moves {
 		others := slices.DeleteFunc(w.generations(c, base), func(g generation) bool { return g.name == name })
@@ -231,6 +232,9 @@ func (w *work) decideStanding(c *policyCase) {
 			if name, ok := w.heldBy(c, c.role, user); ok && !w.mayCome(c, user, []string{c.role}, c.carrier) {
 				role = name
 				w.wantHeld(c, c.role, name)
+				if role != c.carrier {
+					c.desire.Staying++
+				}
 			}
 		}
 		w.addMember(user.Username, role)

@@ -74,6 +74,61 @@ func TestWhileNothingMayBeGivenNobodyGainsAndWhoKeepsAccessHasIt(t *testing.T) {
 	})
 }
 
+// TestClaimsAreTrueWhileNothingMayBeGiven: a pass that was to follow an edit is cut off, and from then on nothing may be
+// given. What is said to be in place is all there, whatever role somebody stays in.
+func TestClaimsAreTrueWhileNothingMayBeGiven(t *testing.T) {
+	kept := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawWorld(rt)
+		w.pass(t)
+		for i, p := range w.Policies {
+			p = p.DeepCopy()
+			drawTerms(rt, p)
+			p.Generation++
+			w.Policies[i] = p
+		}
+		full := Desire(w.Input)
+		w.Observed, w.Instance = cloneObserved(w.Observed), w.Instance.DeepCopy()
+		w.Instance.Status.ManagedRoles = full.Inventory
+		left := rapid.IntRange(0, 30).Draw(rt, "steps before it is cut off")
+		for _, steps := range NewPlan(w.Input, full).Phases {
+			for _, step := range steps {
+				if left--; left < 0 {
+					break
+				}
+				if err := applyStep(w.Capabilities, &w.Observed, step); err != nil {
+					rt.Fatal(err)
+				}
+			}
+		}
+		w.TakeOnly, w.NoNewRoles = true, rapid.Bool().Draw(rt, "no new roles")
+		d, plan := w.pass(t)
+		have := flat(&w.Observed)
+		lacks := func(user string, ps []Permission) bool {
+			return slices.ContainsFunc(ps, func(p Permission) bool { return p != website && !have[user][p] })
+		}
+		grants, policies, _ := Assess(w.Input, d)
+		for name, proof := range policies {
+			if d.Policies[name].Staying > 0 {
+				kept++
+			}
+			for _, user := range d.Policies[name].Members {
+				if proof.InSync && lacks(user, full.Roles[full.Policies[name].Role].Permissions) {
+					rt.Fatalf("policy %s is said to be in sync, and %s lacks some of it\n%s", name, user, transcript(d, plan))
+				}
+			}
+		}
+		for _, g := range w.Grants {
+			if user := d.Grants[g.UID].Username; grants[g.UID].Present && lacks(user, full.Roles[full.Grants[g.UID].Role].Permissions) {
+				rt.Fatalf("grant %s is said to be in place, and %s lacks some of it\n%s", g.Name, user, transcript(d, plan))
+			}
+		}
+	})
+	if kept == 0 {
+		t.Error("nobody stayed in another role: the test proves less than it says")
+	}
+}
+
 // flat is every pair that each user has by any role.
 func flat(o *Observed) map[string]map[Permission]bool {
 	out := map[string]map[Permission]bool{}
