@@ -173,7 +173,7 @@ func (r *InstanceReconciler) skewed(conn *connection) *trouble {
 	for _, other := range []struct {
 		name  string
 		ahead time.Duration
-	}{{"Airflow", conn.skew.Ahead()}, {"the Kubernetes API server", r.KubernetesClock.Ahead()}} {
+	}{{"Airflow", conn.skew.Ahead(r.Clock)}, {"the Kubernetes API server", r.KubernetesClock.Ahead(r.Clock)}} {
 		if other.ahead.Abs() > maxSkew {
 			return &trouble{condition: v1alpha1.ConditionInSync, reason: v1alpha1.ReasonClockSkew,
 				message: "the clock of " + other.name + " differs from the operator's by more than a minute: nothing is given until they agree; endings go on by whichever clock is ahead"}

@@ -188,7 +188,7 @@ func (s *instanceScope) next() time.Duration {
 // ending is when the next grant is to be taken away, by the clock that is ahead. What came due since the pass looked
 // last is the next one, too.
 func (s *instanceScope) ending(now time.Time) time.Time {
-	ahead := max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead())
+	ahead := max(0, s.conn.skew.Ahead(s.r.Clock), s.r.KubernetesClock.Ahead(s.r.Clock))
 	from := s.asOf
 	if from.IsZero() {
 		from = now.Add(ahead)
@@ -226,7 +226,7 @@ func (s *instanceScope) due(ctx context.Context) bool {
 }
 
 func (s *instanceScope) ended(grants []*v1alpha1.AccessGrant) bool {
-	now := s.r.Clock.Now().Add(max(0, s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead()))
+	now := s.r.Clock.Now().Add(max(0, s.conn.skew.Ahead(s.r.Clock), s.r.KubernetesClock.Ahead(s.r.Clock)))
 	ttl, _ := cacheTTL(s.afi)
 	for _, grant := range grants {
 		if activatedIn(grant, s.afi) && !access.Live(grant, now, ttl) {

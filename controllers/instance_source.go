@@ -28,7 +28,7 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 		return actuator.Declared{}, err
 	}
 	now := s.r.Clock.Now()
-	theirs, kubernetes := s.conn.skew.Ahead(), s.r.KubernetesClock.Ahead()
+	theirs, kubernetes := s.conn.skew.Ahead(s.r.Clock), s.r.KubernetesClock.Ahead(s.r.Clock)
 	ttl, _ := cacheTTL(s.afi)
 	declared := actuator.Declared{
 		Now: now.Add(max(0, theirs, kubernetes)), Behind: max(0, -theirs, -kubernetes), Instance: s.afi, Limited: s.scope.limited,

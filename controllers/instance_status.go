@@ -62,7 +62,7 @@ func (s *instanceScope) describeReport() {
 	}
 	name := s.afi.Namespace + "/" + s.afi.Name
 	metrics.ObservePass(name, report.FinishedAt.Sub(report.StartedAt), report.FinishedAt)
-	metrics.SetClockSkew(name, s.conn.skew.Ahead())
+	metrics.SetClockSkew(name, s.conn.skew.Ahead(s.r.Clock))
 }
 
 // bounded keeps as many held losses as a status can hold. Those beyond are held, too; their 24 hours begin when there is
@@ -257,7 +257,7 @@ func (s *instanceScope) tellDrift(ctx context.Context) {
 	name := s.afi.Namespace + "/" + s.afi.Name
 	for i, d := range s.drift {
 		metrics.CountDrift(name, d.Cause, d.Repaired)
-		log.FromContext(ctx).Info("somebody else changed what is managed", "what", d.What, "cause", d.Cause, "repaired", d.Repaired)
+		log.FromContext(ctx).Info("somebody else changed what is managed", "what", d.What, "role", d.Role, "user", d.Username, "cause", d.Cause, "repaired", d.Repaired)
 		if i < maxDrift {
 			reason := v1alpha1.ReasonDriftReported
 			if d.Repaired {

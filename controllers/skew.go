@@ -18,27 +18,36 @@ const (
 // Skew is how far another clock is ahead of ours (negative: behind), as its Date headers say. It is safe for concurrent
 // use. The zero value knows nothing and counts as no difference.
 type Skew struct {
-	ahead atomic.Int64
+	seen atomic.Pointer[seen]
 }
+
+// seen is a Date header and when it was received, by our clock.
+type seen struct{ date, received time.Time }
 
 // Observe takes in a Date header and when it was received, by our clock.
 func (s *Skew) Observe(date, received time.Time) {
-	if date.IsZero() || received.IsZero() {
-		return
+	if !date.IsZero() && !received.IsZero() {
+		s.seen.Store(&seen{date, received})
 	}
-	ahead := date.Sub(received)
-	if ahead.Abs() <= skewNoise {
-		ahead = 0
-	}
-	s.ahead.Store(int64(ahead))
 }
 
-// Ahead gives the difference; 0 within the precision of Date headers.
-func (s *Skew) Ahead() time.Duration {
+// Ahead gives the difference; 0 within the precision of Date headers. When our clock was set since the header came, the
+// difference moved with it: else everything would end, or nothing, until the next answer.
+func (s *Skew) Ahead(ours clock.PassiveClock) time.Duration {
 	if s == nil {
 		return 0
 	}
-	return time.Duration(s.ahead.Load())
+	last := s.seen.Load()
+	if last == nil {
+		return 0
+	}
+	passed := ours.Since(last.received) // by the monotonic clock, which nobody sets
+	set := ours.Now().Round(0).Sub(last.received.Round(0)) - passed
+	ahead := last.date.Sub(last.received) - set
+	if ahead.Abs() <= skewNoise {
+		return 0
+	}
+	return ahead
 }
 
 // Transport wraps a round tripper so that the Date headers of its answers are observed.

@@ -88,7 +88,7 @@ func convergeOn(ctx context.Context, version string, roles, people int) (err err
 			}
 		}
 		c.store(report.Inventory)
-		fmt.Printf("| %s | %s | %d | %d | %.1f |\n", version, pass.name, c.requests.Load()-before, report.Changes, took.Seconds())
+		fmt.Printf("| %s | %s | %d | %d | %.1f |\n", version, pass.name, c.requests.Load()-before, len(report.Changes), took.Seconds())
 	}
 	return nil
 }
