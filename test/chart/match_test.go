@@ -20,7 +20,8 @@ type monitor struct {
 	Spec struct {
 		Selector  metav1.LabelSelector `json:"selector"`
 		Endpoints []struct {
-			Port string `json:"port"`
+			Port        string `json:"port"`
+			HonorLabels bool   `json:"honorLabels"`
 		} `json:"endpoints"`
 	} `json:"spec"`
 }
@@ -59,6 +60,11 @@ func TestSelectorsFindThePodOfTheRelease(t *testing.T) {
 			}
 			if len(monitored.Endpoints) != 1 || monitored.Endpoints[0].Port != port.Name {
 				t.Errorf("the ServiceMonitor asks for %v, the Service has %s", monitored.Endpoints, port.Name)
+			}
+			for _, endpoint := range monitored.Endpoints {
+				if !endpoint.HonorLabels {
+					t.Error("the ServiceMonitor has Prometheus rename the label instance of the metrics")
+				}
 			}
 			if let := network.Ingress[0].Ports; len(let) != 1 || portOf(t, container, *let[0].Port) != port.Port {
 				t.Errorf("the NetworkPolicy lets in %v, metrics are at %d", let, port.Port)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -124,9 +125,10 @@ func WaitForAdmission(ctx context.Context, admin client.Client) error {
 	return nil
 }
 
-// refused is true when a policy refused a request, and an error when something else went wrong.
+// refused is true when a policy refused a request, and an error when something else went wrong. A kind that is not served
+// yet is no error.
 func refused(err error) (bool, error) {
-	if err == nil {
+	if err == nil || meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 		return false, nil
 	}
 	rejected := apierrors.IsForbidden(err) || apierrors.IsInvalid(err)

@@ -1,14 +1,17 @@
 package controlplane_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -66,6 +69,17 @@ func TestControlPlaneServesTheKinds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	admin, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := schema.GroupKind{Group: v1alpha1.GroupVersion.Group, Kind: "AccessGrant"}
+	early := &notServed{Client: admin, errs: []error{
+		&meta.NoKindMatchError{GroupKind: kind}, apierrors.NewNotFound(schema.GroupResource{Group: kind.Group, Resource: "accessgrants"}, ""),
+	}}
+	if err := controlplane.WaitForAdmission(t.Context(), early); err != nil || len(early.errs) > 0 {
+		t.Errorf("a kind that is not served at first: error = %v with %d answers left, want a wait until it is", err, len(early.errs))
+	}
 	policy := &v1alpha1.DagAccessPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "finance", Namespace: "default"},
 		Spec: v1alpha1.DagAccessPolicySpec{
@@ -82,4 +96,19 @@ func TestControlPlaneServesTheKinds(t *testing.T) {
 	if err := operator.Status().Update(t.Context(), policy); err != nil {
 		t.Errorf("the operator writes status: %v", err)
 	}
+}
+
+// notServed plays a control plane that does not serve a kind at first.
+type notServed struct {
+	client.Client
+	errs []error
+}
+
+func (c *notServed) Create(ctx context.Context, object client.Object, options ...client.CreateOption) error {
+	if len(c.errs) > 0 {
+		err := c.errs[0]
+		c.errs = c.errs[1:]
+		return err
+	}
+	return c.Client.Create(ctx, object, options...)
 }

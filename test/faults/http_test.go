@@ -160,8 +160,8 @@ func httpFaults() []fault {
 	}
 }
 
-// nowhere is a host that no resolver knows.
-const nowhere = "airflow.invalid"
+// nowhere is a host that does not resolve, and that no name server is asked for: a label has at most 63 letters.
+var nowhere = strings.Repeat("n", 64) + ".invalid"
 
 // unresolved sets the address of such a host.
 func unresolved(w *world) func(*world) {

@@ -355,7 +355,7 @@ func (w *world) settle() {
 	w.t.Helper()
 	const (
 		pause  = 4 * time.Millisecond
-		enough = 3
+		enough = 5
 	)
 	deadline := time.Now().Add(patience)
 	for calm, busy := 0, 0; calm < enough; {

@@ -232,7 +232,7 @@ var _ = Describe("the health of an instance", Serial, func() {
 	})
 
 	It("is not slowed by another Airflow that hangs", func() {
-		hung, quick := newScene(airflowtest.Options{Latency: airflowtest.Latency(5 * time.Second)}), newScene()
+		hung, quick := newScene(airflowtest.Options{Latency: airflowtest.Latency(30 * time.Second)}), newScene()
 		DeferCleanup(hung.sim.Stop)
 		hung.secret()
 		hung.instance()
@@ -240,7 +240,7 @@ var _ = Describe("the health of an instance", Serial, func() {
 		settled(quick.instance())
 		quick.policy()
 		grant := quick.grant("bob", time.Hour)
-		Eventually(phase(grant)).WithTimeout(4 * time.Second).Should(Equal(v1alpha1.GrantActive))
+		Eventually(phase(grant)).WithTimeout(20 * time.Second).Should(Equal(v1alpha1.GrantActive))
 	})
 })
 

@@ -1,6 +1,7 @@
 package operator_test
 
 import (
+	"slices"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -22,7 +23,7 @@ var _ = Describe("access", Serial, func() {
 		Expect(s.may("alice", "finance_daily")()).To(BeTrue())
 		Expect(s.may("bob", "finance_daily")()).To(BeFalse())
 
-		grant := s.grant("bob", 3*time.Second)
+		grant := s.grant("bob", 10*time.Second)
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))
 		Expect(s.may("bob", "finance_weekly")()).To(BeTrue())
 		Eventually(s.may("bob", "finance_weekly")).Should(BeFalse())
@@ -48,12 +49,16 @@ var _ = Describe("access", Serial, func() {
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))
 		settled(instance)
 		settled(policy)
+		Eventually(func() []v1alpha1.PolicyInstance { return read(policy).Status.Instances }).Should(ConsistOf(HaveField("ActiveGrants", BeEquivalentTo(1))))
 		versions := func() []string {
 			return []string{read(instance).ResourceVersion, read(policy).ResourceVersion, read(grant).ResourceVersion}
 		}
 		var stored []string
-		Eventually(func() []string { before := stored; stored = versions(); return before }).WithPolling(500 * time.Millisecond).Should(Equal(stored))
-		stored = versions()
+		Eventually(func() bool {
+			before := stored
+			stored = versions()
+			return slices.Equal(before, stored)
+		}).WithPolling(500 * time.Millisecond).Should(BeTrue())
 		writes := len(s.sim.MutatingRequests())
 		for _, value := range []string{"1", "2", "3"} {
 			lists := len(s.sim.Requests(func(r airflowtest.Request) bool { return r.Endpoint == "/auth/fab/v1/roles" }))
@@ -102,7 +107,7 @@ var _ = Describe("access", Serial, func() {
 		s.secret()
 		instance := s.instance()
 		s.policy()
-		grant := s.grant("bob", 3*time.Second)
+		grant := s.grant("bob", 10*time.Second)
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))
 		stopOperator()
 		Eventually(time.Now).Should(BeTemporally(">", grant.Status.Activation.ExpiresAt.Time))

@@ -150,10 +150,11 @@ var _ = Describe("what others change", Serial, func() {
 		s.secret()
 		instance := s.instance()
 		settled(s.policy())
-		for range 3 {
+		for i := range 3 {
 			s.sim.SetUserRoles("alice", "Public")
 			look(instance)
 			Eventually(s.may("alice", "finance_daily")).Should(BeTrue())
+			Eventually(func() []v1alpha1.Drift { return read(instance).Status.Drift }).Should(HaveLen(i+1), "the pass that wrote is over")
 			settled(instance)
 		}
 		Eventually(events(instance)).Should(ContainElement(v1alpha1.ReasonDriftRepaired))

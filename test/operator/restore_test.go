@@ -70,7 +70,7 @@ var _ = Describe("what is restored from a backup without its status (I4)", Seria
 		s.policy(func(p *v1alpha1.DagAccessPolicy) { p.Spec.Grants.MaxAhead = &metav1.Duration{Duration: time.Hour} })
 		end := metav1.NewTime(time.Now().Add(time.Hour).Truncate(time.Second))
 		fixed := func(g *v1alpha1.AccessGrant) { g.Spec.Duration, g.Spec.ExpiresAt = nil, &end }
-		short, revoked, dated, deleted := s.grant("dora", 3*time.Second), s.grant("emil", time.Hour), s.grant("fred", 0, fixed), s.grant("gina", time.Hour)
+		short, revoked, dated, deleted := s.grant("dora", 10*time.Second), s.grant("emil", time.Hour), s.grant("fred", 0, fixed), s.grant("gina", time.Hour)
 		start := metav1.NewTime(time.Now().Add(10 * time.Minute).Truncate(time.Second))
 		ahead := s.grant("bob", 10*time.Minute, func(g *v1alpha1.AccessGrant) { g.Spec.StartsAt = &start })
 		var backup []*v1alpha1.AccessGrant
@@ -110,7 +110,7 @@ var _ = Describe("what is restored from a backup without its status (I4)", Seria
 		people(s, "dora", "emil")
 		s.secret()
 		instance, policy := s.instance(), s.policy()
-		short, revoked, live := s.grant("dora", 4*time.Second), s.grant("emil", time.Hour), s.grant("bob", time.Hour)
+		short, revoked, live := s.grant("dora", 10*time.Second), s.grant("emil", time.Hour), s.grant("bob", time.Hour)
 		var backup []*v1alpha1.AccessGrant
 		for _, grant := range []*v1alpha1.AccessGrant{short, revoked, live} {
 			Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))

@@ -167,17 +167,31 @@ func status(err error) int {
 	return 0
 }
 
+// answered gives the status of an answer. A busy Airflow may need more than one try for one that is about rights; a
+// refusal is told at once.
+func answered(ctx context.Context, ask func() error) int {
+	const tries = 3
+	code := 0
+	for range tries {
+		code = status(ask())
+		if code != 0 && code < http.StatusInternalServerError || ctx.Err() != nil {
+			break
+		}
+	}
+	return code
+}
+
 func (w *world) read(ctx context.Context, person, dag string) int {
-	return status(w.Airflow.ReadDAG(ctx, w.tokens[person], dag))
+	return answered(ctx, func() error { return w.Airflow.ReadDAG(ctx, w.tokens[person], dag) })
 }
 
 func (w *world) trigger(ctx context.Context, person, dag string) int {
-	return status(w.Airflow.TriggerDAG(ctx, w.tokens[person], dag))
+	return answered(ctx, func() error { return w.Airflow.TriggerDAG(ctx, w.tokens[person], dag) })
 }
 
 // unpause needs the same as pausing, and changes nothing.
 func (w *world) unpause(ctx context.Context, person, dag string) int {
-	return status(w.Airflow.PauseDAG(ctx, w.tokens[person], dag, false))
+	return answered(ctx, func() error { return w.Airflow.PauseDAG(ctx, w.tokens[person], dag, false) })
 }
 
 // page asks for the UI's list of DAGs.

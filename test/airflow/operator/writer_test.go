@@ -183,7 +183,7 @@ func (w *world) accessControl(t *testing.T) {
 		w.compare(t)
 		g.Eventually(func() bool { return holds() || contested() }, patience, "300ms").Should(BeTrue())
 		return contested()
-	}, patience, "1s").Should(BeTrue())
+	}, 4*patience, "1s").Should(BeTrue(), "each of the three repairs waits for a parsing")
 	g.Eventually(holds, patience, "300ms").Should(BeFalse(), "the last repair is undone, too")
 	w.leftInPeace(t, holds)
 	g.Expect(contested()).To(BeTrue())
