@@ -161,7 +161,7 @@ type AccessGrantStatus struct {
 	// +optional
 	RevokedAt *metav1.Time `json:"revokedAt,omitempty"`
 	// conditions: Ready, Reconciling, Stalled, Admitted, Active, InSync,
-	// LeastPrivilege, LevelsSupported.
+	// LeastPrivilege, LevelsSupported, DagsPending.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
