@@ -120,8 +120,7 @@ func (a *aim) aimRoles() {
 	}
 }
 
-// decideRole says what becomes of a desired role: what nobody may restore is left out, and so is what the server cannot
-// do.
+// decideRole says what becomes of a desired role: what nobody may restore is left out, and so is what cannot be done.
 func (a *aim) decideRole(r *roleAim, role Role) {
 	key := RoleKey(r.name)
 	switch {
@@ -141,6 +140,11 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 			r.want = minus(r.want, a.lost.pairs[r.name])
 		}
 	}
+	a.bound(r)
+}
+
+// bound leaves out of what a role should hold what cannot be done now.
+func (a *aim) bound(r *roleAim) {
 	if a.in.NoGain[r.name] && r.exists {
 		r.want = intersect(r.want, r.have)
 	}

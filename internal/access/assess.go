@@ -102,7 +102,6 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 	if pinned == nil {
 		return proof
 	}
-	empty := nothing(a.d.Roles[desire.Role].Permissions)
 	for _, username := range a.persons.of(pinned) {
 		user := a.users[username]
 		for _, role := range user.Roles {
@@ -110,17 +109,10 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 				proof.Absent = false
 			}
 		}
-		if !desire.Live || username != desire.Username || !slices.Contains(a.d.Members[username], desire.Role) {
-			continue
-		}
-		for _, role := range user.Roles {
-			if a.gives(role, desire.Role) {
-				proof.Present = true
-				empty = empty && nothing(a.in.Observed.Roles[role])
-			}
+		if desire.Live && username == desire.Username && slices.Contains(a.d.Members[username], desire.Role) {
+			proof.Present, proof.Empty = a.given(user, desire.Role)
 		}
 	}
-	proof.Empty = proof.Present && empty
 	if desire.Staying != nil {
 		proof.Present, proof.Empty, proof.Problem = false, false, cmp.Or(proof.Problem, desire.Staying)
 	}
@@ -128,6 +120,17 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 		proof.Problem = &Problem{ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
 	}
 	return proof
+}
+
+// given says whether a user has what a role should give, and whether that is nothing.
+func (a *assessor) given(user *User, role string) (present, empty bool) {
+	empty = nothing(a.d.Roles[role].Permissions)
+	for _, held := range user.Roles {
+		if a.gives(held, role) {
+			present, empty = true, empty && nothing(a.in.Observed.Roles[held])
+		}
+	}
+	return present, present && empty
 }
 
 // contested says whether giving a grant was given up for now.

@@ -3,6 +3,7 @@ package actuator_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -109,7 +110,7 @@ func TestWhatWasEditedInTheMiddleIsNotReportedAsDone(t *testing.T) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		other := p.DeepCopy()
-		other.Generation, other.ResourceVersion, other.Spec.Access = generation, fmt.Sprint(generation), access
+		other.Generation, other.ResourceVersion, other.Spec.Access = generation, strconv.FormatInt(generation, 10), access
 		b.policies[0] = other
 	}
 	edit(2, v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns)
