@@ -212,7 +212,7 @@ func (r *InstanceReconciler) inspect(ctx context.Context, s *instanceScope) (boo
 		s.blame(conn.throttled())
 		return true, nil
 	}
-	if problem := r.check(ctx, s.afi, conn); problem != nil {
+	if problem := r.check(ctx, s); problem != nil {
 		s.blame(problem)
 		conn.refused = problem.credentials
 		conn.failures++
@@ -264,7 +264,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		return true, report.Err
 	case ctx.Err() == nil:
 		conn.fell(len(report.Changes) > 0)
-		if airflow.MaybeReplaced(report.Err) || airflow.IsUnavailable(report.Err) && conn.failures >= lasting {
+		if !report.Observed && (airflow.MaybeReplaced(report.Err) || airflow.IsUnavailable(report.Err) && conn.failures >= lasting) {
 			conn.checkedAt = time.Time{}
 		}
 		problem := passTrouble(report.Err)

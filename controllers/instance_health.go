@@ -86,9 +86,9 @@ func passTrouble(err error) *trouble {
 	return connectTrouble(err)
 }
 
-// check finds out what server this is and what its account may do.
-func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowInstance, conn *connection) *trouble {
-	now := r.Clock.Now()
+// check finds out what server this is and what its account may do. What comes due meanwhile does not wait for all of it.
+func (r *InstanceReconciler) check(ctx context.Context, s *instanceScope) *trouble {
+	afi, conn, now := s.afi, s.conn, r.Clock.Now()
 	server, err := conn.client.Discover(ctx)
 	if err != nil {
 		// What was known of this version before is still so, and which provider it has decides what is done.
@@ -101,6 +101,7 @@ func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowIns
 	if problem := compatible(server); problem != nil {
 		return problem
 	}
+	r.takeDue(ctx, s)
 	if err := conn.client.CheckAccount(ctx); err != nil {
 		problem := connectTrouble(err)
 		if missing, ok := airflow.MissingPermissions(err); ok {
@@ -112,6 +113,7 @@ func (r *InstanceReconciler) check(ctx context.Context, afi *v1alpha1.AirflowIns
 		}
 		return problem
 	}
+	r.takeDue(ctx, s)
 	account, err := conn.client.Account(ctx)
 	if err != nil {
 		return connectTrouble(err)

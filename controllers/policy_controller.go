@@ -110,7 +110,7 @@ func (s *policyScope) gather(ctx context.Context) error {
 		if facts.View == nil {
 			continue
 		}
-		if seen, ok := s.report.Grants[grant.UID]; ok && seen.Desire.Live && seen.Proof.Present {
+		if seen, ok := s.report.Grants[grant.UID]; ok && seen.Desire.Live && seen.Proof.Present && !seen.Proof.Empty {
 			facts.Active++
 		}
 	}

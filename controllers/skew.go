@@ -32,7 +32,8 @@ func (s *Skew) Observe(date, received time.Time) {
 }
 
 // Ahead gives the difference; 0 within the precision of Date headers. When our clock was set since the header came, the
-// difference moved with it: else everything would end, or nothing, until the next answer.
+// difference moved with it: else everything would end, or nothing, until the next answer. A clock that was set forward is
+// not thought to be ahead of others because of that: so does one look whose machine was suspended.
 func (s *Skew) Ahead(ours clock.PassiveClock) time.Duration {
 	if s == nil {
 		return 0
@@ -43,7 +44,12 @@ func (s *Skew) Ahead(ours clock.PassiveClock) time.Duration {
 	}
 	passed := ours.Since(last.received) // by the monotonic clock, which nobody sets
 	set := ours.Now().Round(0).Sub(last.received.Round(0)) - passed
-	ahead := last.date.Sub(last.received) - set
+	ahead := last.date.Sub(last.received)
+	if set > 0 {
+		ahead = max(ahead-set, min(ahead, 0))
+	} else {
+		ahead -= set
+	}
 	if ahead.Abs() <= skewNoise {
 		return 0
 	}

@@ -20,14 +20,16 @@ func TestADifferenceOfClocksMovesWithOurs(t *testing.T) {
 		set  time.Duration // by which our clock was set afterwards
 		want time.Duration
 	}{
-		"clocks agree":                 {0, 0, 0},
-		"nearly":                       {2 * time.Second, 0, 0},
-		"ours is behind":               {time.Hour, 0, time.Hour},
-		"ours is ahead":                {-time.Hour, 0, -time.Hour},
-		"ours was behind, and was set": {time.Hour, time.Hour, 0},
-		"ours was ahead, and was set":  {-time.Hour, -time.Hour, 0},
-		"ours agreed, and was set forward by error": {0, time.Hour, -time.Hour},
-		"ours agreed, and was set back by error":    {0, -time.Hour, time.Hour},
+		"clocks agree":                           {0, 0, 0},
+		"nearly":                                 {2 * time.Second, 0, 0},
+		"ours is behind":                         {time.Hour, 0, time.Hour},
+		"ours is ahead":                          {-time.Hour, 0, -time.Hour},
+		"ours was behind, and was set":           {time.Hour, time.Hour, 0},
+		"ours was ahead, and was set":            {-time.Hour, -time.Hour, 0},
+		"ours agreed, and the machine slept":     {0, time.Hour, 0},
+		"ours was ahead, and the machine slept":  {-time.Minute, time.Hour, -time.Minute},
+		"ours was behind, and was set too far":   {time.Minute, time.Hour, 0},
+		"ours agreed, and was set back by error": {0, -time.Hour, time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			skew := &Skew{}

@@ -245,3 +245,27 @@ func TestTheHomePageOfAirflow2IsInEveryRoleAndInNoLoop(t *testing.T) {
 func dropped(ps []Permission, p Permission) []Permission {
 	return slices.DeleteFunc(slices.Clone(ps), func(q Permission) bool { return p == q })
 }
+
+func TestWhatAnAirflowLacksIsToldAndLeftOut(t *testing.T) {
+	w := newWorld()
+	w.UnknownResources = map[string]bool{"Pools": true, "Task Logs": true}
+	w.AllowPrivileged = true
+	w.Instance.Spec.AllowedPermissions = somePairs
+	w.dags("a")
+	w.user("bob")
+	p := w.policy("finance", levels("View", "ViewLogs"), []string{"a"})
+	p.Spec.AirflowPermissions = somePairs
+	g := w.grant("g", p, "bob")
+	d, _ := w.pass(t)
+	for what, notes := range map[string][]Problem{"the policy": d.Policies[types.NamespacedName{Namespace: "data", Name: "finance"}].Notes, "the grant": d.Grants[g.UID].Notes} {
+		if len(notes) != 1 || notes[0].Reason != ReasonLevelNotSupported ||
+			!strings.Contains(notes[0].Message, "can_edit on Pools, can_read on Pools, can_read on Task Logs;") {
+			t.Errorf("%s says %v", what, notes)
+		}
+	}
+	for _, pair := range d.Roles[d.Grants[g.UID].Role].Permissions {
+		if w.UnknownResources[pair.Resource] {
+			t.Errorf("the role should hold %v", pair)
+		}
+	}
+}

@@ -158,20 +158,23 @@ func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra [
 	})
 }
 
-// notGiven says in one note which levels and which pairs of airflowPermissions cannot be given on these DAGs.
+// notGiven says in one note which levels, and which global permissions of the others and of airflowPermissions, cannot be
+// given on these DAGs.
 func (w *work) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) *Problem {
-	_, note := w.supported(levels, dags)
+	known, note := w.supported(levels, dags)
+	if len(w.in.UnknownResources) == 0 {
+		return note
+	}
 	var unknown []string
-	for _, pair := range extra {
-		if w.in.UnknownResources[pair.Resource] {
-			unknown = append(unknown, Permission{pair.Action, pair.Resource}.String())
+	for _, p := range w.in.release().permissions(known, dags, extra) {
+		if w.in.UnknownResources[p.Resource] {
+			unknown = append(unknown, p.String())
 		}
 	}
 	if unknown == nil {
 		return note
 	}
-	slices.Sort(unknown)
-	text := "this Airflow has no resource of that name: " + list(unknown, 8) + " of airflowPermissions; the rest is applied"
+	text := "this Airflow has no resource of that name: " + list(unknown, 8) + "; the rest is applied"
 	if note != nil {
 		text = note.Message + "; " + text
 	}

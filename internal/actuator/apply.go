@@ -99,7 +99,9 @@ func (p *pass) open(s access.Step) bool {
 		return true
 	case access.StepCreateRole, access.StepWidenRole, access.StepNarrowRole, access.StepReplaceRole:
 		return true
-	case access.StepAddMember, access.StepSwapMember:
+	case access.StepSwapMember:
+		return !p.blocked.users[fold(s.Username)] && p.exist(s.Roles) && p.complete(s.Roles)
+	case access.StepAddMember:
 		return !p.blocked.users[fold(s.Username)] && p.exist(s.Roles)
 	case access.StepRemoveReplaced:
 		return !p.blocked.users[fold(s.Username)]
@@ -117,6 +119,13 @@ func (p *pass) exist(roles []string) bool {
 		}
 	}
 	return true
+}
+
+// complete says whether roles that get nothing more now hold all that they should: nobody leaves another one for less.
+func (p *pass) complete(roles []string) bool {
+	return !slices.ContainsFunc(roles, func(name string) bool {
+		return p.blocked.gains[name] && !p.covers(p.snap.roles[name], p.desired.Roles[name].Permissions)
+	})
 }
 
 func (p *pass) fail(step access.Step, err error) {

@@ -66,7 +66,9 @@ func (c *crew) count(err error) {
 		}
 	}
 	if resource, unknown := airflow.UnknownResource(err); unknown {
-		c.ended = c.ended || c.p.news(resource) // the rest of the phase would meet it, too: the next plan leaves it out
+		if dag, ok := dagOf(resource); ok && !c.p.unknown[dag] {
+			c.ended = true // the rest of the phase would meet it, too: the next plan leaves it out
+		}
 	}
 }
 

@@ -20,6 +20,8 @@ func (p *pass) observe(ctx context.Context, look Look) error {
 	}
 	if look >= LookDags {
 		clear(p.unknown) // asked again; what is still unknown costs one refused write
+	}
+	if look == LookFull {
 		clear(p.lacking)
 	}
 	switch look {

@@ -175,7 +175,7 @@ func TestAResourceThatAirflowLacksKeepsNothingFromGoing(t *testing.T) {
 				t.Error("the rest is not given")
 			}
 			told := report.Policies[types.NamespacedName{Namespace: "data", Name: "finance"}]
-			if notes := told.Desire.Notes; len(notes) != 1 || !strings.Contains(notes[0].Message, "can_read on Pool of airflowPermissions") || !told.Proof.InSync {
+			if notes := told.Desire.Notes; len(notes) != 1 || !strings.Contains(notes[0].Message, "can_read on Pool;") || !told.Proof.InSync {
 				t.Errorf("it says %v, in sync %t", notes, told.Proof.InSync)
 			}
 			before := len(b.sim.MutatingRequests())
@@ -187,6 +187,29 @@ func TestAResourceThatAirflowLacksKeepsNothingFromGoing(t *testing.T) {
 				t.Errorf("%d writes although nothing changed", n)
 			}
 		})
+	}
+}
+
+// TestAResourceThatRolesHoldIsThere: an answer that says otherwise takes nothing off anybody.
+func TestAResourceThatRolesHoldIsThere(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.second().Spec.Members = []v1alpha1.Subject{{Username: "carol"}}
+	b.settled()
+	b.sim.SetDag(airflowtest.Dag{ID: "finance_monthly"})
+	b.sim.Inject(airflowtest.Fault{Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{
+		Status: http.StatusBadRequest, Body: `{"detail":"The specified resource: 'Task Instances' was not found"}`,
+	}}.On(http.MethodPatch, rolePath))
+	b.clock.Step(time.Minute)
+	report := b.pass(actuator.LookFull)
+	if len(report.Failures) != 1 || !strings.Contains(report.Failures[0], "Task Instances") {
+		t.Errorf("failures %v", report.Failures)
+	}
+	for _, name := range []string{"finance", "marketing"} {
+		role, _ := b.sim.Role(name)
+		if !slices.ContainsFunc(role.Permissions, func(p airflow.Permission) bool { return p.Resource == "Task Instances" }) {
+			t.Errorf("role %s lost it: %v", name, role.Permissions)
+		}
 	}
 }
 

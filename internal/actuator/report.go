@@ -44,9 +44,9 @@ type Report struct {
 	Plan []string
 	// Counts of what was seen.
 	Counts v1alpha1.InstanceCounts
-	// Full is true when everything was compared. Changes are the steps that were written and read back, in that order.
-	Full    bool
-	Changes []access.Step
+	// Observed is true where everything was read that the pass rests on. Full is true when everything was compared. Changes are the steps that were written and read back, in that order.
+	Observed, Full bool
+	Changes        []access.Step
 	// Err is why the pass could not observe or not finish; nil where everything was seen and done.
 	Err error
 	// Contested are items that others keep changing and that are left alone for now.
@@ -82,7 +82,7 @@ func (p *pass) report(err error) *Report {
 	d := p.declared
 	r := &Report{
 		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL, StartsAllowed: d.StartsAllowed, Behind: d.Behind,
-		StartedAt: p.started, ObservedAt: p.snap.oldest(), Full: p.full, Changes: p.changes, Err: err,
+		StartedAt: p.started, ObservedAt: p.snap.oldest(), Observed: p.observed, Full: p.full, Changes: p.changes, Err: err,
 		Policies: map[types.NamespacedName]PolicyReport{}, Grants: map[types.UID]GrantReport{},
 		Inventory: p.inventory,
 	}

@@ -190,10 +190,16 @@ func dagOf(resource string) (string, bool) {
 	return "", false
 }
 
-// news says whether it was not known that Airflow does not know a resource.
+// news says whether it was not known that Airflow does not know a resource. One that some role holds is known, whatever
+// Airflow said: believed, that would take it off everybody.
 func (p *pass) news(resource string) bool {
 	if dag, ok := dagOf(resource); ok {
 		return !p.unknown[dag]
+	}
+	for _, pairs := range p.snap.roles {
+		if slices.ContainsFunc(pairs, func(pair access.Permission) bool { return pair.Resource == resource }) {
+			return false
+		}
 	}
 	return !p.lacking[resource]
 }

@@ -188,12 +188,8 @@ func (d *draft) sightState(seen *GrantSight, blind bool) state {
 			word: v1alpha1.ReasonNotObserved, message: "Airflow was not looked at for twice the interval: see the conditions of the AirflowInstance",
 			ready: metav1.ConditionFalse, active: metav1.ConditionUnknown, inSync: metav1.ConditionUnknown, warning: true,
 		}
-	case seen == nil && d.Phase == v1alpha1.GrantActive && d.takenAway():
-		return missing
-	case seen == nil && d.Phase == v1alpha1.GrantActive:
-		return d.asStored()
 	case seen == nil:
-		return activating
+		return d.unseenState()
 	case seen.Proof.Present && seen.Proof.Empty:
 		return state{
 			word: v1alpha1.ReasonDagPending, message: "nothing is given now, and its time runs: " + uncovered(seen.Desire.Pending),
@@ -217,6 +213,23 @@ func (d *draft) sightState(seen *GrantSight, blind bool) state {
 	}
 	if d.Phase == v1alpha1.GrantActive {
 		return missing
+	}
+	return activating
+}
+
+// gaveNothing says whether the stored status is that of a live grant that gave nothing when it was seen last.
+func (d *draft) gaveNothing() bool {
+	c := d.stored(v1alpha1.ConditionInSync)
+	return c != nil && c.Reason == v1alpha1.ReasonDagPending
+}
+
+// unseenState gives the state of a live grant of which no pass says anything now.
+func (d *draft) unseenState() state {
+	switch {
+	case d.Phase == v1alpha1.GrantActive && d.takenAway():
+		return missing
+	case d.Phase == v1alpha1.GrantActive || d.gaveNothing():
+		return d.asStored()
 	}
 	return activating
 }

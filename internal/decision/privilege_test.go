@@ -129,6 +129,9 @@ func TestALiveGrantSaysWhichDagsItDoesNotGive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := live(t)
+			if c.empty { // from the start: it was never seen to give anything
+				f.Grant.Status.Phase = v1alpha1.GrantPending
+			}
 			seen(f, 5*time.Second, true)
 			f.Sight.Grant.Desire.Pending, f.Sight.Grant.Proof.Empty = c.pending, c.empty
 			for _, sight := range []*decision.Sight{f.Sight, nil} { // what was said stays until a pass says something
