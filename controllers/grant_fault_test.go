@@ -87,7 +87,6 @@ var _ = Describe("A grant among the faults of Kubernetes", func() {
 		Eventually(readyOf).WithArguments(ctx, w.policy).Should(Equal("True: Ready"))
 		grant := w.activeGrant(ctx, "bob")
 		Eventually(written.of).WithArguments(grant).Should(HaveLen(3))
-		Eventually(func() error { return seesPhase(ctx, grant, v1alpha1.GrantActive) }).Should(Succeed())
 		for range 5 {
 			_, err := grants.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
 			Expect(err).NotTo(HaveOccurred())

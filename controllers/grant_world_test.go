@@ -232,6 +232,7 @@ func (w *world) activeGrant(ctx context.Context, name string, change ...func(*v1
 	Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Pending: Activating"))
 	w.pass(ctx)
 	Eventually(phaseOf).WithArguments(ctx, grant).Should(Equal("Active: Active"))
+	Eventually(func() error { return seesPhase(ctx, grant, v1alpha1.GrantActive) }).Should(Succeed()) // for reconciles that a spec makes itself
 	return grant
 }
 
