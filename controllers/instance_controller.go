@@ -234,6 +234,13 @@ func (r *InstanceReconciler) takeDue(ctx context.Context, s *instanceScope) {
 	}
 }
 
+// takeLate does the same where that was done long before, since a server is slow.
+func (r *InstanceReconciler) takeLate(ctx context.Context, s *instanceScope, since time.Time) {
+	if r.Clock.Since(since) > time.Second {
+		r.takeDue(ctx, s)
+	}
+}
+
 // pass runs the actuator and takes in its report.
 func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, error) {
 	conn := s.conn

@@ -101,7 +101,7 @@ func (r *InstanceReconciler) check(ctx context.Context, s *instanceScope) *troub
 	if problem := compatible(server); problem != nil {
 		return problem
 	}
-	r.takeDue(ctx, s)
+	r.takeLate(ctx, s, now)
 	if err := conn.client.CheckAccount(ctx); err != nil {
 		problem := connectTrouble(err)
 		if missing, ok := airflow.MissingPermissions(err); ok {
@@ -113,7 +113,7 @@ func (r *InstanceReconciler) check(ctx context.Context, s *instanceScope) *troub
 		}
 		return problem
 	}
-	r.takeDue(ctx, s)
+	r.takeLate(ctx, s, now)
 	account, err := conn.client.Account(ctx)
 	if err != nil {
 		return connectTrouble(err)
