@@ -271,7 +271,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 		return true, report.Err
 	case ctx.Err() == nil:
 		conn.fell(len(report.Changes) > 0)
-		if !report.Observed && (airflow.MaybeReplaced(report.Err) || airflow.IsUnavailable(report.Err) && conn.failures >= lasting) {
+		if !report.Observed && airflow.MaybeReplaced(report.Err) {
 			conn.checkedAt = time.Time{}
 		}
 		problem := passTrouble(report.Err)
