@@ -188,7 +188,7 @@ func (s *instanceScope) next() time.Duration {
 // ending is when the next grant is to be taken away, by the clock that is ahead. What came due since the pass looked
 // last is the next one, too.
 func (s *instanceScope) ending(now time.Time) time.Time {
-	ahead := max(0, s.conn.skew.Ahead(s.r.Clock), s.r.KubernetesClock.Ahead(s.r.Clock))
+	ahead := s.ahead()
 	from := s.asOf
 	if from.IsZero() {
 		from = now.Add(ahead)
@@ -198,6 +198,11 @@ func (s *instanceScope) ending(now time.Time) time.Time {
 		return at.Add(-ahead)
 	}
 	return time.Time{}
+}
+
+// ahead is how far the clock that is ahead of all is ahead of ours.
+func (s *instanceScope) ahead() time.Duration {
+	return max(0, s.conn.skew.Ahead(s.r.Clock), s.r.KubernetesClock.Ahead(s.r.Clock))
 }
 
 // lasting is how many failures in a row are no passing trouble.
@@ -226,7 +231,7 @@ func (s *instanceScope) due(ctx context.Context) bool {
 }
 
 func (s *instanceScope) ended(grants []*v1alpha1.AccessGrant) bool {
-	now := s.r.Clock.Now().Add(max(0, s.conn.skew.Ahead(s.r.Clock), s.r.KubernetesClock.Ahead(s.r.Clock)))
+	now := s.r.Clock.Now().Add(s.ahead())
 	ttl, _ := cacheTTL(s.afi)
 	for _, grant := range grants {
 		if activatedIn(grant, s.afi) && !access.Live(grant, now, ttl) {

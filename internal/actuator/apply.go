@@ -95,9 +95,8 @@ func (p *pass) open(s access.Step) bool {
 		return false
 	}
 	switch s.Kind {
-	case access.StepRemoveMember:
-		return true
-	case access.StepCreateRole, access.StepWidenRole, access.StepNarrowRole, access.StepReplaceRole:
+	case access.StepRemoveMember, access.StepCreateRole, access.StepWidenRole, access.StepNarrowRole, access.StepReplaceRole,
+		access.StepDeleteRole:
 		return true
 	case access.StepSwapMember:
 		return !p.blocked.users[fold(s.Username)] && p.exist(s.Roles) && p.complete(s.Roles)
@@ -105,8 +104,6 @@ func (p *pass) open(s access.Step) bool {
 		return !p.blocked.users[fold(s.Username)] && p.exist(s.Roles)
 	case access.StepRemoveReplaced:
 		return !p.blocked.users[fold(s.Username)]
-	case access.StepDeleteRole:
-		return true
 	}
 	return false
 }

@@ -44,7 +44,8 @@ type Report struct {
 	Plan []string
 	// Counts of what was seen.
 	Counts v1alpha1.InstanceCounts
-	// Observed is true where everything was read that the pass rests on. Full is true when everything was compared. Changes are the steps that were written and read back, in that order.
+	// Observed is true where everything was read that the pass rests on, Full when everything was compared. Changes are
+	// the steps that were written and read back, in that order.
 	Observed, Full bool
 	Changes        []access.Step
 	// Err is why the pass could not observe or not finish; nil where everything was seen and done.
