@@ -22,7 +22,7 @@ const usage = `Measures airflow-oam against the simulator: cold convergence (P1)
 (P3), many endings at once (P4), and the whole operator on a real API server while Airflow misbehaves (P8).
 
   make bench                        everything: about half an hour
-  go run ./hack/bench -quick        a tenth of the size, one trial, no latency of 100 ms: half a minute
+  go run ./hack/bench -quick        a tenth of the size, one trial, no latency of 100 ms
 
 The tables are Markdown, as in docs/performance.md.
 
@@ -35,23 +35,39 @@ type settings struct {
 	latencies            []time.Duration
 	concurrency          int
 	generation           airflowtest.Generation // of the simulated server
+	// outage is how long Airflow is away in P8, slowAnswer how long it takes where it is slow, and underWay how long after
+	// an answer of 429 other requests may still arrive, which were sent before that answer was read.
+	outage, slowAnswer, underWay time.Duration
+}
+
+// whole are the settings of docs/performance.md.
+func whole() settings {
+	return settings{
+		roles: 500, users: 2000, trials: 5, endings: []int{1, 100, 5000}, concurrency: 8, generation: airflowtest.Airflow33,
+		latencies: []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond},
+		outage:    time.Minute, slowAnswer: 2 * time.Second, underWay: 100 * time.Millisecond,
+	}
+}
+
+// quick are a tenth of the size and one trial. P8 keeps its size.
+func (s settings) quick() settings {
+	s.roles, s.users, s.trials, s.endings, s.latencies = 50, 200, 1, []int{1, 100}, s.latencies[:2]
+	return s
 }
 
 func main() {
 	quick := flag.Bool("quick", false, "a tenth of the size and one trial")
-	count := flag.Int("trials", 5, "number of trials")
+	count := flag.Int("trials", whole().trials, "number of trials")
 	only := flag.String("only", "", "comma separated scenarios: P1,P2,P3,P4,P8")
 	flag.Usage = func() {
 		fmt.Fprint(os.Stderr, usage)
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	s := settings{
-		roles: 500, users: 2000, trials: *count, endings: []int{1, 100, 5000}, concurrency: 8, generation: airflowtest.Airflow33,
-		latencies: []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond},
-	}
+	s := whole()
+	s.trials = *count
 	if *quick {
-		s.roles, s.users, s.trials, s.endings, s.latencies = 50, 200, 1, []int{1, 100}, s.latencies[:2]
+		s = s.quick()
 	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, s, *only)

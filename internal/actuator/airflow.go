@@ -15,8 +15,8 @@ type Airflow interface {
 	Dags(ctx context.Context) (airflow.List[airflow.Dag], error)
 	// Permissions reads every pair that Airflow has stored: which DAGs are resources.
 	Permissions(ctx context.Context) (airflow.List[airflow.Permission], error)
-	// UsersPage reads one page of users by the order of Users.
-	UsersPage(ctx context.Context, offset int) ([]airflow.User, error)
+	// UsersPage reads one page of users by the order of Users, or a part of one.
+	UsersPage(ctx context.Context, offset, limit int) ([]airflow.User, error)
 	// Role and User fail with airflow.IsNotFound for what is not there.
 	Role(ctx context.Context, name string) (airflow.Role, error)
 	User(ctx context.Context, username string) (airflow.User, error)

@@ -191,50 +191,77 @@ func (p *pass) readAt(username string) time.Time {
 	return p.gone[key]
 }
 
-// readUsers reads users anew, by pages where many stand on one page, else one by one. Whom it cannot read is noted, with
-// the reason; it fails only with what concerns everybody.
+// readUsers reads users anew, by pages where many stand on one page, else one by one. A page that fails, by chance or by one
+// of the people on it, is read in parts before each of them is read alone. Whom it cannot read is noted, with the reason; it
+// fails only with what concerns everybody.
 func (p *pass) readUsers(ctx context.Context, names []string, at time.Time) error {
 	if len(names) == 0 {
 		return nil
 	}
+	failed, alone, err := p.readPages(ctx, names, airflow.PageSize, at)
+	if err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		broken, others, err := p.readPages(ctx, failed, airflow.PageSize/partsOfPage, at)
+		if err != nil {
+			return err
+		}
+		alone = slices.Concat(alone, broken, others)
+	}
+	return p.readSingle(ctx, alone, at)
+}
+
+// partsOfPage is in how many parts a page is read that could not be read at once.
+const partsOfPage = 4
+
+// readPages reads users by pages of so many. It gives the names on pages at which the server failed, and those that are
+// to be read alone: few stand on their page, they were not on it any more, or something else was wrong with it.
+func (p *pass) readPages(ctx context.Context, names []string, size int, at time.Time) (failed, alone []string, err error) {
 	p.guard.Lock()
-	pages, single := p.byPage(names)
+	pages, alone := p.byPage(names, size)
 	p.guard.Unlock()
 	var group errgroup.Group
 	group.SetLimit(p.concurrency)
-	read := make([][]airflow.User, len(pages))
-	for i, page := range pages {
+	for _, page := range pages {
 		group.Go(func() error {
 			err := p.inPlace(ctx, func() (err error) {
-				read[i], err = p.airflow.UsersPage(ctx, page.offset)
+				page.read, err = p.airflow.UsersPage(ctx, page.offset, size)
+				page.came = p.clock.Now()
 				return err
 			})
+			page.failed = airflow.FailedByServer(err)
 			if fatal(err) && !ofOne(err) {
 				return err
 			}
-			return nil // who was on it is read alone
+			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return err
+		return nil, nil, err
 	}
-	return p.readSingle(ctx, append(single, p.takeIn(pages, read, at)...), at)
+	for _, page := range pages {
+		if page.failed {
+			failed = append(failed, page.names...)
+		} else {
+			alone = append(alone, p.takeIn(page, at)...)
+		}
+	}
+	return failed, alone, nil
 }
 
-// takeIn stores pages that were read, and gives the names that were not found where they stood before.
-func (p *pass) takeIn(pages []userPage, read [][]airflow.User, at time.Time) (missing []string) {
+// takeIn stores a page that was read, and gives the names that were not found where they stood before.
+func (p *pass) takeIn(page *userPage, at time.Time) (missing []string) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
-	for i, page := range pages {
-		found := map[string]bool{}
-		for _, u := range read[i] {
-			p.takeUser(u, at)
-			found[fold(u.Username)] = true
-		}
-		for _, name := range page.names {
-			if !found[fold(name)] {
-				missing = append(missing, name)
-			}
+	found := map[string]bool{}
+	for _, u := range page.read {
+		p.takeUser(u, at, page.came)
+		found[fold(u.Username)] = true
+	}
+	for _, name := range page.names {
+		if !found[fold(name)] {
+			missing = append(missing, name)
 		}
 	}
 	return missing
@@ -249,9 +276,11 @@ func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) err
 	for _, name := range names {
 		group.Go(func() error {
 			var u airflow.User
+			var came time.Time
 			err := p.inPlace(ctx, func() (err error) {
 				if !crew.over() {
 					u, err = p.airflow.User(ctx, name)
+					came = p.clock.Now()
 				}
 				return err
 			})
@@ -261,7 +290,7 @@ func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) err
 				p.missing(name, at)
 			default:
 				crew.count(err)
-				p.answered(name, u, err, at)
+				p.answered(name, u, err, at, came)
 			}
 			return nil
 		})
@@ -285,7 +314,7 @@ func (p *pass) missing(name string, at time.Time) {
 }
 
 // answered stores a user who was read, or why that failed.
-func (p *pass) answered(name string, u airflow.User, err error, at time.Time) {
+func (p *pass) answered(name string, u airflow.User, err error, at, came time.Time) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
 	if err == nil && u.Username != name && len(p.snap.twins[fold(name)]) > 0 {
@@ -296,16 +325,20 @@ func (p *pass) answered(name string, u airflow.User, err error, at time.Time) {
 		return
 	}
 	delete(p.unread, fold(name))
-	p.takeUser(u, at)
+	p.takeUser(u, at, came)
 }
 
-// takeUser stores a user who was read.
-func (p *pass) takeUser(u airflow.User, at time.Time) {
+// takeUser stores a user who was read, unless another reading that was begun later came before: who stands on a page is
+// read with it also while somebody else waits for them.
+func (p *pass) takeUser(u airflow.User, at, came time.Time) {
 	key := fold(u.Username)
+	if len(p.snap.twins[key]) == 0 && p.readAt(u.Username).After(at) {
+		return
+	}
 	if last, known := p.snap.users[key]; known && len(p.snap.twins[key]) == 0 && last.wire.CreatedOn != u.CreatedOn {
 		p.vanished = p.vanished || p.holdsOurs(u.Username)
 	}
-	p.snap.setUser(u, at, p.clock.Now())
+	p.snap.setUser(u, at, came)
 }
 
 // holdsOurs says whether somebody had a role of ours when they were read last.
@@ -318,10 +351,13 @@ func (p *pass) holdsOurs(username string) bool {
 type userPage struct {
 	offset int
 	names  []string
+	read   []airflow.User
+	came   time.Time // when the answer did
+	failed bool      // the server did
 }
 
-// byPage parts names into pages that are worth one request and names that are read alone.
-func (p *pass) byPage(names []string) (pages []userPage, single []string) {
+// byPage parts names into pages of so many that are worth one request, and names that are read alone.
+func (p *pass) byPage(names []string, size int) (pages []*userPage, single []string) {
 	const worthwhile = 3
 	byOffset := map[int][]string{}
 	var offsets []int
@@ -331,7 +367,7 @@ func (p *pass) byPage(names []string) (pages []userPage, single []string) {
 			single = append(single, name)
 			continue
 		}
-		offset := place / airflow.PageSize * airflow.PageSize
+		offset := place / size * size
 		if byOffset[offset] == nil {
 			offsets = append(offsets, offset)
 		}
@@ -339,7 +375,7 @@ func (p *pass) byPage(names []string) (pages []userPage, single []string) {
 	}
 	for _, offset := range offsets {
 		if on := byOffset[offset]; len(on) >= worthwhile {
-			pages = append(pages, userPage{offset: offset, names: on})
+			pages = append(pages, &userPage{offset: offset, names: on})
 		} else {
 			single = append(single, on...)
 		}

@@ -244,7 +244,7 @@ func TestAListThatLacksSomebodyProvesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	second, err := client.UsersPage(t.Context(), airflow.PageSize)
+	second, err := client.UsersPage(t.Context(), airflow.PageSize, airflow.PageSize)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,10 @@ package actuator_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -158,6 +161,62 @@ func TestNothingIsReadBackAfterAirflowAskedToBeLeftAlone(t *testing.T) {
 			busy.Remove()
 			b.pass(actuator.LookTouched)
 			b.wantAccess("alice", "finance_daily", true)
+		})
+	}
+}
+
+// TestAPageThatFailsIsReadInParts, whether the server fails at it by chance or because of one person on it: few of the
+// others are read alone.
+func TestAPageThatFailsIsReadInParts(t *testing.T) {
+	const people, odd = 90, "user0040"
+	for name, tc := range map[string]struct {
+		chance bool
+		alone  int // who may be read alone at most: some before the failure, and those who stand by the odd one
+	}{"by chance": {true, 5}, "because of one person": {false, airflow.PageSize/4 + 5}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t)
+			b.crowd(people)
+			client, err := airflow.New(b.sim.Config())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(client.Close)
+			users, err := client.UsersPage(t.Context(), 0, airflow.PageSize)
+			place := slices.IndexFunc(users, func(u airflow.User) bool { return u.Username == odd })
+			if place < 0 {
+				t.Fatalf("the odd one has no place: %v", err)
+			}
+			fault := airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodGet, "")
+			fault.If = func(r airflowtest.Request) bool {
+				if len(b.memberships()) < people {
+					return false // until all are written
+				}
+				if r.Endpoint == userPath {
+					return !tc.chance && strings.HasSuffix(r.Path, odd)
+				}
+				query, err := url.ParseQuery(r.Query)
+				offset, _ := strconv.Atoi(query.Get("offset"))
+				limit, _ := strconv.Atoi(query.Get("limit"))
+				return err == nil && r.Endpoint == usersPath && offset <= place && place < offset+limit
+			}
+			if tc.chance {
+				fault = fault.For(3)
+			}
+			b.sim.Inject(fault)
+			report := b.pass(actuator.LookFull)
+			if got := len(b.memberships()); got != people {
+				t.Errorf("%d people were written", got)
+			}
+			if failed := report.Err != nil; failed == tc.chance {
+				t.Errorf("error %v", report.Err)
+			}
+			read := map[string]bool{}
+			for _, r := range b.sim.Requests(func(r airflowtest.Request) bool { return r.Method == http.MethodGet && r.Endpoint == userPath }) {
+				read[r.Path] = true
+			}
+			if len(read) > tc.alone {
+				t.Errorf("%d people were read alone, want %d at most", len(read), tc.alone)
+			}
 		})
 	}
 }

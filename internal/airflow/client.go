@@ -111,7 +111,7 @@ func (r request) writes() bool {
 // One that Airflow rejects is renewed once.
 func (c *Client) call(ctx context.Context, r request, out any) error {
 	if r.public {
-		return c.send(ctx, r, out)
+		return c.read(ctx, r, out)
 	}
 	t, err := c.tokens.get(ctx)
 	if err != nil {
@@ -142,7 +142,7 @@ const maxTries = 3
 func (c *Client) read(ctx context.Context, r request, out any) error {
 	err := c.send(ctx, r, out)
 	for range maxTries - 1 {
-		if r.method != http.MethodGet || !failedByServer(err) || ctx.Err() != nil {
+		if r.method != http.MethodGet || !FailedByServer(err) || ctx.Err() != nil {
 			break
 		}
 		err = c.send(ctx, r, out)

@@ -365,6 +365,19 @@ func TestAReadingIsTriedAgain(t *testing.T) {
 	}
 }
 
+// So is one that needs no credentials: what server this is would otherwise hardly be found out where a fifth of all answers
+// are errors.
+func TestAReadingWithoutCredentialsIsTriedAgain(t *testing.T) {
+	for _, generation := range []airflowtest.Generation{airflowtest.Airflow33, airflowtest.Airflow211} {
+		s := airflowtest.Start(t, airflowtest.Options{Generation: &generation})
+		c := connect(t, s, nil)
+		s.Inject(airflowtest.Status(500, "no").On(http.MethodGet, "").For(2))
+		if server, err := c.Discover(t.Context()); err != nil || server.Version != generation.Version {
+			t.Errorf("%s: %+v, %v", generation.Version, server, err)
+		}
+	}
+}
+
 // answerAfter refuses with a status and asks to wait.
 func answerAfter(status int, seconds string) airflowtest.Fault {
 	f := airflowtest.Status(status, "busy")
