@@ -38,6 +38,8 @@ const retryAfter = 2 * time.Second
 // trouble is a way in which Airflow misbehaves while the operator converges.
 type trouble struct {
 	name string
+	// draws says that chance decides which requests it befalls.
+	draws bool
 	// begin makes it so, and gives what ends it: at once where it ends by itself, else when the operator has converged.
 	begin func(o *operation) (end func())
 }
@@ -47,14 +49,14 @@ const undisturbed = "none"
 
 func troubles(s settings) []trouble {
 	return []trouble{
-		{undisturbed, func(*operation) func() { return func() {} }},
-		{"a fifth of all answers is 500, 502 or 503", func(o *operation) func() { return o.randomly(1, 5, 500, 502, 503) }},
-		{"a fiftieth is 429 with Retry-After: 2", func(o *operation) func() { return o.throttle(1, 50) }},
-		{fmt.Sprintf("every answer takes %g s", s.slowAnswer.Seconds()), func(o *operation) func() {
+		{undisturbed, false, func(*operation) func() { return func() {} }},
+		{"a fifth of all answers is 500, 502 or 503", true, func(o *operation) func() { return o.randomly(1, 5, 500, 502, 503) }},
+		{"a fiftieth is 429 with Retry-After: 2", true, func(o *operation) func() { return o.throttle(1, 50) }},
+		{fmt.Sprintf("every answer takes %g s", s.slowAnswer.Seconds()), false, func(o *operation) func() {
 			o.latency.Store(int64(s.slowAnswer))
 			return func() { o.latency.Store(int64(o.usual)) }
 		}},
-		{fmt.Sprintf("away for %g s in the middle", s.outage.Seconds()), (*operation).away},
+		{fmt.Sprintf("away for %g s in the middle", s.outage.Seconds()), false, (*operation).away},
 	}
 }
 
@@ -232,15 +234,15 @@ func (o *operation) throttle(of, all int) func() {
 // violations are requests that came after an answer of 429 had been read, and before its Retry-After was over. What was
 // under way at that moment does not count.
 func (o *operation) violations() int {
+	const underWay = 100 * time.Millisecond
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	count := 0
-	for _, r := range o.sim.Requests(nil) {
-		if slices.ContainsFunc(o.throttled, func(at time.Time) bool {
-			return r.At.After(at.Add(o.settings.underWay)) && r.At.Before(at.Add(retryAfter))
-		}) {
-			count++
-		}
+	for _, at := range o.throttled {
+		early := o.sim.Requests(func(r airflowtest.Request) bool {
+			return r.At.After(at.Add(underWay)) && r.At.Before(at.Add(retryAfter))
+		})
+		count += max(0, len(early)-o.settings.late)
 	}
 	return count
 }

@@ -191,33 +191,27 @@ func (p *pass) readAt(username string) time.Time {
 	return p.gone[key]
 }
 
-// readUsers reads users anew, by pages where many stand on one page, else one by one. A page that fails, by chance or by one
-// of the people on it, is read in parts before each of them is read alone. Whom it cannot read is noted, with the reason; it
-// fails only with what concerns everybody.
+// readUsers reads users anew, by pages where many stand on one page, else one by one. A page that cannot be read, by chance
+// or because of one of the people on it, is read in parts before each of them is read alone. Whom it cannot read is noted,
+// with the reason; it fails only with what concerns everybody. It asks for no more after such an error, and after as many
+// failures in a row as a server has that answers nobody.
 func (p *pass) readUsers(ctx context.Context, names []string, at time.Time) error {
 	if len(names) == 0 {
 		return nil
 	}
-	failed, alone, err := p.readPages(ctx, names, airflow.PageSize, at)
-	if err != nil {
-		return err
-	}
-	if len(failed) > 0 {
-		broken, others, err := p.readPages(ctx, failed, airflow.PageSize/partsOfPage, at)
-		if err != nil {
-			return err
-		}
-		alone = slices.Concat(alone, broken, others)
-	}
-	return p.readSingle(ctx, alone, at)
+	crew := &crew{p: p, people: true}
+	broken, alone := p.readPages(ctx, crew, names, airflow.PageSize, at)
+	still, more := p.readPages(ctx, crew, broken, airflow.PageSize/partsOfPage, at)
+	p.readSingle(ctx, crew, slices.Concat(alone, still, more), at)
+	return crew.wait()
 }
 
 // partsOfPage is in how many parts a page is read that could not be read at once.
 const partsOfPage = 4
 
-// readPages reads users by pages of so many. It gives the names on pages at which the server failed, and those that are
-// to be read alone: few stand on their page, they were not on it any more, or something else was wrong with it.
-func (p *pass) readPages(ctx context.Context, names []string, size int, at time.Time) (failed, alone []string, err error) {
+// readPages reads users by pages of so many. It gives the names on pages that could not be read, and those that are to be
+// read alone: few stand on their page, or they are not on it any more.
+func (p *pass) readPages(ctx context.Context, crew *crew, names []string, size int, at time.Time) (broken, alone []string) {
 	p.guard.Lock()
 	pages, alone := p.byPage(names, size)
 	p.guard.Unlock()
@@ -225,29 +219,27 @@ func (p *pass) readPages(ctx context.Context, names []string, size int, at time.
 	group.SetLimit(p.concurrency)
 	for _, page := range pages {
 		group.Go(func() error {
-			err := p.inPlace(ctx, func() (err error) {
+			page.err = p.inPlace(ctx, func() (err error) {
+				if crew.over() {
+					return nil // nothing is read, and nobody is judged by that
+				}
 				page.read, err = p.airflow.UsersPage(ctx, page.offset, size)
 				page.came = p.clock.Now()
+				crew.count(err)
 				return err
 			})
-			page.failed = airflow.FailedByServer(err)
-			if fatal(err) && !ofOne(err) {
-				return err
-			}
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, nil, err
-	}
+	_ = group.Wait()
 	for _, page := range pages {
-		if page.failed {
-			failed = append(failed, page.names...)
+		if page.err != nil {
+			broken = append(broken, page.names...)
 		} else {
 			alone = append(alone, p.takeIn(page, at)...)
 		}
 	}
-	return failed, alone, nil
+	return broken, alone
 }
 
 // takeIn stores a page that was read, and gives the names that were not found where they stood before.
@@ -267,10 +259,8 @@ func (p *pass) takeIn(page *userPage, at time.Time) (missing []string) {
 	return missing
 }
 
-// readSingle reads users one by one. It asks for no more of them after an error that concerns everybody, and after as many
-// failures in a row as a server has that answers nobody.
-func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) error {
-	crew := &crew{p: p, people: true}
+// readSingle reads users one by one.
+func (p *pass) readSingle(ctx context.Context, crew *crew, names []string, at time.Time) {
 	var group errgroup.Group
 	group.SetLimit(p.concurrency)
 	for _, name := range names {
@@ -296,7 +286,6 @@ func (p *pass) readSingle(ctx context.Context, names []string, at time.Time) err
 		})
 	}
 	_ = group.Wait()
-	return crew.wait()
 }
 
 // missing notes that nobody has a name.
@@ -305,6 +294,9 @@ func (p *pass) missing(name string, at time.Time) {
 	defer p.guard.Unlock()
 	if len(p.snap.twins[fold(name)]) > 0 {
 		p.unread[fold(name)] = errTwins // Airflow finds neither
+		return
+	}
+	if p.overtaken(name, at) {
 		return
 	}
 	p.vanished = p.vanished || p.holdsOurs(name)
@@ -317,6 +309,9 @@ func (p *pass) missing(name string, at time.Time) {
 func (p *pass) answered(name string, u airflow.User, err error, at, came time.Time) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
+	if p.overtaken(name, at) {
+		return
+	}
 	if err == nil && u.Username != name && len(p.snap.twins[fold(name)]) > 0 {
 		err = errTwins
 	}
@@ -328,12 +323,28 @@ func (p *pass) answered(name string, u airflow.User, err error, at, came time.Ti
 	p.takeUser(u, at, came)
 }
 
-// takeUser stores a user who was read, unless another reading that was begun later came before: who stands on a page is
-// read with it also while somebody else waits for them.
+// overtaken says whether somebody was read since by a reading that was begun after one of this moment. Two may be under
+// way: people stand on the pages on which others are looked for.
+func (p *pass) overtaken(name string, at time.Time) bool {
+	key := fold(name)
+	st, known := p.snap.users[key]
+	switch {
+	case !known:
+		return p.gone[key].After(at)
+	case len(p.snap.twins[key]) > 0 && st.user.Username != name:
+		return false
+	}
+	return st.at.After(at)
+}
+
+// takeUser stores a user who was read, unless that was overtaken.
 func (p *pass) takeUser(u airflow.User, at, came time.Time) {
 	key := fold(u.Username)
-	if len(p.snap.twins[key]) == 0 && p.readAt(u.Username).After(at) {
+	if p.overtaken(u.Username, at) {
 		return
+	}
+	if len(p.snap.twins[key]) == 0 {
+		delete(p.unread, key)
 	}
 	if last, known := p.snap.users[key]; known && len(p.snap.twins[key]) == 0 && last.wire.CreatedOn != u.CreatedOn {
 		p.vanished = p.vanished || p.holdsOurs(u.Username)
@@ -353,7 +364,7 @@ type userPage struct {
 	names  []string
 	read   []airflow.User
 	came   time.Time // when the answer did
-	failed bool      // the server did
+	err    error
 }
 
 // byPage parts names into pages of so many that are worth one request, and names that are read alone.

@@ -215,20 +215,46 @@ func TestAResourceThatRolesHoldIsThere(t *testing.T) {
 
 // TestAServerThatAnswersNobodyIsNotAskedForEverybody: many failures in a row are not about each of them.
 func TestAServerThatAnswersNobodyIsNotAskedForEverybody(t *testing.T) {
-	for _, method := range []string{http.MethodGet, http.MethodPatch} {
-		b := newBed(t)
-		b.crowd(200)
-		b.settled()
-		b.policies = nil
-		b.clock.Step(time.Minute)
-		fault := airflowtest.Status(http.StatusForbidden, "blocked")
-		fault.If = func(r airflowtest.Request) bool { return strings.HasPrefix(r.Endpoint, usersPath) }
-		b.sim.Inject(fault.On(method, ""))
-		before := b.sim.RequestCount()
-		report := b.pass(actuator.LookTouched)
-		if used := b.sim.RequestCount() - before; !airflow.IsForbidden(report.Err) || used > 60 {
-			t.Errorf("%s: error %v, %d requests", method, report.Err, used)
+	const tries, places = 3, 8 // the last are under way when twice as many have failed
+	for _, status := range []int{http.StatusForbidden, http.StatusInternalServerError} {
+		for _, method := range []string{http.MethodGet, http.MethodPatch} {
+			b := newBed(t)
+			b.crowd(200)
+			b.settled()
+			b.policies = nil
+			b.clock.Step(time.Minute)
+			fault := airflowtest.Status(status, "blocked")
+			fault.If = func(r airflowtest.Request) bool { return strings.HasPrefix(r.Endpoint, usersPath) }
+			b.sim.Inject(fault.On(method, ""))
+			before := b.sim.RequestCount()
+			report := b.pass(actuator.LookTouched)
+			if used := b.sim.RequestCount() - before; report.Err == nil || used > tries*3*places {
+				t.Errorf("%s, %d: error %v, %d requests", method, status, report.Err, used)
+			}
 		}
+	}
+}
+
+// TestF23NoPageIsAskedForAfterAnAnswerThatAsksToWait, of the many on which people stand whose grants are to be proved gone.
+func TestF23NoPageIsAskedForAfterAnAnswerThatAsksToWait(t *testing.T) {
+	const pages, places = 30, 8
+	b := newBed(t)
+	b.policy()
+	name := func(i int) string { return fmt.Sprintf("user%04d", i) }
+	for i := range pages * airflow.PageSize {
+		b.sim.AddUser(airflowtest.User{Username: name(i), Roles: []string{"Public"}})
+	}
+	b.settled()
+	b.clock.Step(time.Minute)
+	for i := range pages * airflow.PageSize {
+		b.grant(name(i), func(g *v1alpha1.AccessGrant) {
+			g.Status.Activation.ExpiresAt = g.Status.Activation.At
+			g.Status.End = &v1alpha1.End{At: g.Status.Activation.At}
+		})
+	}
+	asked := b.sim.Inject(airflowtest.Throttled("5").On(http.MethodGet, usersPath))
+	if report := b.pass(actuator.LookTouched); !airflow.IsThrottled(report.Err) || asked.Hits() == 0 || asked.Hits() > 2*places {
+		t.Errorf("error %v, %d requests", report.Err, asked.Hits())
 	}
 }
 

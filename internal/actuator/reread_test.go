@@ -165,49 +165,35 @@ func TestNothingIsReadBackAfterAirflowAskedToBeLeftAlone(t *testing.T) {
 	}
 }
 
-// TestAPageThatFailsIsReadInParts, whether the server fails at it by chance or because of one person on it: few of the
+// TestAPageThatFailsIsReadInParts, whether Airflow cannot give so many at once or cannot give one of them: few of the
 // others are read alone.
 func TestAPageThatFailsIsReadInParts(t *testing.T) {
 	const people, odd = 90, "user0040"
 	for name, tc := range map[string]struct {
-		chance bool
-		alone  int // who may be read alone at most: some before the failure, and those who stand by the odd one
-	}{"by chance": {true, 5}, "because of one person": {false, airflow.PageSize/4 + 5}} {
+		byOne bool
+		alone int // who may be read alone at most: a few that no page is worth, and those who stand by the odd one
+	}{"too many at once": {false, 5}, "one of them": {true, airflow.PageSize/4 + 5}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t)
 			b.crowd(people)
-			client, err := airflow.New(b.sim.Config())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(client.Close)
-			users, err := client.UsersPage(t.Context(), 0, airflow.PageSize)
-			place := slices.IndexFunc(users, func(u airflow.User) bool { return u.Username == odd })
-			if place < 0 {
-				t.Fatalf("the odd one has no place: %v", err)
-			}
+			place := b.place(odd)
 			fault := airflowtest.Status(http.StatusInternalServerError, "no").On(http.MethodGet, "")
 			fault.If = func(r airflowtest.Request) bool {
 				if len(b.memberships()) < people {
 					return false // until all are written
 				}
 				if r.Endpoint == userPath {
-					return !tc.chance && strings.HasSuffix(r.Path, odd)
+					return tc.byOne && strings.HasSuffix(r.Path, odd)
 				}
-				query, err := url.ParseQuery(r.Query)
-				offset, _ := strconv.Atoi(query.Get("offset"))
-				limit, _ := strconv.Atoi(query.Get("limit"))
-				return err == nil && r.Endpoint == usersPath && offset <= place && place < offset+limit
+				offset, limit := span(r)
+				return r.Endpoint == usersPath && (tc.byOne && offset <= place && place < offset+limit || !tc.byOne && limit == airflow.PageSize)
 			}
-			if tc.chance {
-				fault = fault.For(3)
-			}
-			b.sim.Inject(fault)
+			injected := b.sim.Inject(fault)
 			report := b.pass(actuator.LookFull)
-			if got := len(b.memberships()); got != people {
-				t.Errorf("%d people were written", got)
+			if got := len(b.memberships()); got != people || injected.Hits() == 0 {
+				t.Errorf("%d people were written, %d readings failed", got, injected.Hits())
 			}
-			if failed := report.Err != nil; failed == tc.chance {
+			if failed := report.Err != nil; failed != tc.byOne {
 				t.Errorf("error %v", report.Err)
 			}
 			read := map[string]bool{}
@@ -219,4 +205,28 @@ func TestAPageThatFailsIsReadInParts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// place is where somebody stands in Airflow's list, of those on its first page.
+func (b *bed) place(username string) int {
+	b.Helper()
+	client, err := airflow.New(b.sim.Config())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer client.Close()
+	users, err := client.UsersPage(b.Context(), 0, airflow.PageSize)
+	i := slices.IndexFunc(users, func(u airflow.User) bool { return u.Username == username })
+	if err != nil || i < 0 {
+		b.Fatalf("%s has no place: %v", username, err)
+	}
+	return i
+}
+
+// span is the part of a list that a request asks for.
+func span(r airflowtest.Request) (offset, limit int) {
+	query, _ := url.ParseQuery(r.Query)
+	offset, _ = strconv.Atoi(query.Get("offset"))
+	limit, _ = strconv.Atoi(query.Get("limit"))
+	return offset, limit
 }

@@ -142,7 +142,7 @@ const maxTries = 3
 func (c *Client) read(ctx context.Context, r request, out any) error {
 	err := c.send(ctx, r, out)
 	for range maxTries - 1 {
-		if r.method != http.MethodGet || !FailedByServer(err) || ctx.Err() != nil {
+		if r.method != http.MethodGet || !failedByServer(err) || ctx.Err() != nil {
 			break
 		}
 		err = c.send(ctx, r, out)

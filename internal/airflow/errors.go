@@ -226,9 +226,8 @@ func clean(text string, limit int) string {
 	return text[:cut] + dots
 }
 
-// FailedByServer says that an answer of 5xx came that does not say how long to wait: the same may succeed when it is asked
-// for again.
-func FailedByServer(err error) bool {
+// failedByServer says whether an answer of 5xx came that does not say how long to wait.
+func failedByServer(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	_, wait := RetryAfter(err)
 	return ok && e.Cause == CauseUnavailable && e.Status >= 500 && !wait

@@ -378,6 +378,18 @@ func TestAReadingWithoutCredentialsIsTriedAgain(t *testing.T) {
 	}
 }
 
+// What is refused as an answer gives nobody away, and proves nothing about anybody.
+func TestAPageThatIsRefusedHoldsNobody(t *testing.T) {
+	s := airflowtest.Start(t, airflowtest.Options{})
+	c := connect(t, s, nil)
+	s.Inject(airflowtest.Fault{Apply: airflowtest.Nothing, Answer: &airflowtest.Answer{
+		Status: http.StatusOK, Body: `{"users":[{"username":"bob","roles":[]}]}`,
+	}}.On(http.MethodGet, "/auth/fab/v1/users"))
+	if users, err := c.UsersPage(t.Context(), 0, airflow.PageSize); !airflow.IsNotAirflow(err) || len(users) > 0 {
+		t.Errorf("%v, %v", users, err)
+	}
+}
+
 // answerAfter refuses with a status and asks to wait.
 func answerAfter(status int, seconds string) airflowtest.Fault {
 	f := airflowtest.Status(status, "busy")

@@ -279,5 +279,8 @@ func (l listing[W, T]) ask(ctx context.Context, c *Client, taken *atomic.Int64, 
 			return nil
 		},
 	}, &answer)
-	return items, count, err
+	if err != nil {
+		return nil, 0, err // an answer that was refused holds nothing
+	}
+	return items, count, nil
 }
