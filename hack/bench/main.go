@@ -35,8 +35,6 @@ type settings struct {
 	latencies            []time.Duration
 	concurrency          int
 	generation           airflowtest.Generation // of the simulated server
-	// outage is how long Airflow is away in P8, and slowAnswer how long it takes where it is slow.
-	outage, slowAnswer time.Duration
 	// late is how many requests may arrive late after each answer of 429, since the machine is busy.
 	late int
 }
@@ -46,7 +44,6 @@ func whole() settings {
 	return settings{
 		roles: 500, users: 2000, trials: 5, endings: []int{1, 100, 5000}, concurrency: 8, generation: airflowtest.Airflow33,
 		latencies: []time.Duration{0, 20 * time.Millisecond, 100 * time.Millisecond},
-		outage:    time.Minute, slowAnswer: 2 * time.Second,
 	}
 }
 

@@ -32,8 +32,12 @@ import (
 	"github.com/airflow-oam/airflow-oam/test/controlplane"
 )
 
-// retryAfter is what Airflow asks for in P8 when it throttles.
-const retryAfter = 2 * time.Second
+// outage is how long Airflow is away in P8, and retryAfter what it asks for when it throttles.
+const (
+	outage     = time.Minute
+	retryAfter = 2 * time.Second
+	slowAnswer = 2 * time.Second
+)
 
 // trouble is a way in which Airflow misbehaves while the operator converges.
 type trouble struct {
@@ -47,16 +51,16 @@ type trouble struct {
 // undisturbed is the trouble that the others are compared with.
 const undisturbed = "none"
 
-func troubles(s settings) []trouble {
+func troubles() []trouble {
 	return []trouble{
 		{undisturbed, false, func(*operation) func() { return func() {} }},
 		{"a fifth of all answers is 500, 502 or 503", true, func(o *operation) func() { return o.randomly(1, 5, 500, 502, 503) }},
 		{"a fiftieth is 429 with Retry-After: 2", true, func(o *operation) func() { return o.throttle(1, 50) }},
-		{fmt.Sprintf("every answer takes %g s", s.slowAnswer.Seconds()), false, func(o *operation) func() {
-			o.latency.Store(int64(s.slowAnswer))
+		{"every answer takes 2 s", false, func(o *operation) func() {
+			o.latency.Store(int64(slowAnswer))
 			return func() { o.latency.Store(int64(o.usual)) }
 		}},
-		{fmt.Sprintf("away for %g s in the middle", s.outage.Seconds()), false, (*operation).away},
+		{"away for 60 s in the middle", false, (*operation).away},
 	}
 }
 
@@ -258,7 +262,7 @@ func (o *operation) away() func() {
 			writes++ // matched one after another
 		}
 		if writes > o.settings.users/3 && until.Load() == 0 {
-			until.Store(time.Now().Add(o.settings.outage).UnixNano())
+			until.Store(time.Now().Add(outage).UnixNano())
 		}
 		return until.Load() > time.Now().UnixNano()
 	}
@@ -295,7 +299,7 @@ func misbehaving(ctx context.Context, s settings) ([]string, error) {
 func (p *plane) all(ctx context.Context, s settings) (missed []string, err error) {
 	var usual float64
 	server := s.generation.Version
-	for i, t := range troubles(s) {
+	for i, t := range troubles() {
 		var samples []sample
 		var requests []float64
 		broken := 0

@@ -65,12 +65,18 @@ func newBed(t *testing.T) *bed {
 // restart is a new process: what was in memory is gone, what was stored is not.
 func (b *bed) restart() {
 	b.Helper()
+	b.act = actuator.New(b.connect(), b.clock, actuator.Options{})
+}
+
+// connect makes a client of the simulated server.
+func (b *bed) connect() *airflow.Client {
+	b.Helper()
 	client, err := airflow.New(b.sim.Config())
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(client.Close)
-	b.act = actuator.New(client, b.clock, actuator.Options{})
+	return client
 }
 
 func (b *bed) Declared(context.Context) (actuator.Declared, error) {

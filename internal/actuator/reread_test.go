@@ -210,12 +210,7 @@ func TestAPageThatFailsIsReadInParts(t *testing.T) {
 // place is where somebody stands in Airflow's list, of those on its first page.
 func (b *bed) place(username string) int {
 	b.Helper()
-	client, err := airflow.New(b.sim.Config())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer client.Close()
-	users, err := client.UsersPage(b.Context(), 0, airflow.PageSize)
+	users, err := b.connect().UsersPage(b.Context(), 0, airflow.PageSize)
 	i := slices.IndexFunc(users, func(u airflow.User) bool { return u.Username == username })
 	if err != nil || i < 0 {
 		b.Fatalf("%s has no place: %v", username, err)

@@ -123,12 +123,7 @@ func TestAnUnknownDagStopsThePhase(t *testing.T) {
 // TestNobodyIsWrittenFromAnOldReading: also where a write takes almost as long as a reading may be old.
 func TestNobodyIsWrittenFromAnOldReading(t *testing.T) {
 	b := newBed(t)
-	client, err := airflow.New(b.sim.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(client.Close)
-	b.act = actuator.New(client, b.clock, actuator.Options{Concurrency: 1})
+	b.act = actuator.New(b.connect(), b.clock, actuator.Options{Concurrency: 1})
 	b.crowd(30) // all on one page
 	b.sim.Inject(airflowtest.Meanwhile(func() { b.clock.Step(1500 * time.Millisecond) }).On(http.MethodPatch, userPath))
 	b.settled()
