@@ -195,7 +195,7 @@ func (s *grantScope) release(ctx context.Context) error {
 // collect deletes a grant long after its end, unless a Git tool tracks it: that would only make it again.
 func (s *grantScope) collect(ctx context.Context) error {
 	end := s.grant.Status.End
-	if s.gone || s.grant.DeletionTimestamp != nil || !decision.Terminal(s.grant.Status.Phase) || end == nil || s.Retention <= 0 || tracked(s.grant) {
+	if s.gone || s.grant.DeletionTimestamp != nil || !s.grant.Terminal() || end == nil || s.Retention <= 0 || tracked(s.grant) {
 		return nil
 	}
 	if s.now.Before(end.At.Add(s.Retention)) {
@@ -225,7 +225,7 @@ func (s *grantScope) result() ctrl.Result {
 		return ctrl.Result{RequeueAfter: time.Millisecond, Priority: &priority}
 	case !next.IsZero():
 		return ctrl.Result{RequeueAfter: waitUntil(s.now, next), Priority: &priority}
-	case decision.Terminal(s.grant.Status.Phase) && s.Retention > 0 && !tracked(s.grant):
+	case s.grant.Terminal() && s.Retention > 0 && !tracked(s.grant):
 		left := s.grant.Status.End.At.Add(s.Retention).Sub(s.now)
 		return ctrl.Result{RequeueAfter: max(time.Second, min(left, collectWait)), Priority: &priority}
 	}

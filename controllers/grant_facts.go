@@ -38,7 +38,7 @@ func (s *grantScope) gather(ctx context.Context) error {
 		return err
 	}
 	if s.facts.Instance != nil {
-		s.facts.CacheTTL, _ = cacheTTL(s.facts.Instance)
+		s.facts.CacheTTL, _ = s.facts.Instance.CacheTTL()
 		s.report = s.Reports.Get(client.ObjectKeyFromObject(s.facts.Instance))
 		s.look(s.report)
 	}
@@ -47,7 +47,7 @@ func (s *grantScope) gather(ctx context.Context) error {
 
 // findPolicy gives the grant's policy; nil where there is none. A final answer comes from the API server itself.
 func (s *grantScope) findPolicy(ctx context.Context, final bool) (*v1alpha1.DagAccessPolicy, error) {
-	key := policyKeyOf(s.stored)
+	key := s.stored.PolicyKey()
 	list := &v1alpha1.DagAccessPolicyList{}
 	if err := s.List(ctx, list, client.MatchingFields{indexKey: key.String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, err

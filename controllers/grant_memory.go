@@ -66,8 +66,8 @@ func (m *grantMemory) stored(grant *v1alpha1.AccessGrant, instance types.Namespa
 	defer m.mu.Unlock()
 	known := m.entry(grant)
 	known.instance, known.awaiting = instance, v.Awaiting
-	known.unproved = v.Activation != nil && !decision.Terminal(v.Phase) && !status.IsTrue(v.Conditions, v1alpha1.ConditionActive)
-	known.final, known.deleting = decision.Terminal(v.Phase), grant.DeletionTimestamp != nil
+	known.unproved = v.Activation != nil && !v.Phase.Terminal() && !status.IsTrue(v.Conditions, v1alpha1.ConditionActive)
+	known.final, known.deleting = v.Phase.Terminal(), grant.DeletionTimestamp != nil
 	if known.final {
 		known.latched = nil
 	}

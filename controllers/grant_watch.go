@@ -24,7 +24,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
 )
 
 const (
@@ -97,7 +96,7 @@ func (r *GrantReconciler) grantHandler() handler.EventHandler {
 func (r *GrantReconciler) ends(grant *v1alpha1.AccessGrant) bool {
 	st := grant.Status
 	switch {
-	case decision.Terminal(st.Phase):
+	case st.Phase.Terminal():
 		return grant.DeletionTimestamp != nil
 	case grant.DeletionTimestamp != nil, st.End != nil, grant.Spec.Revoke != nil:
 		return true
@@ -137,7 +136,7 @@ func (r *GrantReconciler) unfinished(ctx context.Context, option client.ListOpti
 	}
 	var requests []reconcile.Request
 	for i := range list.Items {
-		if !decision.Terminal(list.Items[i].Status.Phase) {
+		if !list.Items[i].Terminal() {
 			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
 		}
 	}

@@ -74,7 +74,7 @@ func (r *InstanceReconciler) behind(ctx context.Context, afi *v1alpha1.AirflowIn
 	}
 	grantsAt, err := eachPage(ctx, r.APIReader, func() *v1alpha1.AccessGrantList { return &v1alpha1.AccessGrantList{} }, func(page *v1alpha1.AccessGrantList) {
 		for i := range page.Items {
-			if grant := &page.Items[i]; grant.Status.RemovedAt == nil && (ours[policyKeyOf(grant)] || activatedIn(grant, afi)) {
+			if grant := &page.Items[i]; grant.Status.RemovedAt == nil && (ours[grant.PolicyKey()] || grant.UnprovedIn(afi)) {
 				grantsThere[grant.UID] = grant.ResourceVersion
 			}
 		}

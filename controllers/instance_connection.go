@@ -266,17 +266,6 @@ func (r *InstanceReconciler) moved(ctx context.Context, afi *v1alpha1.AirflowIns
 	return nil
 }
 
-// cacheTTL is how long Airflow's workers may use permissions that were taken away, and whether that is assumed.
-func cacheTTL(afi *v1alpha1.AirflowInstance) (time.Duration, bool) {
-	if ttl := afi.Spec.PermissionCacheTTL; ttl != nil {
-		return ttl.Duration, false
-	}
-	if c := afi.Status.Capabilities; c != nil && c.PermissionCache == v1alpha1.PermissionCacheNone {
-		return 0, false
-	}
-	return assumedCacheTTL, true
-}
-
 // untold gives the drift that was not told before. What is not repaired is found again in every pass.
 func (c *connection) untold(found []access.Drift) []access.Drift {
 	var out []access.Drift

@@ -343,7 +343,7 @@ func (r *InstanceReconciler) releaseUnlessGranted(ctx context.Context, s *instan
 		return err
 	}
 	for _, grant := range grants {
-		if activatedIn(grant, s.afi) {
+		if grant.UnprovedIn(s.afi) {
 			return nil // where there is a proof, its controller has it now and stores it
 		}
 	}

@@ -193,7 +193,7 @@ func (s *instanceScope) ending(now time.Time) time.Time {
 	if from.IsZero() {
 		from = now.Add(ahead)
 	}
-	ttl, _ := cacheTTL(s.afi)
+	ttl, _ := s.afi.CacheTTL()
 	if at := nextEnding(s.grants, from, ttl); !at.IsZero() {
 		return at.Add(-ahead)
 	}
@@ -232,9 +232,9 @@ func (s *instanceScope) due(ctx context.Context) bool {
 
 func (s *instanceScope) ended(grants []*v1alpha1.AccessGrant) bool {
 	now := s.r.Clock.Now().Add(s.ahead())
-	ttl, _ := cacheTTL(s.afi)
+	ttl, _ := s.afi.CacheTTL()
 	for _, grant := range grants {
-		if activatedIn(grant, s.afi) && !access.Live(grant, now, ttl) {
+		if grant.UnprovedIn(s.afi) && !access.Live(grant, now, ttl) {
 			return true
 		}
 	}
@@ -274,9 +274,9 @@ func (s *instanceScope) countOverdue(ctx context.Context) {
 		s.policies, s.grants = policies, grants
 	}
 	now := s.r.Clock.Now()
-	ttl, _ := cacheTTL(s.afi)
+	ttl, _ := s.afi.CacheTTL()
 	for _, grant := range s.grants {
-		if !activatedIn(grant, s.afi) || access.Live(grant, now, ttl) {
+		if !grant.UnprovedIn(s.afi) || access.Live(grant, now, ttl) {
 			continue
 		}
 		if s.report == nil || !s.report.Grants[grant.UID].Proof.Absent {

@@ -29,7 +29,7 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 	}
 	now := s.r.Clock.Now()
 	theirs, kubernetes := s.conn.skew.Ahead(s.r.Clock), s.r.KubernetesClock.Ahead(s.r.Clock)
-	ttl, _ := cacheTTL(s.afi)
+	ttl, _ := s.afi.CacheTTL()
 	declared := actuator.Declared{
 		Now: now.Add(max(0, theirs, kubernetes)), Behind: max(0, -theirs, -kubernetes), Instance: s.afi, Limited: s.scope.limited,
 		StartsAllowed: !s.scope.limited && !s.scope.elsewhere() && s.r.skewed(s.conn) == nil,
@@ -98,26 +98,11 @@ func (r *InstanceReconciler) declared(ctx context.Context, afi *v1alpha1.Airflow
 	var grants []*v1alpha1.AccessGrant
 	for i := range grantList.Items {
 		grant := &grantList.Items[i]
-		if ours[policyKeyOf(grant)] || activatedIn(grant, afi) || grant.DeletionTimestamp != nil && pinnedTo(grant, afi) {
+		if ours[grant.PolicyKey()] || grant.UnprovedIn(afi) || grant.DeletionTimestamp != nil && pinnedTo(grant, afi) {
 			grants = append(grants, grant)
 		}
 	}
 	return policies, grants, nil
-}
-
-// policyKeyOf is the policy that a grant names.
-func policyKeyOf(grant *v1alpha1.AccessGrant) types.NamespacedName {
-	namespace := grant.Spec.PolicyRef.Namespace
-	if namespace == "" {
-		namespace = grant.Namespace
-	}
-	return types.NamespacedName{Namespace: namespace, Name: grant.Spec.PolicyRef.Name}
-}
-
-// activatedIn says whether a grant was given in an instance, and is not yet proved gone from it. What was given in an
-// earlier one of the same name is not this one's to prove.
-func activatedIn(grant *v1alpha1.AccessGrant, afi *v1alpha1.AirflowInstance) bool {
-	return grant.Status.RemovedAt == nil && pinnedTo(grant, afi)
 }
 
 // pinnedTo says whether a grant was ever given in an instance.

@@ -96,7 +96,7 @@ func (s *instanceScope) conditions() []metav1.Condition {
 	}
 	out = append(out, s.health()...)
 	out = append(out, s.inSync())
-	if ttl, assumed := cacheTTL(s.afi); assumed {
+	if ttl, assumed := s.afi.CacheTTL(); assumed {
 		out = append(out, metav1.Condition{Type: v1alpha1.ConditionCacheTTLAssumed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAssumed,
 			Message: fmt.Sprintf("permissionCacheTTL is not set: %s is assumed, the default of Airflow's [fab] cache_ttl; grants are taken away this much before their end", ttl)})
 	}

@@ -78,7 +78,7 @@ func (r *InstanceReconciler) instancesOfGrant(ctx context.Context, object client
 	}
 	var out []reconcile.Request
 	policy := &v1alpha1.DagAccessPolicy{}
-	if err := r.Get(ctx, policyKeyOf(grant), policy); err == nil {
+	if err := r.Get(ctx, grant.PolicyKey(), policy); err == nil {
 		out = instanceOfPolicy(ctx, policy)
 	}
 	if activation := grant.Status.Activation; activation != nil {

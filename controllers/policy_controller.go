@@ -104,7 +104,7 @@ func (s *policyScope) gather(ctx context.Context) error {
 	}
 	for i := range grants.Items {
 		grant := &grants.Items[i]
-		if grant.Status.Activation != nil && !decision.Terminal(grant.Status.Phase) {
+		if grant.Status.Activation != nil && !grant.Terminal() {
 			facts.Unended++
 		}
 		if facts.View == nil {

@@ -25,7 +25,7 @@ func indexFields(ctx context.Context, indexer client.FieldIndexer) error {
 		if !ok {
 			return nil
 		}
-		return []string{policyKeyOf(grant).String()}
+		return []string{grant.PolicyKey().String()}
 	}
 	for _, index := range []struct {
 		object client.Object

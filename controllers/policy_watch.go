@@ -17,7 +17,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
@@ -67,7 +66,7 @@ func grantClosed() predicate.Predicate {
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, ok := e.ObjectOld.(*v1alpha1.AccessGrant)
 			after, same := e.ObjectNew.(*v1alpha1.AccessGrant)
-			return ok && same && decision.Terminal(before.Status.Phase) != decision.Terminal(after.Status.Phase)
+			return ok && same && before.Terminal() != after.Terminal()
 		},
 	}
 }
@@ -93,7 +92,7 @@ func (r *PolicyReconciler) deletedPolicyOfGrant(ctx context.Context, object clie
 		return nil
 	}
 	list := &v1alpha1.DagAccessPolicyList{}
-	if err := r.List(ctx, list, client.MatchingFields{indexKey: policyKeyOf(grant).String()}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.List(ctx, list, client.MatchingFields{indexKey: grant.PolicyKey().String()}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil // as above
 	}
 	var requests []reconcile.Request

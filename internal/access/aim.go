@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // aim is what a plan can reach: the desired state less what is frozen, contested or only reported.
@@ -171,10 +172,10 @@ func (a *aim) followed(name string) []Permission {
 
 // aimUsers decides for every user which managed roles go first, stay, and come. The operator's account is left out.
 func (a *aim) aimUsers() {
-	account := fold(a.in.Account)
+	account := text.Fold(a.in.Account)
 	pinned := a.pinnedElsewhere()
 	for _, user := range a.in.Observed.Users {
-		if account != "" && fold(user.Username) == account {
+		if account != "" && text.Fold(user.Username) == account {
 			continue
 		}
 		u := a.aimUser(&user, pinned)
@@ -268,7 +269,7 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 	out := map[string]bool{}
 	var known map[string]bool
 	for _, g := range a.in.Grants {
-		pinned := pinnedIn(g, a.in.Instance)
+		pinned := g.In(a.in.Instance)
 		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !manageable(lineOf(pinned.Role)) || a.d.Grants[g.UID].Live {
 			continue
 		}
@@ -311,11 +312,11 @@ func (a *aim) findMovers() {
 			continue
 		}
 		u := &a.users[at]
-		policy := policies[policyOf(g).String()]
+		policy := policies[g.PolicyKey().String()]
 		if len(u.gone) == 0 || policy == nil || slices.Contains(u.have, desire.Role) || !slices.Contains(u.want, desire.Role) {
 			continue
 		}
-		bases := carriers(policy, a.in.Instance, g.Status.Activation, pinnedIn(g, a.in.Instance))
+		bases := carriers(policy, a.in.Instance, g.Status.Activation, g.In(a.in.Instance))
 		carried := func(role string) bool {
 			return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
 		}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // differencesShown bounds PolicyProof.Differences.
@@ -56,12 +57,12 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 		out = append(out, desire.Refused.Message)
 	}
 	for _, note := range desire.Notes {
-		if note.Reason == ReasonAdoptionReported || note.Reason == ReasonMassRevocationHeld {
+		if note.Reason == v1alpha1.ReasonAdoptionReported || note.Reason == v1alpha1.ReasonMassRevocationHeld {
 			out = append(out, note.Message)
 		}
 	}
 	if desire.Staying > 0 {
-		out = append(out, fmt.Sprintf("%d members stay in another role than %s, since nothing may be given now", desire.Staying, plain(desire.Role)))
+		out = append(out, fmt.Sprintf("%d members stay in another role than %s, since nothing may be given now", desire.Staying, text.Plain(desire.Role)))
 	}
 	return out
 }
@@ -85,7 +86,7 @@ func (a *assessor) readUsers() {
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user
-		if a.in.Account != "" && fold(user.Username) == fold(a.in.Account) {
+		if a.in.Account != "" && text.Fold(user.Username) == text.Fold(a.in.Account) {
 			continue
 		}
 		for _, role := range user.Roles {
@@ -98,7 +99,7 @@ func (a *assessor) readUsers() {
 func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 	desire := a.d.Grants[g.UID]
 	proof := GrantProof{Absent: true, Problem: desire.Problem}
-	pinned := pinnedIn(g, a.in.Instance)
+	pinned := g.In(a.in.Instance)
 	if pinned == nil {
 		return proof
 	}
@@ -117,7 +118,7 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 		proof.Present, proof.Empty, proof.Problem = false, false, cmp.Or(proof.Problem, desire.Staying)
 	}
 	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
-		proof.Problem = &Problem{ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
+		proof.Problem = &Problem{v1alpha1.ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
 	}
 	return proof
 }
@@ -156,7 +157,7 @@ func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInsta
 		return false
 	}
 	line := lineOf(pinned.Role)
-	return isBridge(role) || inventoried && entry.Policy == policyOf(g).String() ||
+	return isBridge(role) || inventoried && entry.Policy == g.PolicyKey().String() ||
 		lineOf(role) == line && manageable(line) && (inventoried || !a.known[line])
 }
 
@@ -168,7 +169,7 @@ func (a *assessor) otherCause(g *v1alpha1.AccessGrant, desire GrantDesire, usern
 	if !desire.Live || desire.Role != role {
 		return true
 	}
-	if slices.Contains(a.d.Policies[policyOf(g)].Members, username) && a.d.Policies[policyOf(g)].Role == role {
+	if slices.Contains(a.d.Policies[g.PolicyKey()].Members, username) && a.d.Policies[g.PolicyKey()].Role == role {
 		return true
 	}
 	others := a.causes[MemberKey(username, role)]
@@ -209,7 +210,7 @@ func (a *assessor) differences() map[string][]string {
 		policy := role.Policy.String()
 		stored, exists := a.in.Observed.Roles[name]
 		if !exists {
-			out[policy] = append(out[policy], "role "+plain(name)+" is missing")
+			out[policy] = append(out[policy], "role "+text.Plain(name)+" is missing")
 			continue
 		}
 		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
@@ -221,7 +222,7 @@ func (a *assessor) differences() map[string][]string {
 	for _, name := range a.d.Doomed {
 		entry := a.entries[name]
 		if !a.isGone(entry) && !a.rests(entry) {
-			out[entry.Policy] = append(out[entry.Policy], "role "+plain(name)+" is not gone yet")
+			out[entry.Policy] = append(out[entry.Policy], "role "+text.Plain(name)+" is not gone yet")
 		}
 	}
 	return out
@@ -231,7 +232,7 @@ func appendCount(lines []string, format, role string, count int) []string {
 	if count == 0 {
 		return lines
 	}
-	return append(lines, fmt.Sprintf(format, plain(role), count))
+	return append(lines, fmt.Sprintf(format, text.Plain(role), count))
 }
 
 func bounded(lines []string) []string {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // Decide is Desire and NewPlan in one, for half the work.
@@ -90,7 +91,7 @@ func (w *work) full(base string) *Problem {
 	case stored || w.fresh[base] || len(w.successors[lineOf(base)]) > 0 || w.exists(base):
 		return nil
 	case len(w.stored)+len(w.fresh) >= MaxRoles:
-		return &Problem{ReasonTooManyRoles, fmt.Sprintf("the AirflowInstance manages %d roles already, and can hold no more: end grants with DAGs or levels of their own, or delete policies", MaxRoles)}
+		return &Problem{v1alpha1.ReasonTooManyRoles, fmt.Sprintf("the AirflowInstance manages %d roles already, and can hold no more: end grants with DAGs or levels of their own, or delete policies", MaxRoles)}
 	}
 	w.fresh[base] = true
 	return nil
@@ -188,8 +189,8 @@ func (w *work) claimNames() {
 		case h == c:
 			c.holds = true
 		case h != nil && c.desire.Refused == nil && c.policy.DeletionTimestamp == nil:
-			c.desire.Refused = &Problem{ReasonRoleNameTaken, "policy " + h.name.String() + " has the Airflow role " +
-				quoted(c.role) + " already: create another policy with another role.name"}
+			c.desire.Refused = &Problem{v1alpha1.ReasonRoleNameTaken, "policy " + h.name.String() + " has the Airflow role " +
+				text.Quoted(c.role) + " already: create another policy with another role.name"}
 		}
 	}
 }
@@ -255,7 +256,7 @@ func ownName(role string, bases map[string]bool) bool {
 		limit = maxSuccessorBase - 1 - hashLength
 	}
 	for name := range bases {
-		if len(base) >= limit && cut(name, utf8.RuneCountInString(base)) == base {
+		if len(base) >= limit && text.Cut(name, utf8.RuneCountInString(base)) == base {
 			return true
 		}
 	}

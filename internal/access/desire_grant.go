@@ -5,9 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // decideGrants decides what every grant gives. Grants whose terms equal their policy of today are members of the
@@ -16,7 +15,7 @@ func (w *work) decideGrants() {
 	ending := w.in.Instance.DeletionTimestamp != nil && w.in.Instance.Spec.Deletion != v1alpha1.InstanceDeletionAbandon
 	for _, g := range inOrder(w.in.Grants) {
 		desire := GrantDesire{}
-		if pinned := pinnedIn(g, w.in.Instance); pinned != nil {
+		if pinned := g.In(w.in.Instance); pinned != nil {
 			desire.Username = pinned.Username
 			if !ending {
 				w.decideGrant(g, pinned, &desire)
@@ -31,12 +30,12 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 	if !Live(g, w.in.Now, w.in.CacheTTL) {
 		return
 	}
-	c := w.byName[policyOf(g)]
+	c := w.byName[g.PolicyKey()]
 	if c == nil || c.policy.DeletionTimestamp != nil || c.policy.Spec.Grants == nil {
-		desire.Problem = &Problem{ReasonPolicyNotFound, "the policy is gone or makes no grants any more"}
+		desire.Problem = &Problem{v1alpha1.ReasonPolicyNotFound, "the policy is gone or makes no grants any more"}
 		return
 	}
-	if !w.in.Now.Before(EndOf(g, c.policy).Add(-Lead(w.in.CacheTTL))) {
+	if !w.in.Now.Before(g.EndUnder(c.policy).Add(-Lead(w.in.CacheTTL))) {
 		return
 	}
 	desire.Live = true
@@ -45,7 +44,7 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 		desire.Problem = problem
 	}
 	if !c.holds {
-		desire.Problem = &Problem{ReasonPolicyRefused, "the policy gives nothing"}
+		desire.Problem = &Problem{v1alpha1.ReasonPolicyRefused, "the policy gives nothing"}
 		if c.desire.Refused != nil {
 			desire.Problem.Message += ": " + c.desire.Refused.Message
 		}
@@ -111,7 +110,7 @@ func inOrder(grants []*v1alpha1.AccessGrant) []*v1alpha1.AccessGrant {
 func (w *work) holder(pinned *v1alpha1.GrantInstance) (User, *Problem) {
 	user, problem := w.users.Resolve(v1alpha1.Subject{Username: pinned.Username})
 	if problem == nil && pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {
-		problem = &Problem{ReasonSubjectChanged, "another person has the user name " + quoted(pinned.Username) +
+		problem = &Problem{v1alpha1.ReasonSubjectChanged, "another person has the user name " + text.Quoted(pinned.Username) +
 			" in Airflow since this was granted: create another grant"}
 	}
 	return user, problem
@@ -248,26 +247,4 @@ func carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alp
 		roles = append(roles, base)
 	}
 	return slices.DeleteFunc(sortedSet(roles), func(role string) bool { return !manageable(role) })
-}
-
-// pinnedIn is what an activation pinned for an instance; nil when the grant was not given there.
-func pinnedIn(g *v1alpha1.AccessGrant, i *v1alpha1.AirflowInstance) *v1alpha1.GrantInstance {
-	if g.Status.Activation == nil {
-		return nil
-	}
-	for at := range g.Status.Activation.Instances {
-		if pinned := &g.Status.Activation.Instances[at]; pinned.UID == string(i.UID) {
-			return pinned
-		}
-	}
-	return nil
-}
-
-// policyOf names the policy of a grant.
-func policyOf(g *v1alpha1.AccessGrant) types.NamespacedName {
-	name := types.NamespacedName{Namespace: g.Spec.PolicyRef.Namespace, Name: g.Spec.PolicyRef.Name}
-	if name.Namespace == "" {
-		name.Namespace = g.Namespace
-	}
-	return name
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // decidePolicy decides the role and the standing members of one policy.
@@ -34,7 +35,7 @@ func (w *work) decidePolicy(c *policyCase) {
 	c.stored = w.storedFor(c)
 	c.pairs, c.desire.Refused = w.checkSpec(c.policy)
 	c.frozen = w.freeze(c)
-	if c.desire.Refused == nil || c.desire.Refused.Reason != ReasonInvalidSelector {
+	if c.desire.Refused == nil || c.desire.Refused.Reason != v1alpha1.ReasonInvalidSelector {
 		w.decideContent(c)
 	} else {
 		c.permissions = w.content(w.carry(c, c.role, nil))
@@ -79,7 +80,7 @@ func (w *work) mayHave(c *policyCase) (refused *Problem, adopt bool) {
 		return nil, false
 	}
 	refuse := func(message string) *Problem {
-		return &Problem{ReasonRoleExists, "Airflow has a role " + quoted(c.role) + " that this operator did not make: " + message}
+		return &Problem{v1alpha1.ReasonRoleExists, "Airflow has a role " + text.Quoted(c.role) + " that this operator did not make: " + message}
 	}
 	switch {
 	case c.policy.Spec.Role == nil || c.policy.Spec.Role.Adoption != v1alpha1.AdoptionIfExists:
@@ -108,14 +109,14 @@ func (w *work) reportAdoption(c *policyCase) {
 		}
 	}
 	delete(w.out.Roles, c.role)
-	c.desire.Notes = append(c.desire.Notes, Problem{ReasonAdoptionReported, fmt.Sprintf(
+	c.desire.Notes = append(c.desire.Notes, Problem{v1alpha1.ReasonAdoptionReported, fmt.Sprintf(
 		"taking over the role %s will add %d permissions to it, take %d away, and remove %d of its members; nothing is changed in this pass",
-		quoted(c.role), len(minus(c.permissions, have)), len(minus(have, c.permissions)), leave)})
+		text.Quoted(c.role), len(minus(c.permissions, have)), len(minus(have, c.permissions)), leave)})
 	if c.frozen == nil {
 		w.adopting[c.role] = v1alpha1.ManagedRole{
 			Name: c.role, Policy: c.name.String(), PolicyUID: string(c.policy.UID), Kind: v1alpha1.ManagedRolePolicy, Adopted: true,
 		}
-		c.frozen = &Problem{ReasonAdoptionReported, "the role of the policy is being taken over; the first pass only reports"}
+		c.frozen = &Problem{v1alpha1.ReasonAdoptionReported, "the role of the policy is being taken over; the first pass only reports"}
 	}
 }
 
@@ -124,18 +125,18 @@ func (w *work) freeze(c *policyCase) *Problem {
 	switch {
 	case c.desire.Refused != nil:
 		// Who gives nothing new may still have to let go of what was allowed before.
-		c.taking = c.desire.Refused.Reason == ReasonPermissionNotAllowed && w.enforces(c)
+		c.taking = c.desire.Refused.Reason == v1alpha1.ReasonPermissionNotAllowed && w.enforces(c)
 		c.moves = c.taking && !w.in.NoNewRoles
-		return &Problem{ReasonPolicyRefused, "the policy gives nothing: " + c.desire.Refused.Message}
+		return &Problem{v1alpha1.ReasonPolicyRefused, "the policy gives nothing: " + c.desire.Refused.Message}
 	case w.in.Instance.Spec.Mode == v1alpha1.ModeObserve:
-		return &Problem{ReasonInstanceObserving, "the instance only observes and gives nothing new"}
+		return &Problem{v1alpha1.ReasonInstanceObserving, "the instance only observes and gives nothing new"}
 	case w.in.Instance.Spec.Mode == v1alpha1.ModeSuspended:
-		return &Problem{ReasonInstanceSuspended, "the instance is suspended and gives nothing new"}
+		return &Problem{v1alpha1.ReasonInstanceSuspended, "the instance is suspended and gives nothing new"}
 	case c.policy.Spec.State == v1alpha1.PolicySuspended:
-		return &Problem{ReasonPolicySuspended, "the policy is suspended and gives nothing new"}
+		return &Problem{v1alpha1.ReasonPolicySuspended, "the policy is suspended and gives nothing new"}
 	case w.in.TakeOnly:
 		c.taking, c.moves = true, !w.in.NoNewRoles
-		return &Problem{ReasonInstanceNotReady, "nothing is given in this Airflow now: the conditions of the AirflowInstance say why"}
+		return &Problem{v1alpha1.ReasonInstanceNotReady, "nothing is given in this Airflow now: the conditions of the AirflowInstance say why"}
 	}
 	return nil
 }
@@ -167,7 +168,7 @@ func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.Airflo
 	}
 	refuse := func(pairs []string, why string) ([]v1alpha1.AirflowPermission, *Problem) {
 		slices.Sort(pairs)
-		return allowed, &Problem{ReasonPermissionNotAllowed, "airflowPermissions " + why + ": " + list(pairs, 8)}
+		return allowed, &Problem{v1alpha1.ReasonPermissionNotAllowed, "airflowPermissions " + why + ": " + text.List(pairs, 8)}
 	}
 	switch {
 	case banned != nil:
@@ -250,7 +251,7 @@ func (w *work) decideOrphan(c *policyCase) {
 		return
 	}
 	c.desire.Role, c.carrier = role, role
-	c.frozen = &Problem{ReasonPolicyRefused, "the policy is being deleted"}
+	c.frozen = &Problem{v1alpha1.ReasonPolicyRefused, "the policy is being deleted"}
 	c.permissions = w.content(role)
 	c.desire.Permissions = len(c.permissions)
 	w.wantRole(c, c.role, role, c.permissions)
@@ -266,12 +267,4 @@ func dagsIn(ps []Permission) map[string]bool {
 		}
 	}
 	return out
-}
-
-// list joins the first names and says how many more there are.
-func list(names []string, limit int) string {
-	if len(names) <= limit {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
 }

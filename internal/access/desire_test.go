@@ -35,36 +35,36 @@ func TestPoliciesAreRefused(t *testing.T) {
 	}{
 		"a pair that the instance does not allow": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.AirflowPermissions = somePairs[:1]
-		}, ReasonPermissionNotAllowed},
+		}, v1alpha1.ReasonPermissionNotAllowed},
 		"a security resource, even when the instance allows it": {func(w *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{{Action: canRead, Resource: "Users"}}
 			w.Instance.Spec.AllowedPermissions = p.Spec.AirflowPermissions
 			w.AllowPrivileged = true
-		}, ReasonPermissionNotAllowed},
+		}, v1alpha1.ReasonPermissionNotAllowed},
 		"a write action without the operator's flag": {func(w *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.AirflowPermissions, w.Instance.Spec.AllowedPermissions = somePairs[2:], somePairs
-		}, ReasonPermissionNotAllowed},
+		}, v1alpha1.ReasonPermissionNotAllowed},
 		"a write action with the flag is fine": {func(w *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.AirflowPermissions, w.Instance.Spec.AllowedPermissions, w.AllowPrivileged = somePairs[2:], somePairs, true
 		}, ""},
-		"a bad selector": {func(_ *world, p *v1alpha1.DagAccessPolicy) { p.Spec.Dags[0].Paths = []string{"/x"} }, ReasonInvalidSelector},
+		"a bad selector": {func(_ *world, p *v1alpha1.DagAccessPolicy) { p.Spec.Dags[0].Paths = []string{"/x"} }, v1alpha1.ReasonInvalidSelector},
 		"one of Airflow's own roles": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Role = &v1alpha1.PolicyRole{Name: "viewer"}
-		}, ReasonInvalidRoleName},
+		}, v1alpha1.ReasonInvalidRoleName},
 		"a name that looks like ours": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Role = &v1alpha1.PolicyRole{Name: "OAM.data.other"}
-		}, ReasonInvalidRoleName},
+		}, v1alpha1.ReasonInvalidRoleName},
 		"a role that was there before us": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade"}
-		}, ReasonRoleExists},
+		}, v1alpha1.ReasonRoleExists},
 		"adoption of a role that the instance does not list": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
-		}, ReasonRoleExists},
+		}, v1alpha1.ReasonRoleExists},
 		"adoption of a role that the operator's account holds": {func(w *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
 			w.Instance.Spec.AdoptableRoles = []string{"handmade"}
 			w.setRoles(account, "Admin", "handmade")
-		}, ReasonRoleExists},
+		}, v1alpha1.ReasonRoleExists},
 		"a new explicit name is fine": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Role = &v1alpha1.PolicyRole{Name: "finance people"}
 		}, ""},
@@ -98,12 +98,12 @@ func TestOneRoleNameBelongsToOnePolicy(t *testing.T) {
 	}
 	old.CreationTimestamp = metav1.NewTime(testNow.Add(-48 * time.Hour))
 	d := Desire(w.Input)
-	if refusedReason(d, "a-young") != ReasonRoleNameTaken || refusedReason(d, "b-old") != "" {
+	if refusedReason(d, "a-young") != v1alpha1.ReasonRoleNameTaken || refusedReason(d, "b-old") != "" {
 		t.Errorf("the oldest does not keep it: %v", d.Policies)
 	}
 	w.Instance.Status.ManagedRoles = []v1alpha1.ManagedRole{{Name: "shared", Policy: "data/a-young", PolicyUID: string(young.UID), Kind: v1alpha1.ManagedRolePolicy}}
 	d = Desire(w.Input)
-	if refusedReason(d, "a-young") != "" || refusedReason(d, "b-old") != ReasonRoleNameTaken {
+	if refusedReason(d, "a-young") != "" || refusedReason(d, "b-old") != v1alpha1.ReasonRoleNameTaken {
 		t.Errorf("the one in the inventory does not keep it: %v", d.Policies)
 	}
 }
@@ -144,7 +144,7 @@ func TestAGrantThatEndedLeavesTheRoleItPinnedAlsoWhenTheInventoryLostIt(t *testi
 	w.pass(t)
 	w.Instance.Status.ManagedRoles, w.Previous = nil, nil
 	d := Desire(w.Input)
-	if refusedReason(d, "p") != ReasonRoleExists || len(NewPlan(w.Input, d).Phases) != 0 {
+	if refusedReason(d, "p") != v1alpha1.ReasonRoleExists || len(NewPlan(w.Input, d).Phases) != 0 {
 		t.Fatalf("a role that nobody knows is taken for ours: %v", Render(NewPlan(w.Input, d)))
 	}
 	g.Spec.Revoke = &v1alpha1.Revocation{}
@@ -197,7 +197,7 @@ func TestAdoptedRolesOutliveTheirPolicyWithoutMembers(t *testing.T) {
 	p := w.policy("p", levels("View"), []string{"*"}, "alice")
 	p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
 	w.Instance.Spec.AdoptableRoles = []string{"handmade"}
-	if d, plan := w.pass(t); len(plan.Phases) != 0 || !slices.Contains(notes(d), ReasonAdoptionReported) {
+	if d, plan := w.pass(t); len(plan.Phases) != 0 || !slices.Contains(notes(d), v1alpha1.ReasonAdoptionReported) {
 		t.Fatalf("the first pass does more than report: %v", Render(plan))
 	}
 	if d, plan := w.pass(t); len(plan.Phases) == 0 || len(notes(d)) != 0 {
@@ -246,7 +246,7 @@ func TestAnotherPersonUnderTheSameNameGetsNothing(t *testing.T) {
 		}
 	}
 	d, _ := w.pass(t)
-	if desire := d.Grants["uid-bob-finance"]; desire.Problem == nil || desire.Problem.Reason != ReasonSubjectChanged || !desire.Live {
+	if desire := d.Grants["uid-bob-finance"]; desire.Problem == nil || desire.Problem.Reason != v1alpha1.ReasonSubjectChanged || !desire.Live {
 		t.Errorf("got %+v", desire)
 	}
 	if len(w.rolesOf("bob")) != 0 {
@@ -275,7 +275,7 @@ func TestALevelThatAirflowDoesNotKnowIsLeftOut(t *testing.T) {
 	w.Version = "3.0.6"
 	w.policy("p", levels("View", "Trigger", "RespondHITL"), []string{"a"})
 	d := Desire(w.Input)
-	if !slices.Contains(notes(d), ReasonLevelNotSupported) {
+	if !slices.Contains(notes(d), v1alpha1.ReasonLevelNotSupported) {
 		t.Error("it is not said")
 	}
 	for _, p := range d.Roles["oam.data.p"].Permissions {
@@ -307,7 +307,7 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 		}
 		w.Instance.Spec.AllowedPermissions = nil
 		p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "carol"})
-		if d, _ := w.pass(t); refusedReason(d, "p") != ReasonPermissionNotAllowed || d.Grants[g.UID].Problem != nil {
+		if d, _ := w.pass(t); refusedReason(d, "p") != v1alpha1.ReasonPermissionNotAllowed || d.Grants[g.UID].Problem != nil {
 			t.Fatalf("%s: refused %q, grant %v", update, refusedReason(d, "p"), d.Grants[g.UID].Problem)
 		}
 		for _, who := range []string{"alice", "bob"} {
@@ -344,13 +344,13 @@ func TestNoMoreRolesAreMadeThanAStatusCanHold(t *testing.T) {
 	one, whole := w.grant("one", p, "bob", "b"), w.grant("whole", p, "bob")
 	w.policy("q", levels("View"), []string{"a"}, "bob")
 	d := Desire(w.Input)
-	if problem := d.Grants[one.UID].Problem; problem == nil || problem.Reason != ReasonTooManyRoles {
+	if problem := d.Grants[one.UID].Problem; problem == nil || problem.Reason != v1alpha1.ReasonTooManyRoles {
 		t.Errorf("a grant with a role of its own: %v", problem)
 	}
 	if d.Grants[before.UID].Problem != nil || d.Grants[whole.UID].Problem != nil {
 		t.Errorf("one that has its role: %v, one by the policy's role: %v", d.Grants[before.UID].Problem, d.Grants[whole.UID].Problem)
 	}
-	if refusedReason(d, "q") != ReasonTooManyRoles || refusedReason(d, "p") != "" {
+	if refusedReason(d, "q") != v1alpha1.ReasonTooManyRoles || refusedReason(d, "p") != "" {
 		t.Errorf("policies are refused: q %q, p %q", refusedReason(d, "q"), refusedReason(d, "p"))
 	}
 	if len(d.Inventory) > MaxRoles {

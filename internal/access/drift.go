@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // RoleKey is the Drift.Key of a role. A successor has the key of the role whose place it took.
@@ -116,7 +117,7 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	stored, exists := f.storedAs(entry.Name, heir)
 	if f.in.Previous == nil {
 		if !exists && wanted && desired.Follows == "" {
-			drift.What, drift.Cause, drift.Taken = "the role is missing", CauseUnknown, true
+			drift.What, drift.Cause, drift.Taken = "the role is missing", v1alpha1.DriftCauseUnknown, true
 			f.lost.roles[heir] = true
 			f.found = append(f.found, drift)
 		}
@@ -127,10 +128,10 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	case existed && !exists && !wanted:
 		return
 	case existed && !exists:
-		drift.What, drift.Cause, drift.Taken = "the role was deleted", CauseRoleDeleted, true
+		drift.What, drift.Cause, drift.Taken = "the role was deleted", v1alpha1.DriftCauseRoleDeleted, true
 		f.lost.roles[heir] = true
 	case !existed && exists:
-		drift.What, drift.Cause = "the role was created by somebody else", CauseManual
+		drift.What, drift.Cause = "the role was created by somebody else", v1alpha1.DriftCauseManual
 	case !existed || slices.Equal(before, stored) || !f.edit(&drift, heir, before, stored):
 		return
 	}
@@ -145,9 +146,9 @@ func (f *driftFinder) edit(drift *Drift, heir string, before, stored []Permissio
 		return false
 	}
 	f.lost.pairs[heir] = taken
-	drift.What, drift.Cause, drift.Taken = describeEdit(taken, added), CauseRoleEdited, len(taken) > 0
+	drift.What, drift.Cause, drift.Taken = describeEdit(taken, added), v1alpha1.DriftCauseRoleEdited, len(taken) > 0
 	if byAccessControl(had, has, taken, added) {
-		drift.Cause = CauseDagAccessControl
+		drift.Cause = v1alpha1.DriftCauseDagAccessControl
 	}
 	return true
 }
@@ -183,15 +184,15 @@ func describeEdit(taken, added []Permission) string {
 	if len(added) > 0 {
 		parts = append(parts, fmt.Sprintf("%d permissions were added (%s)", len(added), listPermissions(added, 2)))
 	}
-	return cut(strings.Join(parts, ", "), 256)
+	return text.Cut(strings.Join(parts, ", "), 256)
 }
 
 func listPermissions(ps []Permission, limit int) string {
 	names := make([]string, 0, len(ps))
 	for _, p := range ps {
-		names = append(names, cut(p.String(), 60))
+		names = append(names, text.Cut(p.String(), 60))
 	}
-	return list(names, limit)
+	return text.List(names, limit)
 }
 
 // users compares who is in managed roles.
@@ -210,8 +211,8 @@ func (f *driftFinder) users() {
 	for _, username := range slices.Sorted(maps.Keys(before)) {
 		if ours := f.ours(before[username].Roles); len(ours) > 0 {
 			f.found = append(f.found, Drift{
-				Key: MemberKey(username, ""), Username: username, Cause: CauseUserDeleted, Taken: true,
-				What: fmt.Sprintf("the user was deleted, who had %s", cut(list(ours, 4), 200)),
+				Key: MemberKey(username, ""), Username: username, Cause: v1alpha1.DriftCauseUserDeleted, Taken: true,
+				What: fmt.Sprintf("the user was deleted, who had %s", text.Cut(text.List(ours, 4), 200)),
 			})
 		}
 	}
@@ -220,12 +221,12 @@ func (f *driftFinder) users() {
 func (f *driftFinder) member(before, now User) {
 	had, has := f.ours(before.Roles), f.ours(now.Roles)
 	onBridge := slices.ContainsFunc(now.Roles, isBridge)
-	if onBridge || f.in.Account != "" && fold(now.Username) == fold(f.in.Account) {
+	if onBridge || f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
 		return
 	}
-	cause := CauseManual
+	cause := v1alpha1.DriftCauseManual
 	if len(had) > 0 && len(has) == 0 && before.LastLogin != now.LastLogin {
-		cause = CauseLoginRoleSync
+		cause = v1alpha1.DriftCauseLoginRoleSync
 	}
 	for _, role := range had {
 		heir := f.heir(role)
@@ -241,7 +242,7 @@ func (f *driftFinder) member(before, now User) {
 	for _, role := range has {
 		if !f.among(had, role) {
 			f.found = append(f.found, Drift{
-				Key: MemberKey(now.Username, role), Role: role, Username: now.Username, Cause: CauseManual,
+				Key: MemberKey(now.Username, role), Role: role, Username: now.Username, Cause: v1alpha1.DriftCauseManual,
 				What: "the role was given to the user by somebody else",
 			})
 		}

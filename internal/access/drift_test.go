@@ -43,24 +43,24 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 			w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p Permission) bool {
 				return strings.HasSuffix(p.Resource, ":finance_daily")
 			}))
-		}, RoleKey(financeRole), CauseDagAccessControl, true},
+		}, RoleKey(financeRole), v1alpha1.DriftCauseDagAccessControl, true},
 		"somebody took a global right": {func(w *world) {
 			w.setRole(financeRole, minus(w.Observed.Roles[financeRole], []Permission{{canRead, "Task Instances"}}))
-		}, RoleKey(financeRole), CauseRoleEdited, true},
+		}, RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
 		"somebody added a right": {func(w *world) {
 			w.setRole(financeRole, append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canEdit, "Variables"}))
-		}, RoleKey(financeRole), CauseRoleEdited, true},
-		"somebody deleted the role": {func(w *world) { w.dropRole(financeRole) }, RoleKey(financeRole), CauseRoleDeleted, true},
+		}, RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
+		"somebody deleted the role": {func(w *world) { w.dropRole(financeRole) }, RoleKey(financeRole), v1alpha1.DriftCauseRoleDeleted, true},
 		"it vanished while nobody looked": {func(w *world) {
 			w.dropRole(financeRole)
 			w.Previous = nil
-		}, RoleKey(financeRole), CauseUnknown, true},
-		"a login overwrote the roles": {func(w *world) { loginSync(w, "bob", "Viewer") }, MemberKey("bob", financeRole), CauseLoginRoleSync, true},
-		"somebody took the role":      {func(w *world) { w.setRoles("bob") }, MemberKey("bob", financeRole), CauseManual, true},
-		"somebody gave the role":      {func(w *world) { w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...) }, MemberKey("carol", financeRole), CauseManual, true},
+		}, RoleKey(financeRole), v1alpha1.DriftCauseUnknown, true},
+		"a login overwrote the roles": {func(w *world) { loginSync(w, "bob", "Viewer") }, MemberKey("bob", financeRole), v1alpha1.DriftCauseLoginRoleSync, true},
+		"somebody took the role":      {func(w *world) { w.setRoles("bob") }, MemberKey("bob", financeRole), v1alpha1.DriftCauseManual, true},
+		"somebody gave the role":      {func(w *world) { w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...) }, MemberKey("carol", financeRole), v1alpha1.DriftCauseManual, true},
 		"somebody deleted the user": {func(w *world) {
 			w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u User) bool { return u.Username == "bob" })
-		}, MemberKey("bob", ""), CauseUserDeleted, false},
+		}, MemberKey("bob", ""), v1alpha1.DriftCauseUserDeleted, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			w := settled(t)
@@ -117,7 +117,7 @@ func TestAGrantThatIsLeftAloneBecauseOthersKeepTakingItSaysSo(t *testing.T) {
 	for _, key := range []string{MemberKey("bob", g.Status.Activation.Instances[0].Role), RoleKey(g.Status.Activation.Instances[0].Role)} {
 		w.Contested = map[string]bool{key: true}
 		proofs, _, _ := Assess(w.Input, Desire(w.Input))
-		if p := proofs[g.UID].Problem; p == nil || p.Reason != ReasonContested {
+		if p := proofs[g.UID].Problem; p == nil || p.Reason != v1alpha1.ReasonContested {
 			t.Errorf("%s: it says %v", key, p)
 		}
 	}
@@ -143,7 +143,7 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 			w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...)
 			for range 3 {
 				_, plan := w.pass(t)
-				if causes := driftCauses(plan); causes[RoleKey(financeRole)] != CauseRoleEdited || causes[MemberKey("alice", financeRole)] != CauseManual {
+				if causes := driftCauses(plan); causes[RoleKey(financeRole)] != v1alpha1.DriftCauseRoleEdited || causes[MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
 					t.Fatalf("it is no longer drift: %v", plan.Drift)
 				}
 				if slices.Contains(w.rolesOf("alice"), financeRole) || contains(w.Observed.Roles[financeRole], taken) {
@@ -340,7 +340,7 @@ func TestAssessClaimsOnlyWhatIsStored(t *testing.T) {
 		w := settled(t)
 		w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u User) bool { return u.Username == "bob" })
 		proofs, _, _ := Assess(w.Input, Desire(w.Input))
-		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != ReasonUserNotFound {
+		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != v1alpha1.ReasonUserNotFound {
 			t.Errorf("got %+v", p)
 		}
 	})

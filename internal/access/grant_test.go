@@ -141,14 +141,14 @@ func TestResolveSubject(t *testing.T) {
 	}{
 		"a user name in another case is the same person":        {v1alpha1.Subject{Username: "ALICE"}, "alice", ""},
 		"an e-mail in another case is the same person":          {v1alpha1.Subject{Email: "Alice@Example.COM"}, "alice", ""},
-		"nobody is waited for":                                  {v1alpha1.Subject{Username: "erin"}, "", ReasonUserNotFound},
-		"two spellings of one name are ambiguous":               {v1alpha1.Subject{Username: "bob"}, "", ReasonSubjectAmbiguous},
-		"an e-mail that leads to such a name is ambiguous":      {v1alpha1.Subject{Email: "b@example.com"}, "", ReasonSubjectAmbiguous},
-		"two users with one e-mail are ambiguous":               {v1alpha1.Subject{Email: "same@example.com"}, "", ReasonSubjectAmbiguous},
-		"the operator's account is nobody's subject":            {v1alpha1.Subject{Username: "OAM-operator"}, "", ReasonSubjectReserved},
-		"neither is it by its e-mail":                           {v1alpha1.Subject{Email: "ops@example.com"}, "", ReasonSubjectReserved},
-		"an empty subject is nobody, also beside empty e-mails": {v1alpha1.Subject{}, "", ReasonUserNotFound},
-		"letters that only look alike are another person":       {v1alpha1.Subject{Username: "аlice"}, "", ReasonUserNotFound},
+		"nobody is waited for":                                  {v1alpha1.Subject{Username: "erin"}, "", v1alpha1.ReasonUserNotFound},
+		"two spellings of one name are ambiguous":               {v1alpha1.Subject{Username: "bob"}, "", v1alpha1.ReasonSubjectAmbiguous},
+		"an e-mail that leads to such a name is ambiguous":      {v1alpha1.Subject{Email: "b@example.com"}, "", v1alpha1.ReasonSubjectAmbiguous},
+		"two users with one e-mail are ambiguous":               {v1alpha1.Subject{Email: "same@example.com"}, "", v1alpha1.ReasonSubjectAmbiguous},
+		"the operator's account is nobody's subject":            {v1alpha1.Subject{Username: "OAM-operator"}, "", v1alpha1.ReasonSubjectReserved},
+		"neither is it by its e-mail":                           {v1alpha1.Subject{Email: "ops@example.com"}, "", v1alpha1.ReasonSubjectReserved},
+		"an empty subject is nobody, also beside empty e-mails": {v1alpha1.Subject{}, "", v1alpha1.ReasonUserNotFound},
+		"letters that only look alike are another person":       {v1alpha1.Subject{Username: "аlice"}, "", v1alpha1.ReasonUserNotFound},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			user, problem := ResolveSubject(c.subject, users, account)

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 const (
@@ -96,9 +97,9 @@ func (w *work) hold(c *policyCase, lost []string) bool {
 	if w.in.Now.Sub(held.Since.Time) >= heldFor {
 		return false
 	}
-	c.desire.Notes = append(c.desire.Notes, Problem{ReasonMassRevocationHeld, fmt.Sprintf(
+	c.desire.Notes = append(c.desire.Notes, Problem{v1alpha1.ReasonMassRevocationHeld, fmt.Sprintf(
 		"%d DAGs are no longer selected, more than %d%% of the policy: %s. Access to them is kept. To let it go, set the instance's release to %s",
-		len(lost), w.limit(), list(lost, 8), held.Hash)})
+		len(lost), w.limit(), text.List(lost, 8), held.Hash)})
 	return true
 }
 

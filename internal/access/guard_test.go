@@ -37,7 +37,7 @@ func TestMassRevocation(t *testing.T) {
 		w := manyDags(t, 40)
 		lose(w, 0, 11)
 		d, plan := w.pass(t)
-		if len(plan.Phases) != 0 || len(d.Held) != 1 || d.Held[0].Total != 11 || !slices.Contains(notes(d), ReasonMassRevocationHeld) {
+		if len(plan.Phases) != 0 || len(d.Held) != 1 || d.Held[0].Total != 11 || !slices.Contains(notes(d), v1alpha1.ReasonMassRevocationHeld) {
 			t.Fatalf("held %v, plan %v", d.Held, Render(plan))
 		}
 		w.Instance.Spec.Release = d.Held[0].Hash

@@ -212,7 +212,7 @@ func TestCodeOfFilesWithOtherDagsIsNotGivenBefore33(t *testing.T) {
 		if role == "oam.data.p" || slices.Contains(d.Roles[role].Permissions, code) || !slices.Contains(d.Roles["oam.data.p"].Permissions, code) {
 			t.Errorf("role %s: %v", role, d.Roles[role].Permissions)
 		}
-		if got := d.Grants[g.UID].Notes; len(got) != 1 || got[0].Reason != ReasonLevelNotSupported || !strings.Contains(got[0].Message, `"both.py"`) {
+		if got := d.Grants[g.UID].Notes; len(got) != 1 || got[0].Reason != v1alpha1.ReasonLevelNotSupported || !strings.Contains(got[0].Message, `"both.py"`) {
 			t.Errorf("notes %v", got)
 		}
 	})
@@ -258,7 +258,7 @@ func TestWhatAnAirflowLacksIsToldAndLeftOut(t *testing.T) {
 	g := w.grant("g", p, "bob")
 	d, _ := w.pass(t)
 	for what, notes := range map[string][]Problem{"the policy": d.Policies[types.NamespacedName{Namespace: "data", Name: "finance"}].Notes, "the grant": d.Grants[g.UID].Notes} {
-		if len(notes) != 1 || notes[0].Reason != ReasonLevelNotSupported ||
+		if len(notes) != 1 || notes[0].Reason != v1alpha1.ReasonLevelNotSupported ||
 			!strings.Contains(notes[0].Message, "can_edit on Pools, can_read on Pools, can_read on Task Logs;") {
 			t.Errorf("%s says %v", what, notes)
 		}

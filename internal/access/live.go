@@ -3,8 +3,6 @@ package access
 import (
 	"time"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
@@ -17,7 +15,7 @@ func Live(g *v1alpha1.AccessGrant, now time.Time, cacheTTL time.Duration) bool {
 
 // LiveUnder says whether a grant is a cause of access under its policy of today, which may be nil.
 func LiveUnder(g *v1alpha1.AccessGrant, p *v1alpha1.DagAccessPolicy, now time.Time, cacheTTL time.Duration) bool {
-	return Live(g, now, cacheTTL) && now.Before(EndOf(g, p).Add(-Lead(cacheTTL)))
+	return Live(g, now, cacheTTL) && now.Before(g.EndUnder(p).Add(-Lead(cacheTTL)))
 }
 
 // removalTime is what a removal may take: from its moment until Airflow has stored it. On a real Airflow 3.3 it took 0.1
@@ -30,43 +28,9 @@ func Lead(cacheTTL time.Duration) time.Duration { return cacheTTL + removalTime 
 
 // RemovalAt is when a grant is taken away: its end less the lead. It is zero for a grant that was not activated.
 func RemovalAt(g *v1alpha1.AccessGrant, cacheTTL time.Duration) time.Time {
-	end := EndOf(g, nil)
+	end := g.EndUnder(nil)
 	if end.IsZero() {
 		return end
 	}
 	return end.Add(-Lead(cacheTTL))
 }
-
-// EndOf is the end of an activated grant: the earliest of what was pinned, what its spec says, and what its policy
-// allows. The policy may be nil. It is zero for a grant that was not activated.
-func EndOf(g *v1alpha1.AccessGrant, p *v1alpha1.DagAccessPolicy) time.Time {
-	a := g.Status.Activation
-	if a == nil {
-		return time.Time{}
-	}
-	end := a.ExpiresAt.Time
-	if g.Spec.ExpiresAt != nil {
-		end = earlier(end, g.Spec.ExpiresAt.Time)
-	}
-	if g.Spec.Duration != nil {
-		from := a.At.Time
-		if g.Spec.StartsAt != nil {
-			from = g.Spec.StartsAt.Time
-		}
-		end = earlier(end, from.Add(g.Spec.Duration.Duration))
-	}
-	if p != nil && p.Spec.Grants != nil {
-		end = earlier(end, a.At.Add(p.Spec.Grants.MaxDuration.Duration))
-	}
-	return end
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-// PolicyOf names the policy of a grant.
-func PolicyOf(g *v1alpha1.AccessGrant) types.NamespacedName { return policyOf(g) }

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 const (
@@ -38,7 +41,7 @@ func PolicyRoleName(namespace, policy, explicit string) string {
 	if utf8.RuneCountInString(name) <= maxBase {
 		return name
 	}
-	return cut(name, maxBase-1-hashLength) + "-" + digest(namespace, policy)
+	return text.Cut(name, maxBase-1-hashLength) + "-" + digest(namespace, policy)
 }
 
 // GrantRoleName is the role of grants that hold less than their policy: <base>~<hash over instance, policy and terms>.
@@ -54,7 +57,7 @@ func GrantRoleName(base, instanceUID, policyUID string, terms Terms) string {
 	for _, pair := range terms.AirflowPermissions {
 		parts = append(parts, "pair", pair.Action, pair.Resource)
 	}
-	return cut(base, maxBase-1) + "~" + digest(parts...)
+	return text.Cut(base, maxBase-1) + "~" + digest(parts...)
 }
 
 // digest is a short hash over parts, which are kept apart by their lengths.
@@ -64,14 +67,6 @@ func digest(parts ...string) string {
 		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
 	}
 	return hex.EncodeToString(h.Sum(nil))[:hashLength]
-}
-
-// cut shortens text to at most limit characters.
-func cut(text string, limit int) string {
-	if utf8.RuneCountInString(text) <= limit {
-		return text
-	}
-	return string([]rune(text)[:limit])
 }
 
 // grantBase is the base of a name made by GrantRoleName, and whether it looks like one.
@@ -90,7 +85,7 @@ func isBridge(role string) bool { return strings.HasPrefix(role, bridgePrefix) }
 // also for objects that the schema never saw.
 func checkRoleName(name string) *Problem {
 	refuse := func(why string) *Problem {
-		return &Problem{ReasonInvalidRoleName, "role.name " + quoted(name) + " " + why + ": choose another name"}
+		return &Problem{v1alpha1.ReasonInvalidRoleName, "role.name " + text.Quoted(name) + " " + why + ": choose another name"}
 	}
 	switch {
 	case IsReserved(name):

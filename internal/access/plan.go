@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // NewPlan gives the steps from what is observed to what is desired. The package documentation says why they are in this
@@ -206,7 +207,7 @@ func (b *builder) deletions() []Step {
 	for _, name := range sortedSet(names) {
 		step := Step{Kind: StepDeleteRole, Role: name, Why: "nothing needs the role any more"}
 		if heir, ok := heirs[lineOf(name)]; ok {
-			step.Why = plain(heir) + " has taken its place"
+			step.Why = text.Plain(heir) + " has taken its place"
 		}
 		steps = append(steps, step)
 	}
@@ -245,7 +246,7 @@ func (b *builder) whyEnded() {
 	}
 	people := newPersons(b.in.Observed.Users)
 	for _, g := range inOrder(b.in.Grants) {
-		pinned := pinnedIn(g, b.in.Instance)
+		pinned := g.In(b.in.Instance)
 		if pinned == nil || g.Status.RemovedAt != nil || b.d.Grants[g.UID].Live {
 			continue
 		}
@@ -254,7 +255,7 @@ func (b *builder) whyEnded() {
 			continue
 		}
 		roles := []string{pinned.Role}
-		if p := policies[policyOf(g).String()]; p != nil {
+		if p := policies[g.PolicyKey().String()]; p != nil {
 			roles = carriers(p, b.in.Instance, g.Status.Activation, pinned)
 		}
 		for _, username := range holders {

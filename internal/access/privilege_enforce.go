@@ -45,7 +45,7 @@ func (w *work) enforceLeastPrivilege() {
 		desire := w.out.Policies[name]
 		desire.Withheld = sortedSet(desire.Withheld)
 		desire.Members = without(desire.Members, desire.Withheld)
-		desire.Withholding = &Problem{ReasonWithheld, t.withheldMembers(w.in.release(), &w.out, name, comesAlong(w.in.release(), w.byName[name].policy.Spec.Access))}
+		desire.Withholding = &Problem{v1alpha1.ReasonWithheld, t.withheldMembers(w.in.release(), &w.out, name, comesAlong(w.in.release(), w.byName[name].policy.Spec.Access))}
 		w.out.Policies[name] = desire
 	}
 }
@@ -66,7 +66,7 @@ func (w *work) causes() map[string][]cause {
 		desire := w.out.Grants[g.UID]
 		if desire.Live && desire.Problem == nil && w.members[desire.Username][desire.Role] {
 			out[desire.Username] = append(out[desire.Username], cause{
-				role: desire.Role, since: g.Status.Activation.At.Time, namespace: g.Namespace, name: g.Name, policy: policyOf(g), grant: g.UID,
+				role: desire.Role, since: g.Status.Activation.At.Time, namespace: g.Namespace, name: g.Name, policy: g.PolicyKey(), grant: g.UID,
 			})
 		}
 	}
@@ -108,7 +108,7 @@ func (w *work) sayWithheld(c cause, username string, over *excess, tallies map[t
 		t := newTally()
 		t.add(over.by(c.role), 1)
 		desire := w.out.Grants[c.grant]
-		desire.Problem = &Problem{ReasonWithheld, t.withheldGrant(w.in.release(), &w.out, c.policy)}
+		desire.Problem = &Problem{v1alpha1.ReasonWithheld, t.withheldGrant(w.in.release(), &w.out, c.policy)}
 		w.out.Grants[c.grant] = desire
 		return
 	}

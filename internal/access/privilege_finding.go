@@ -63,7 +63,7 @@ func policiesIn(d *Desired, over excess, roles []string) map[types.NamespacedNam
 func policyFinding(r release, d *Desired, p *v1alpha1.DagAccessPolicy, desire PolicyDesire, people map[*excess]int) Problem {
 	name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 	more := comesAlong(r, p.Spec.Access)
-	finding := Problem{ReasonAsGranted, "nobody can do more than was given to them." + more}
+	finding := Problem{v1alpha1.ReasonAsGranted, "nobody can do more than was given to them." + more}
 	switch {
 	case desire.Withholding != nil:
 		finding = *desire.Withholding
@@ -72,7 +72,7 @@ func policyFinding(r release, d *Desired, p *v1alpha1.DagAccessPolicy, desire Po
 		for over, count := range people {
 			t.add(over.ofPolicy(d, name), count)
 		}
-		finding = Problem{ReasonExcessAccess, t.excessOfMembers(r, d, name, more)}
+		finding = Problem{v1alpha1.ReasonExcessAccess, t.excessOfMembers(r, d, name, more)}
 	}
 	return finding
 }
@@ -99,7 +99,7 @@ func (f *findings) findGrants(in *Input, d *Desired, found map[string]*excess) {
 		switch {
 		case !desire.Live:
 			continue
-		case desire.Problem != nil && desire.Problem.Reason == ReasonWithheld:
+		case desire.Problem != nil && desire.Problem.Reason == v1alpha1.ReasonWithheld:
 			f.grants[g.UID] = *desire.Problem
 			continue
 		case desire.Problem != nil:
@@ -108,12 +108,12 @@ func (f *findings) findGrants(in *Input, d *Desired, found map[string]*excess) {
 		over := found[desire.Username]
 		finding, known := said[key{over, desire.Role}]
 		if !known {
-			finding = Problem{ReasonAsGranted, "its subject can do no more than was given"}
+			finding = Problem{v1alpha1.ReasonAsGranted, "its subject can do no more than was given"}
 			if over != nil {
 				if part := over.by(desire.Role); len(part) > 0 {
 					t := newTally()
 					t.add(part, 1)
-					finding = Problem{ReasonExcessAccess, t.excessOfGrant(in.release(), d, policyOf(g))}
+					finding = Problem{v1alpha1.ReasonExcessAccess, t.excessOfGrant(in.release(), d, g.PolicyKey())}
 				}
 			}
 			said[key{over, desire.Role}] = finding

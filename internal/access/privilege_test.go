@@ -43,7 +43,7 @@ func TestEditTasksOnOneDagAndTriggerOnAnotherMeet(t *testing.T) {
 	_, policies, _ := found(w)
 	for policy, other := range map[string]string{"tasks": "oam.data.trigger", "trigger": "oam.data.tasks"} {
 		got := policies[named(policy)].LeastPrivilege
-		if got.Reason != ReasonExcessAccess {
+		if got.Reason != v1alpha1.ReasonExcessAccess {
 			t.Fatalf("%s: %+v", policy, got)
 		}
 		for _, part := range []string{"1 person", "EditRuns, EditTasks on b,", "the managed role " + other, "the role oam.data." + policy} {
@@ -64,13 +64,13 @@ func TestOnAirflow2EditTasksStaysWithDagsWhoseRunsMayBeEdited(t *testing.T) {
 	w := mixed()
 	w.Capabilities.PermissionModel = v1alpha1.PermissionModelAirflow2
 	w.pass(t)
-	if _, policies, _ := found(w); policies[named("tasks")].LeastPrivilege.Reason != ReasonAsGranted {
+	if _, policies, _ := found(w); policies[named("tasks")].LeastPrivilege.Reason != v1alpha1.ReasonAsGranted {
 		t.Errorf("Trigger and EditTasks combine: %+v", policies[named("tasks")])
 	}
 	w.policy("runs", levels("View", "EditRuns"), []string{"c"}, "bob")
 	w.pass(t)
 	_, policies, _ := found(w)
-	if got := policies[named("runs")].LeastPrivilege; got.Reason != ReasonExcessAccess || !strings.Contains(got.Message, "has EditTasks on c,") {
+	if got := policies[named("runs")].LeastPrivilege; got.Reason != v1alpha1.ReasonExcessAccess || !strings.Contains(got.Message, "has EditTasks on c,") {
 		t.Errorf("EditRuns and EditTasks do not combine: %+v", got)
 	}
 	if text := policies[named("runs")].LeastPrivilege.Message; strings.Contains(text, "backfills") {
@@ -105,9 +105,9 @@ func TestForeignRolesCombineToo(t *testing.T) {
 			_, policies, _ := found(w)
 			got := policies[named("p")].LeastPrivilege
 			switch {
-			case test.want == "" && got.Reason != ReasonAsGranted:
+			case test.want == "" && got.Reason != v1alpha1.ReasonAsGranted:
 				t.Errorf("%+v", got)
-			case test.want != "" && (got.Reason != ReasonExcessAccess || !strings.Contains(got.Message, test.want) || !strings.Contains(got.Message, "the foreign role")):
+			case test.want != "" && (got.Reason != v1alpha1.ReasonExcessAccess || !strings.Contains(got.Message, test.want) || !strings.Contains(got.Message, "the foreign role")):
 				t.Errorf("want %q: %+v", test.want, got)
 			}
 		})
@@ -123,10 +123,10 @@ func TestOneRoleAloneIsNeverTooMuch(t *testing.T) {
 		w.grant("g", w.Policies[0], "bob", "a")
 		w.pass(t)
 		grants, policies, _ := found(w)
-		if got := policies[named("p")].LeastPrivilege; got.Reason != ReasonAsGranted {
+		if got := policies[named("p")].LeastPrivilege; got.Reason != v1alpha1.ReasonAsGranted {
 			t.Errorf("%s: %+v", level, got)
 		}
-		if got := grants["uid-g"].LeastPrivilege; got.Reason != ReasonAsGranted {
+		if got := grants["uid-g"].LeastPrivilege; got.Reason != v1alpha1.ReasonAsGranted {
 			t.Errorf("%s: grant %+v", level, got)
 		}
 	}
@@ -142,13 +142,13 @@ func TestAGrantSaysWhatItsSubjectGets(t *testing.T) {
 	w.dag("c")
 	w.pass(t)
 	grants, policies, _ := found(w)
-	if got := grants[g.UID].LeastPrivilege; got.Reason != ReasonExcessAccess || !strings.HasPrefix(got.Message, "its subject also has EditRuns, EditTasks on b") {
+	if got := grants[g.UID].LeastPrivilege; got.Reason != v1alpha1.ReasonExcessAccess || !strings.HasPrefix(got.Message, "its subject also has EditRuns, EditTasks on b") {
 		t.Errorf("%+v", got)
 	}
-	if got := policies[named("trigger")].LeastPrivilege; got.Reason != ReasonExcessAccess || !strings.HasPrefix(got.Message, "1 person") {
+	if got := policies[named("trigger")].LeastPrivilege; got.Reason != v1alpha1.ReasonExcessAccess || !strings.HasPrefix(got.Message, "1 person") {
 		t.Errorf("the policy of the grant: %+v", got)
 	}
-	if got := grants[other.UID].LeastPrivilege; got.Reason != ReasonAsGranted {
+	if got := grants[other.UID].LeastPrivilege; got.Reason != v1alpha1.ReasonAsGranted {
 		t.Errorf("a grant that has no part: %+v", got)
 	}
 }
@@ -178,7 +178,7 @@ func TestMessagesStayShort(t *testing.T) {
 			t.Errorf("%s: %d bytes: %s", name, len(got.Message), got.Message)
 		}
 	}
-	if policies[named("last")].LeastPrivilege.Reason != ReasonExcessAccess {
+	if policies[named("last")].LeastPrivilege.Reason != v1alpha1.ReasonExcessAccess {
 		t.Error("nothing combines")
 	}
 }
@@ -195,10 +195,10 @@ func TestEnforceWithholdsTheNewestCause(t *testing.T) {
 		t.Errorf("alice, who has one role only, has %v", got)
 	}
 	_, policies, d := found(w)
-	if got := policies[named("tasks")].LeastPrivilege; got.Reason != ReasonWithheld || !strings.HasPrefix(got.Message, "1 standing member gets nothing") || strings.Contains(got.Message, "bob") {
+	if got := policies[named("tasks")].LeastPrivilege; got.Reason != v1alpha1.ReasonWithheld || !strings.HasPrefix(got.Message, "1 standing member gets nothing") || strings.Contains(got.Message, "bob") {
 		t.Errorf("%+v", got)
 	}
-	if got := policies[named("trigger")].LeastPrivilege; got.Reason != ReasonAsGranted {
+	if got := policies[named("trigger")].LeastPrivilege; got.Reason != v1alpha1.ReasonAsGranted {
 		t.Errorf("the older policy: %+v", got)
 	}
 	if desire := d.Policies[named("tasks")]; !slices.Equal(desire.Members, []string{"alice"}) || !slices.Equal(desire.Withheld, []string{"bob"}) {
@@ -227,10 +227,10 @@ func TestEnforceWithholdsAGrantUntilTheOtherIsGone(t *testing.T) {
 	newer.Status.Activation.At = metav1.NewTime(testNow.Add(-time.Minute))
 	w.pass(t)
 	grants, _, d := found(w)
-	if problem := d.Grants[newer.UID].Problem; problem == nil || problem.Reason != ReasonWithheld {
+	if problem := d.Grants[newer.UID].Problem; problem == nil || problem.Reason != v1alpha1.ReasonWithheld {
 		t.Errorf("problem %+v", problem)
 	}
-	if proof := grants[newer.UID]; proof.Present || !proof.Absent || proof.LeastPrivilege.Reason != ReasonWithheld || !strings.Contains(proof.LeastPrivilege.Message, "its subject would also have EditRuns, EditTasks on a, c") {
+	if proof := grants[newer.UID]; proof.Present || !proof.Absent || proof.LeastPrivilege.Reason != v1alpha1.ReasonWithheld || !strings.Contains(proof.LeastPrivilege.Message, "its subject would also have EditRuns, EditTasks on a, c") {
 		t.Errorf("%+v", proof)
 	}
 	if got := w.rolesOf("bob"); !slices.Equal(got, []string{"oam.data.tasks", "theirs"}) {
@@ -277,7 +277,7 @@ func TestNothingIsWithheldWhereNothingIsEnforced(t *testing.T) {
 			if got := w.rolesOf("bob"); len(got) != 2 {
 				t.Errorf("bob has %v", got)
 			}
-			if _, policies, _ := found(w); policies[named("tasks")].LeastPrivilege.Reason != ReasonExcessAccess {
+			if _, policies, _ := found(w); policies[named("tasks")].LeastPrivilege.Reason != v1alpha1.ReasonExcessAccess {
 				t.Errorf("%+v", policies[named("tasks")].LeastPrivilege)
 			}
 		})
@@ -324,7 +324,7 @@ func TestExcessIsWhatTheOracleSees(t *testing.T) {
 			if enforced && excess {
 				rt.Fatalf("%s: excess is left: %s", name, transcript(d, Plan{}))
 			}
-			if !enforced && excess != (got == ReasonExcessAccess) || enforced && (got == ReasonExcessAccess || (got == ReasonWithheld) != (len(d.Policies[name].Withheld) > 0)) {
+			if !enforced && excess != (got == v1alpha1.ReasonExcessAccess) || enforced && (got == v1alpha1.ReasonExcessAccess || (got == v1alpha1.ReasonWithheld) != (len(d.Policies[name].Withheld) > 0)) {
 				rt.Fatalf("%s says %q, excess is %v\n%s", name, got, excess, transcript(d, Plan{}))
 			}
 			if len(proof.LeastPrivilege.Message) > 1024 {
@@ -332,7 +332,7 @@ func TestExcessIsWhatTheOracleSees(t *testing.T) {
 			}
 		}
 		for uid, proof := range grants {
-			if problem := d.Grants[uid].Problem; enforced && problem != nil && problem.Reason == ReasonWithheld && proof.LeastPrivilege.Reason != ReasonWithheld {
+			if problem := d.Grants[uid].Problem; enforced && problem != nil && problem.Reason == v1alpha1.ReasonWithheld && proof.LeastPrivilege.Reason != v1alpha1.ReasonWithheld {
 				rt.Fatalf("%s: %+v", uid, proof)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // bounds are how much of everything a message names; width is that of a name, in bytes.
@@ -18,26 +19,26 @@ type bounds struct{ groups, dags, roles, levels, width int }
 // compose writes a message of at most 1 KiB: it names as much as there is room for.
 func compose(write func(bounds) string) string {
 	const room = 1024
-	text := ""
+	message := ""
 	for _, b := range []bounds{{4, 8, 6, 8, 128}, {3, 4, 3, 5, 64}, {2, 2, 2, 3, 40}, {1, 1, 1, 2, 24}} {
-		if text = write(b); len(text) <= room {
-			return text
+		if message = write(b); len(message) <= room {
+			return message
 		}
 	}
-	return shortened(text, room)
+	return shortened(message, room)
 }
 
 // shortened is text without control characters in at most limit bytes; what is left out is shown by "...".
-func shortened(text string, limit int) string {
-	text = plain(text)
-	if len(text) <= limit {
-		return text
+func shortened(message string, limit int) string {
+	message = text.Plain(message)
+	if len(message) <= limit {
+		return message
 	}
 	at := limit - len("...")
-	for at > 0 && !utf8.RuneStart(text[at]) {
+	for at > 0 && !utf8.RuneStart(message[at]) {
 		at--
 	}
-	return text[:at] + "..."
+	return message[:at] + "..."
 }
 
 // tally is the excess of several people.
@@ -136,7 +137,7 @@ func (b bounds) counted(kind string, names []string) string {
 	case 1:
 		return "the " + kind + " " + names[0]
 	}
-	return "the " + kind + "s " + list(names, b.roles)
+	return "the " + kind + "s " + text.List(names, b.roles)
 }
 
 // where names the levels and the DAGs, those with the same levels together.
@@ -167,17 +168,17 @@ func (b bounds) dagsText(dags []string) string {
 	for _, dag := range dags {
 		shown = append(shown, shortened(dag, b.width))
 	}
-	text := list(shown, b.dags)
+	message := text.List(shown, b.dags)
 	if len(shown) > b.dags {
-		text += " DAGs"
+		message += " DAGs"
 	}
 	switch {
-	case everywhere && text == "":
+	case everywhere && message == "":
 		return "all DAGs that no role names"
 	case everywhere:
-		return text + " and all DAGs that no role names"
+		return message + " and all DAGs that no role names"
 	}
-	return text
+	return message
 }
 
 // levelVerbs are the verbs by which a level is known.
@@ -222,7 +223,7 @@ func (b bounds) levelsOf(r release, v verbs) string {
 			names = append(names, Permission{action, resource}.String())
 		}
 	}
-	return list(names, b.levels)
+	return text.List(names, b.levels)
 }
 
 // along is what comes with levels because Airflow has no smaller right.

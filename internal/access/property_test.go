@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 var (
@@ -355,7 +356,7 @@ func TestHostileInputNeverReachesReservedRolesOrTheAccount(t *testing.T) {
 						rt.Fatalf("reserved role in a step: %s", Describe(step))
 					}
 				}
-				if fold(step.Username) == fold(account) {
+				if text.Fold(step.Username) == text.Fold(account) {
 					rt.Fatalf("the operator's account in a step: %s", Describe(step))
 				}
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // release is what the meaning of levels and permissions depends on: by which rules the server decides, and its version
@@ -115,7 +116,7 @@ func (w *work) shared(covered []string) string {
 			continue
 		}
 		if count++; first == "" {
-			first = fmt.Sprintf("the file %s of the DAG %s also holds %s", quoted(dag.Path), plain(id), list(others, 4))
+			first = fmt.Sprintf("the file %s of the DAG %s also holds %s", text.Quoted(dag.Path), text.Plain(id), text.List(others, 4))
 		}
 	}
 	if count > 1 {
@@ -143,8 +144,8 @@ func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []
 	}
 	if len(lacking) > 0 {
 		slices.Sort(lacking)
-		note = &Problem{ReasonLevelNotSupported, fmt.Sprintf("Airflow %s cannot give %s; the other levels are applied",
-			plain(r.version), strings.Join(lacking, ", "))}
+		note = &Problem{v1alpha1.ReasonLevelNotSupported, fmt.Sprintf("Airflow %s cannot give %s; the other levels are applied",
+			text.Plain(r.version), strings.Join(lacking, ", "))}
 	}
 	return known, note
 }
@@ -174,9 +175,9 @@ func (w *work) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1
 	if unknown == nil {
 		return note
 	}
-	text := "this Airflow has no resource of that name: " + list(unknown, 8) + "; the rest is applied"
+	text := "this Airflow has no resource of that name: " + text.List(unknown, 8) + "; the rest is applied"
 	if note != nil {
 		text = note.Message + "; " + text
 	}
-	return &Problem{ReasonLevelNotSupported, text}
+	return &Problem{v1alpha1.ReasonLevelNotSupported, text}
 }

@@ -3,6 +3,8 @@ package access
 import (
 	"fmt"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 const (
@@ -31,31 +33,31 @@ func Render(p Plan) []string {
 
 // Describe is one step on one line, of at most 256 characters.
 func Describe(s Step) string {
-	var text string
+	var message string
 	switch s.Kind {
 	case StepRemoveMember, StepRemoveReplaced:
-		text = fmt.Sprintf("take %s off user %s", names(s.Roles), plain(s.Username))
+		message = fmt.Sprintf("take %s off user %s", names(s.Roles), text.Plain(s.Username))
 	case StepAddMember:
-		text = fmt.Sprintf("give %s to user %s", names(s.Roles), plain(s.Username))
+		message = fmt.Sprintf("give %s to user %s", names(s.Roles), text.Plain(s.Username))
 	case StepSwapMember:
-		text = fmt.Sprintf("give %s to user %s in place of %s", names(s.Roles), plain(s.Username), names(s.Replaced))
+		message = fmt.Sprintf("give %s to user %s in place of %s", names(s.Roles), text.Plain(s.Username), names(s.Replaced))
 	case StepCreateRole:
-		text = fmt.Sprintf("create role %s with %d permissions", plain(s.Role), len(s.Permissions))
+		message = fmt.Sprintf("create role %s with %d permissions", text.Plain(s.Role), len(s.Permissions))
 	case StepWidenRole:
-		text = fmt.Sprintf("widen role %s to %d permissions%s", plain(s.Role), len(s.Permissions), edit(s, 2))
+		message = fmt.Sprintf("widen role %s to %d permissions%s", text.Plain(s.Role), len(s.Permissions), edit(s, 2))
 	case StepReplaceRole:
-		text = fmt.Sprintf("replace the permissions of role %s by %d%s", plain(s.Role), len(s.Permissions), edit(s, 1))
+		message = fmt.Sprintf("replace the permissions of role %s by %d%s", text.Plain(s.Role), len(s.Permissions), edit(s, 1))
 	case StepNarrowRole:
-		text = fmt.Sprintf("narrow role %s to %d permissions%s", plain(s.Role), len(s.Permissions), edit(s, 2))
+		message = fmt.Sprintf("narrow role %s to %d permissions%s", text.Plain(s.Role), len(s.Permissions), edit(s, 2))
 	case StepDeleteRole:
-		text = fmt.Sprintf("delete role %s", plain(s.Role))
+		message = fmt.Sprintf("delete role %s", text.Plain(s.Role))
 	default:
-		text = string(s.Kind)
+		message = string(s.Kind)
 	}
 	if s.Why != "" {
-		text += ": " + s.Why
+		message += ": " + s.Why
 	}
-	return cut(text, renderWidth)
+	return text.Cut(message, renderWidth)
 }
 
 // edit is what a role gains and loses, with the first names of each.
@@ -80,17 +82,7 @@ func names(roles []string) string {
 	}
 	shown := make([]string, 0, len(roles))
 	for _, role := range roles {
-		shown = append(shown, plain(role))
+		shown = append(shown, text.Plain(role))
 	}
-	return word + list(shown, 4)
-}
-
-// plain is text without control characters.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, text)
+	return word + text.List(shown, 4)
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // MatchDags gives the sorted ids of the DAGs that at least one selector matches, and the sorted ids that are named
@@ -43,9 +44,9 @@ func ValidateSelectors(selectors []v1alpha1.DagSelector) *Problem {
 func invalid(i int, field, value, why string) *Problem {
 	where := fmt.Sprintf("dags[%d]", i)
 	if field != "" {
-		where += "." + field + " " + quoted(value)
+		where += "." + field + " " + text.Quoted(value)
 	}
-	return &Problem{ReasonInvalidSelector, where + " " + why}
+	return &Problem{v1alpha1.ReasonInvalidSelector, where + " " + why}
 }
 
 func badPattern(pattern string, path bool) string {

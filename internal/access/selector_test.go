@@ -61,7 +61,7 @@ func TestSelectorsThatMeanNothingAreRefused(t *testing.T) {
 		"an empty tag beside a good pattern": {IDs: []string{"a"}, Tags: []string{""}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			if problem := ValidateSelectors([]v1alpha1.DagSelector{{IDs: []string{"fine"}}, s}); problem == nil || problem.Reason != ReasonInvalidSelector {
+			if problem := ValidateSelectors([]v1alpha1.DagSelector{{IDs: []string{"fine"}}, s}); problem == nil || problem.Reason != v1alpha1.ReasonInvalidSelector {
 				t.Errorf("got %v", problem)
 			}
 		})

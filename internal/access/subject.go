@@ -3,9 +3,9 @@ package access
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // Directory finds users by name and e-mail without regard to case, as Airflow does.
@@ -19,11 +19,11 @@ type Directory struct {
 // NewDirectory indexes users. The account is the operator's own, which is nobody's subject.
 func NewDirectory(users []User, account string) *Directory {
 	d := &Directory{
-		users: users, account: fold(account),
+		users: users, account: text.Fold(account),
 		names: make(map[string][]int, len(users)), emails: make(map[string][]int, len(users)),
 	}
 	for i := range users {
-		name, email := fold(users[i].Username), fold(users[i].Email)
+		name, email := text.Fold(users[i].Username), text.Fold(users[i].Email)
 		d.names[name] = append(d.names[name], i)
 		if email != "" {
 			d.emails[email] = append(d.emails[email], i)
@@ -40,35 +40,35 @@ func ResolveSubject(s v1alpha1.Subject, users []User, account string) (User, *Pr
 
 // Resolve finds the one stored user whom a subject means; see ResolveSubject.
 func (d *Directory) Resolve(s v1alpha1.Subject) (User, *Problem) {
-	found, what := d.names[fold(s.Username)], "user "+quoted(s.Username)
+	found, what := d.names[text.Fold(s.Username)], "user "+text.Quoted(s.Username)
 	if s.Username == "" {
-		found, what = d.emails[fold(s.Email)], "a user with the e-mail "+quoted(s.Email)
+		found, what = d.emails[text.Fold(s.Email)], "a user with the e-mail "+text.Quoted(s.Email)
 	}
 	if s.Username != "" && d.isAccount(s.Username) {
 		return User{}, d.reserved(what)
 	}
 	switch {
 	case len(found) == 0 || s.Username == "" && s.Email == "":
-		return User{}, &Problem{ReasonUserNotFound, fmt.Sprintf("Airflow has no %s yet: waiting for a first login or for the account to be made", strings.TrimPrefix(what, "a "))}
+		return User{}, &Problem{v1alpha1.ReasonUserNotFound, fmt.Sprintf("Airflow has no %s yet: waiting for a first login or for the account to be made", strings.TrimPrefix(what, "a "))}
 	case len(found) > 1:
-		return User{}, &Problem{ReasonSubjectAmbiguous, fmt.Sprintf("%d users in Airflow match %s without regard to case: remove or rename all but one", len(found), what)}
+		return User{}, &Problem{v1alpha1.ReasonSubjectAmbiguous, fmt.Sprintf("%d users in Airflow match %s without regard to case: remove or rename all but one", len(found), what)}
 	}
 	user := d.users[found[0]]
 	switch {
 	case d.isAccount(user.Username):
 		return User{}, d.reserved(what)
-	case len(d.names[fold(user.Username)]) > 1:
-		return User{}, &Problem{ReasonSubjectAmbiguous, fmt.Sprintf("the user name of %s exists in Airflow in more than one spelling: remove or rename all but one", what)}
+	case len(d.names[text.Fold(user.Username)]) > 1:
+		return User{}, &Problem{v1alpha1.ReasonSubjectAmbiguous, fmt.Sprintf("the user name of %s exists in Airflow in more than one spelling: remove or rename all but one", what)}
 	}
 	return user, nil
 }
 
 func (d *Directory) isAccount(username string) bool {
-	return d.account != "" && fold(username) == d.account
+	return d.account != "" && text.Fold(username) == d.account
 }
 
 func (d *Directory) reserved(what string) *Problem {
-	return &Problem{ReasonSubjectReserved, what + " is the operator's own account in Airflow, which is never given anything: name somebody else"}
+	return &Problem{v1alpha1.ReasonSubjectReserved, what + " is the operator's own account in Airflow, which is never given anything: name somebody else"}
 }
 
 // persons finds whoever a grant was given to, also under another name.
@@ -78,7 +78,7 @@ func newPersons(users []User) persons {
 	p := persons{byName: make(map[string][]string, len(users)), byBirth: map[string][]string{}}
 	for i := range users {
 		u := &users[i]
-		p.byName[fold(u.Username)] = append(p.byName[fold(u.Username)], u.Username)
+		p.byName[text.Fold(u.Username)] = append(p.byName[text.Fold(u.Username)], u.Username)
 		if u.CreatedOn != "" {
 			p.byBirth[u.CreatedOn] = append(p.byBirth[u.CreatedOn], u.Username)
 		}
@@ -89,21 +89,8 @@ func newPersons(users []User) persons {
 // of are the names, as Airflow stores them, of those who may be the user whom a grant pinned: everybody of that name in
 // any case, else everybody who was made at the same moment and may have been renamed.
 func (p persons) of(pinned *v1alpha1.GrantInstance) []string {
-	if found := p.byName[fold(pinned.Username)]; len(found) > 0 {
+	if found := p.byName[text.Fold(pinned.Username)]; len(found) > 0 {
 		return found
 	}
 	return p.byBirth[pinned.UserCreatedOn]
 }
-
-// fold makes names comparable without regard to case.
-func fold(name string) string {
-	for i := range len(name) {
-		if name[i] >= utf8.RuneSelf {
-			return strings.ToLower(strings.ToUpper(name))
-		}
-	}
-	return strings.ToLower(name)
-}
-
-// quoted is text between quotes, without control characters and cut to a readable length.
-func quoted(text string) string { return cut(fmt.Sprintf("%q", text), 100) }

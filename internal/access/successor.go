@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // Where the server only adds permissions to a role, or refuses to change one, a role that would have to lose some gets a
@@ -55,7 +56,7 @@ func lineOf(role string) string {
 	if !ok || len(hash) != hashLength {
 		front, hash = role, digest(role)
 	}
-	return cut(front, maxSuccessorBase-1-hashLength) + "~" + hash
+	return text.Cut(front, maxSuccessorBase-1-hashLength) + "~" + hash
 }
 
 // adds says whether roles can get permissions and never lose any, or cannot be changed at all.
@@ -346,5 +347,5 @@ func whySuccessor(in *Input, follows string, want []Permission) string {
 			wrong = append(wrong, fmt.Sprintf("lacks %d permissions", n))
 		}
 	}
-	return fmt.Sprintf("takes the place of %s, which %s: %s", plain(follows), strings.Join(wrong, " and "), why)
+	return fmt.Sprintf("takes the place of %s, which %s: %s", text.Plain(follows), strings.Join(wrong, " and "), why)
 }

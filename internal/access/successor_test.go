@@ -217,7 +217,7 @@ func TestNumbersGoOnAndRetiredRolesServeAgainOnlyWhenTheyFitExactly(t *testing.T
 	}
 	// Somebody is in a retired role: it cannot be used, and they leave it.
 	w.setRoles("carol", "handmade", financeRole)
-	if _, plan := w.settle(t); slices.Contains(w.rolesOf("carol"), financeRole) || driftCauses(plan)[MemberKey("carol", financeRole)] != CauseManual {
+	if _, plan := w.settle(t); slices.Contains(w.rolesOf("carol"), financeRole) || driftCauses(plan)[MemberKey("carol", financeRole)] != v1alpha1.DriftCauseManual {
 		t.Errorf("carol has %v, drift %v", w.rolesOf("carol"), plan.Drift)
 	}
 	w.setRoles("carol", "handmade", financeRole)
@@ -281,7 +281,7 @@ func TestAnAdoptedRoleIsEmptiedAndStaysBesideItsSuccessor(t *testing.T) {
 	w.Instance.Spec.AdoptableRoles = []string{"handmade"}
 	w.setRole("handmade", sorted([]Permission{{canEdit, "Pools"}, {canRead, "DAG:a"}}))
 	stored := w.Observed.Roles["handmade"]
-	if d, plan := w.pass(t); len(plan.Phases) != 0 || !slices.Contains(notes(d), ReasonAdoptionReported) {
+	if d, plan := w.pass(t); len(plan.Phases) != 0 || !slices.Contains(notes(d), v1alpha1.ReasonAdoptionReported) {
 		t.Fatalf("the first pass does more than report: %v", Render(plan))
 	}
 	w.settle(t)
@@ -360,7 +360,7 @@ func TestDriftThatIsNotRestoredStaysSoOverASuccessor(t *testing.T) {
 				for range 3 {
 					_, plan := w.settle(t)
 					causes := driftCauses(plan)
-					if causes[RoleKey(financeRole)] == "" || causes[MemberKey("alice", financeRole)] != CauseManual {
+					if causes[RoleKey(financeRole)] == "" || causes[MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
 						t.Fatalf("it is no longer drift: %v", plan.Drift)
 					}
 				}
@@ -467,7 +467,7 @@ func TestTheGuardLooksAtTheRoleThatCarriesThePolicy(t *testing.T) {
 	role := w.Instance.Status.ManagedRoles[0].Name
 	w.setRole(role, sorted(append(slices.Clone(w.Observed.Roles[role]), Permission{canEdit, "Variables"})))
 	d := Desire(w.Input)
-	if !slices.Contains(notes(d), ReasonMassRevocationHeld) {
+	if !slices.Contains(notes(d), v1alpha1.ReasonMassRevocationHeld) {
 		t.Fatalf("nothing is held: %v", d.Policies)
 	}
 	w.Instance = w.Instance.DeepCopy()
@@ -479,7 +479,7 @@ func TestTheGuardLooksAtTheRoleThatCarriesThePolicy(t *testing.T) {
 	w.Previous = nil
 	for range 2 {
 		d, _ = w.settle(t)
-		if !slices.Contains(notes(d), ReasonMassRevocationHeld) {
+		if !slices.Contains(notes(d), v1alpha1.ReasonMassRevocationHeld) {
 			t.Fatalf("nothing is held any more: %v", d.Policies)
 		}
 	}

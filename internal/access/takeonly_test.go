@@ -197,9 +197,9 @@ func TestALiveGrantThatMayNotBeGivenNowIsNoChoiceOfAnybody(t *testing.T) {
 		takeOnly bool
 		want     string
 	}{
-		"clocks differ, or the account lacks rights": {v1alpha1.ModeEnforce, true, ReasonInstanceNotReady},
-		"somebody suspended the instance":            {v1alpha1.ModeSuspended, true, ReasonInstanceSuspended},
-		"somebody only looks":                        {v1alpha1.ModeObserve, true, ReasonInstanceObserving},
+		"clocks differ, or the account lacks rights": {v1alpha1.ModeEnforce, true, v1alpha1.ReasonInstanceNotReady},
+		"somebody suspended the instance":            {v1alpha1.ModeSuspended, true, v1alpha1.ReasonInstanceSuspended},
+		"somebody only looks":                        {v1alpha1.ModeObserve, true, v1alpha1.ReasonInstanceObserving},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld()

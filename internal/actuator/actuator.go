@@ -314,7 +314,7 @@ func fingerprint(d Declared) uint64 {
 		add(p.UID, p.ResourceVersion, p.Generation)
 	}
 	for _, g := range d.Grants {
-		live := access.LiveUnder(g, policies[access.PolicyOf(g)], d.Now, d.CacheTTL)
+		live := access.LiveUnder(g, policies[g.PolicyKey()], d.Now, d.CacheTTL)
 		add(g.UID, g.ResourceVersion, g.Generation, live)
 	}
 	add(d.Instance.Generation, d.StartsAllowed, d.Account, d.CacheTTL)

@@ -383,7 +383,7 @@ func TestForeignRoleMadeMeanwhileIsNotTakenOver(t *testing.T) {
 		t.Errorf("the foreign role was changed: %v", role.Permissions)
 	}
 	key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
-	if refused := report.Policies[key].Desire.Refused; refused == nil || refused.Reason != access.ReasonRoleExists {
+	if refused := report.Policies[key].Desire.Refused; refused == nil || refused.Reason != v1alpha1.ReasonRoleExists {
 		t.Errorf("refused: %+v", refused)
 	}
 	if len(b.instance.Status.ManagedRoles) != 0 {

@@ -12,6 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // errNotEffective says that Airflow accepted a write and stored something else.
@@ -99,11 +100,11 @@ func (p *pass) open(s access.Step) bool {
 		access.StepDeleteRole:
 		return true
 	case access.StepSwapMember:
-		return !p.blocked.users[fold(s.Username)] && p.exist(s.Roles) && p.complete(s.Roles)
+		return !p.blocked.users[text.Fold(s.Username)] && p.exist(s.Roles) && p.complete(s.Roles)
 	case access.StepAddMember:
-		return !p.blocked.users[fold(s.Username)] && p.exist(s.Roles)
+		return !p.blocked.users[text.Fold(s.Username)] && p.exist(s.Roles)
 	case access.StepRemoveReplaced:
-		return !p.blocked.users[fold(s.Username)]
+		return !p.blocked.users[text.Fold(s.Username)]
 	}
 	return false
 }
@@ -143,7 +144,7 @@ func (p *pass) fail(step access.Step, err error) {
 		}
 		return
 	}
-	p.blocked.users[fold(step.Username)] = true
+	p.blocked.users[text.Fold(step.Username)] = true
 	if step.Kind == access.StepRemoveMember {
 		for _, name := range step.Roles {
 			p.blocked.gains[name] = true

@@ -12,6 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // takeDue takes away what is due. It waits for no list: an ending needs only its user, who is read right before. What
@@ -60,7 +61,7 @@ func (p *pass) endings(plan access.Plan) []access.Step {
 	p.guard.Lock()
 	defer p.guard.Unlock()
 	return slices.DeleteFunc(steps, func(s access.Step) bool {
-		return s.Kind != access.StepRemoveMember || !s.Ending || p.writing[fold(s.Username)]
+		return s.Kind != access.StepRemoveMember || !s.Ending || p.writing[text.Fold(s.Username)]
 	})
 }
 
@@ -71,11 +72,11 @@ func (p *pass) due() (due bool, unknown []string) {
 	defer p.guard.Unlock()
 	for _, g := range p.declared.Grants {
 		name, waits := unproved(g)
-		if !waits || access.LiveUnder(g, policies[access.PolicyOf(g)], p.declared.Now, p.declared.CacheTTL) {
+		if !waits || access.LiveUnder(g, policies[g.PolicyKey()], p.declared.Now, p.declared.CacheTTL) {
 			continue
 		}
 		due = true
-		if _, known := p.snap.users[fold(name)]; !known && p.readAt(name).Before(p.since(g)) {
+		if _, known := p.snap.users[text.Fold(name)]; !known && p.readAt(name).Before(p.since(g)) {
 			unknown = append(unknown, name)
 		}
 	}

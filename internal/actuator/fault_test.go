@@ -277,7 +277,7 @@ func TestF37AnEditedRoleIsRestored(t *testing.T) {
 	if role, _ := b.sim.Role("finance"); slices.Contains(role.Permissions, more) {
 		t.Error("what was added stays")
 	}
-	if len(report.Drift) != 1 || report.Drift[0].Cause != access.CauseRoleEdited || !report.Drift[0].Repaired {
+	if len(report.Drift) != 1 || report.Drift[0].Cause != v1alpha1.DriftCauseRoleEdited || !report.Drift[0].Repaired {
 		t.Errorf("drift %+v", report.Drift)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // batch is a number of users who stand together in Airflow's list: they are read together, written one by one, and read
@@ -118,7 +119,7 @@ func (p *pass) nextBatch(ctx context.Context, rest *[]access.Step) *batch {
 	fresh := min(fresh, sliceTime-p.write*5/4) // its writes begin when those under way are done
 	for i, s := range b.steps {
 		b.results[i].step = s
-		key := fold(s.Username)
+		key := text.Fold(s.Username)
 		st, ok := p.snap.users[key]
 		if ok {
 			b.planned[key] = st.user
@@ -148,7 +149,7 @@ const fresh = sliceTime / 4
 
 // writeMember begins the write of one user; false means that no more are begun.
 func (p *pass) writeMember(ctx context.Context, crew *crew, b *batch, i int, s access.Step) bool {
-	key := fold(s.Username)
+	key := text.Fold(s.Username)
 	p.guard.Lock()
 	st, ok := p.snap.users[key]
 	cause := p.unread[key]
@@ -228,7 +229,7 @@ func (p *pass) setRoles(ctx context.Context, s access.Step, st stored) (written 
 
 // place is where a user stands in Airflow's list; unknown ones come last.
 func (p *pass) place(username string) int {
-	if i, ok := p.snap.index[fold(username)]; ok {
+	if i, ok := p.snap.index[text.Fold(username)]; ok {
 		return i
 	}
 	return len(p.snap.order)
@@ -302,7 +303,7 @@ func (p *pass) verifyMembers(ctx context.Context, results []result) error {
 
 // judgeMember says by what was read back whether a write took effect.
 func (p *pass) judgeMember(r result) {
-	key := fold(r.step.Username)
+	key := text.Fold(r.step.Username)
 	st, ok := p.snap.users[key]
 	switch {
 	case p.unread[key] != nil:

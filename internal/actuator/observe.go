@@ -11,6 +11,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // observe reads what the pass rests on.
@@ -109,14 +110,14 @@ func (p *pass) observeAwaited(ctx context.Context) error {
 		}
 		p.emailLook = p.started
 		for _, name := range names {
-			p.looked[fold(name)] = p.started
+			p.looked[text.Fold(name)] = p.started
 		}
 		return nil
 	}
 	err := p.beside(ctx, func() error { return p.readUsers(ctx, names, now) })
 	for _, name := range names {
-		if cause := p.unread[fold(name)]; err == nil && (cause == nil || ofName(cause)) {
-			p.looked[fold(name)] = p.started
+		if cause := p.unread[text.Fold(name)]; err == nil && (cause == nil || ofName(cause)) {
+			p.looked[text.Fold(name)] = p.started
 		}
 	}
 	return err
@@ -128,14 +129,14 @@ func (p *pass) awaited() (names []string, email bool) {
 	index := access.NewDirectory(users, p.declared.Account)
 	seen := map[string]bool{}
 	ask := func(s v1alpha1.Subject) {
-		if _, problem := index.Resolve(s); problem == nil || problem.Reason != access.ReasonUserNotFound {
+		if _, problem := index.Resolve(s); problem == nil || problem.Reason != v1alpha1.ReasonUserNotFound {
 			return
 		}
 		if s.Username == "" {
 			email = true
 			return
 		}
-		key := fold(s.Username)
+		key := text.Fold(s.Username)
 		if _, looked := p.looked[key]; seen[key] || looked {
 			return
 		}
@@ -166,7 +167,7 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 			continue
 		}
 		since := p.since(grant)
-		key := fold(name)
+		key := text.Fold(name)
 		if p.proved[key] && since.After(now) || p.unread[key] != nil {
 			continue // no reading of this pass can be late enough, since a clock went back, or there is none
 		}
@@ -184,7 +185,7 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 // readAt is when a user was read last, or was asked for by name and not found. That a list lacks somebody proves nothing: one
 // who goes and one who comes while it is read can hide a third.
 func (p *pass) readAt(username string) time.Time {
-	key := fold(username)
+	key := text.Fold(username)
 	if st, ok := p.snap.users[key]; ok {
 		return st.at
 	}
@@ -249,10 +250,10 @@ func (p *pass) takeIn(page *userPage, at time.Time) (missing []string) {
 	found := map[string]bool{}
 	for _, u := range page.read {
 		p.takeUser(u, at, page.came)
-		found[fold(u.Username)] = true
+		found[text.Fold(u.Username)] = true
 	}
 	for _, name := range page.names {
-		if !found[fold(name)] {
+		if !found[text.Fold(name)] {
 			missing = append(missing, name)
 		}
 	}
@@ -292,8 +293,8 @@ func (p *pass) readSingle(ctx context.Context, crew *crew, names []string, at ti
 func (p *pass) missing(name string, at time.Time) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
-	if len(p.snap.twins[fold(name)]) > 0 {
-		p.unread[fold(name)] = errTwins // Airflow finds neither
+	if len(p.snap.twins[text.Fold(name)]) > 0 {
+		p.unread[text.Fold(name)] = errTwins // Airflow finds neither
 		return
 	}
 	if p.overtaken(name, at) {
@@ -301,8 +302,8 @@ func (p *pass) missing(name string, at time.Time) {
 	}
 	p.vanished = p.vanished || p.holdsOurs(name)
 	p.snap.dropUser(name)
-	p.gone[fold(name)] = at
-	delete(p.unread, fold(name))
+	p.gone[text.Fold(name)] = at
+	delete(p.unread, text.Fold(name))
 }
 
 // answered stores a user who was read, or why that failed.
@@ -312,21 +313,21 @@ func (p *pass) answered(name string, u airflow.User, err error, at, came time.Ti
 	if p.overtaken(name, at) {
 		return
 	}
-	if err == nil && u.Username != name && len(p.snap.twins[fold(name)]) > 0 {
+	if err == nil && u.Username != name && len(p.snap.twins[text.Fold(name)]) > 0 {
 		err = errTwins
 	}
 	if err != nil {
-		p.unread[fold(name)] = err
+		p.unread[text.Fold(name)] = err
 		return
 	}
-	delete(p.unread, fold(name))
+	delete(p.unread, text.Fold(name))
 	p.takeUser(u, at, came)
 }
 
 // overtaken says whether somebody was read since by a reading that was begun after one of this moment. Two may be under
 // way: people stand on the pages on which others are looked for.
 func (p *pass) overtaken(name string, at time.Time) bool {
-	key := fold(name)
+	key := text.Fold(name)
 	st, known := p.snap.users[key]
 	switch {
 	case !known:
@@ -339,7 +340,7 @@ func (p *pass) overtaken(name string, at time.Time) bool {
 
 // takeUser stores a user who was read, unless that was overtaken.
 func (p *pass) takeUser(u airflow.User, at, came time.Time) {
-	key := fold(u.Username)
+	key := text.Fold(u.Username)
 	if p.overtaken(u.Username, at) {
 		return
 	}
@@ -354,7 +355,7 @@ func (p *pass) takeUser(u airflow.User, at, came time.Time) {
 
 // holdsOurs says whether somebody had a role of ours when they were read last.
 func (p *pass) holdsOurs(username string) bool {
-	last, known := p.snap.users[fold(username)]
+	last, known := p.snap.users[text.Fold(username)]
 	return known && slices.ContainsFunc(p.owned(), func(entry v1alpha1.ManagedRole) bool { return slices.Contains(last.user.Roles, entry.Name) })
 }
 
@@ -373,8 +374,8 @@ func (p *pass) byPage(names []string, size int) (pages []*userPage, single []str
 	byOffset := map[int][]string{}
 	var offsets []int
 	for _, name := range names {
-		place, ok := p.snap.index[fold(name)]
-		if !ok || len(p.snap.twins[fold(name)]) > 0 {
+		place, ok := p.snap.index[text.Fold(name)]
+		if !ok || len(p.snap.twins[text.Fold(name)]) > 0 {
 			single = append(single, name)
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // snapshot is what was read of one Airflow, with the moment of each reading. It changes only by reading.
@@ -48,9 +49,6 @@ func newSnapshot() *snapshot {
 		dags: map[string]listed{}, index: map[string]int{}, twins: map[string][]access.User{},
 	}
 }
-
-// fold is how Airflow compares user names.
-func fold(name string) string { return strings.ToLower(name) }
 
 func permissions(in []airflow.Permission) []access.Permission {
 	out := make([]access.Permission, len(in))
@@ -132,7 +130,7 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time)
 	s.order = make([]string, 0, len(list.Items))
 	s.index = make(map[string]int, len(list.Items))
 	for i, u := range list.Items {
-		key := fold(u.Username)
+		key := text.Fold(u.Username)
 		s.order = append(s.order, key)
 		if _, twice := s.index[key]; twice {
 			s.twins[key] = append(s.twins[key], user(u))
@@ -146,7 +144,7 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time)
 }
 
 func (s *snapshot) setUser(u airflow.User, at, came time.Time) {
-	key := fold(u.Username)
+	key := text.Fold(u.Username)
 	s.sorted = nil
 	for i, twin := range s.twins[key] {
 		if twin.Username == u.Username {
@@ -162,7 +160,7 @@ func (s *snapshot) setUser(u airflow.User, at, came time.Time) {
 }
 
 func (s *snapshot) dropUser(username string) {
-	delete(s.users, fold(username))
+	delete(s.users, text.Fold(username))
 	s.sorted = nil
 }
 

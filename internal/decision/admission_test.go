@@ -120,7 +120,7 @@ func TestAGrantThatMayNotHaveWhatItAsksForIsRefusedUntilSomethingChanges(t *test
 		"its reason does not match": {
 			change: func(f *decision.Facts) { f.Grant.Spec.Reason = "because" }, reason: v1alpha1.ReasonReasonMismatch},
 		"its policy asks for a reason that is no expression": {
-			change: func(f *decision.Facts) { f.Policy.Spec.Grants.Reason.Pattern = "(" }, reason: v1alpha1.ReasonPolicyNotReady},
+			change: func(f *decision.Facts) { f.Policy.Spec.Grants.Reason.Pattern = "(" }, reason: v1alpha1.ReasonPolicyRefused},
 		"it names a DAG that the policy excludes": {
 			change: func(f *decision.Facts) { f.Grant.Spec.Dags = []string{"finance_payroll"} }, reason: v1alpha1.ReasonDagsNotCovered},
 		"it names a DAG that the policy does not select": {
@@ -133,7 +133,9 @@ func TestAGrantThatMayNotHaveWhatItAsksForIsRefusedUntilSomethingChanges(t *test
 		"it asks for a level that the policy does not give": {
 			change: func(f *decision.Facts) { f.Grant.Spec.Access = []v1alpha1.AccessLevel{v1alpha1.AccessDeleteDag} }, reason: v1alpha1.ReasonAccessNotCovered},
 		"its policy is refused": {
-			change: func(f *decision.Facts) { f.Sight.Policy.Refused = &access.Problem{Reason: access.ReasonRoleNameTaken} }, reason: v1alpha1.ReasonPolicyNotReady},
+			change: func(f *decision.Facts) {
+				f.Sight.Policy.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken}
+			}, reason: v1alpha1.ReasonPolicyRefused},
 		"its subject is the operator's account": {
 			change: func(f *decision.Facts) { f.Grant.Spec.Subject.Username = "Operator" }, reason: v1alpha1.ReasonSubjectReserved},
 		"its subject is the e-mail of two users": {
@@ -198,7 +200,7 @@ func TestAGrantWaitsForWhatIsNotThereYetAndEndsUnusedInTime(t *testing.T) {
 		"its instance is suspended": {
 			func(f *decision.Facts) { f.Instance.Spec.Mode = v1alpha1.ModeSuspended }, v1alpha1.ReasonInstanceSuspended, "True"},
 		"its instance does not exist": {
-			func(f *decision.Facts) { f.Instance, f.Sight = nil, nil }, v1alpha1.ReasonInstanceNotReady, "False"},
+			func(f *decision.Facts) { f.Instance, f.Sight = nil, nil }, v1alpha1.ReasonInstanceNotFound, "False"},
 		"its instance is being deleted": {
 			func(f *decision.Facts) { f.Instance.DeletionTimestamp = new(at(0)) }, v1alpha1.ReasonInstanceNotReady, "False"},
 		"its instance cannot be reached": {

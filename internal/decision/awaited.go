@@ -9,6 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // awaited decides about a grant that was not activated: it ends, is refused, waits, or is activated.
@@ -130,7 +131,7 @@ func (d *draft) lastCall() time.Time {
 	if spec.ExpiresAt == nil && spec.StartsAt == nil {
 		return time.Time{}
 	}
-	return d.removal(asked(spec, begin(d.Grant)))
+	return d.removal(d.Grant.AskedEnd(d.Grant.Begin()))
 }
 
 // deadline is when a wait is over.
@@ -139,14 +140,14 @@ func (d *draft) deadline() time.Time {
 	if wait <= 0 {
 		wait = 24 * time.Hour
 	}
-	deadline := begin(d.Grant).Add(wait)
+	deadline := d.Grant.Begin().Add(wait)
 	switch {
 	case d.Sight == nil || !d.Sight.Reachable:
 		// We were away, or Airflow was: the first good look decides, if it comes soon.
-		deadline = latest(deadline, d.Since.Add(interval(d.Instance)))
+		deadline = latest(deadline, d.Since.Add(d.Instance.Interval()))
 	case d.uncompared():
 		// The policy was changed a moment ago. What it allows now has a pass before it.
-		deadline = latest(deadline, d.Now.Add(interval(d.Instance)))
+		deadline = latest(deadline, d.Now.Add(d.Instance.Interval()))
 	}
 	return deadline
 }
@@ -164,7 +165,7 @@ func (d *draft) obstacle() (access.User, *access.Problem) {
 	}
 	switch {
 	case d.Instance == nil:
-		return problem(v1alpha1.ReasonInstanceNotReady, fmt.Sprintf("the AirflowInstance %q of its policy does not exist", d.Policy.Spec.InstanceRef.Name))
+		return problem(v1alpha1.ReasonInstanceNotFound, fmt.Sprintf("the AirflowInstance %q of its policy does not exist", d.Policy.Spec.InstanceRef.Name))
 	case d.Instance.DeletionTimestamp != nil:
 		return problem(v1alpha1.ReasonInstanceNotReady, "the AirflowInstance of its policy is being deleted")
 	case d.Instance.Spec.Mode == v1alpha1.ModeObserve:
@@ -185,7 +186,7 @@ func (d *draft) obstacle() (access.User, *access.Problem) {
 		return none, unresolved
 	}
 	if missing := d.absentDags(); len(missing) > 0 {
-		return problem(v1alpha1.ReasonDagPending, "Airflow does not list "+list(missing)+" yet")
+		return problem(v1alpha1.ReasonDagPending, "Airflow does not list "+text.List(missing, shown)+" yet")
 	}
 	return user, nil
 }
@@ -193,7 +194,7 @@ func (d *draft) obstacle() (access.User, *access.Problem) {
 // activate pins all that is needed to end the grant.
 func (d *draft) activate(user access.User) {
 	at := d.Now.Truncate(time.Second)
-	expires := asked(&d.Grant.Spec, at)
+	expires := d.Grant.AskedEnd(at)
 	if bound := at.Add(d.Policy.Spec.Grants.MaxDuration.Duration); bound.Before(expires) {
 		expires = bound
 	}

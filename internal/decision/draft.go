@@ -19,7 +19,7 @@ func Grant(f Facts) Verdict {
 		d.tell(string(d.End.Reason), endTexts[d.End.Reason], false)
 	}
 	switch {
-	case Terminal(s.Phase):
+	case s.Phase.Terminal():
 		d.finished()
 	case d.End != nil:
 		d.ending()

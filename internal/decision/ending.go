@@ -116,7 +116,7 @@ func (d *draft) lastAdmission() admission {
 	}
 	known := []string{v1alpha1.ReasonExtensionTooLong, v1alpha1.ReasonExtensionNotAllowed}
 	bounded := slices.Contains(known, last.reason) && d.Grant.Generation == d.Grant.Status.ObservedGeneration
-	if bounded || !asked(&d.Grant.Spec, d.Activation.At.Time).After(d.Activation.ExpiresAt.Time) {
+	if bounded || !d.Grant.AskedEnd(d.Activation.At.Time).After(d.Activation.ExpiresAt.Time) {
 		return last
 	}
 	late := admission{metav1.ConditionTrue, v1alpha1.ReasonExtensionTooLate, "the later end was asked for after the grant had ended: make another grant"}
@@ -143,7 +143,7 @@ func (d *draft) release() {
 		d.Release = d.Activation == nil || d.instanceLost()
 		return
 	}
-	if !Terminal(d.Phase) {
+	if !d.Phase.Terminal() {
 		return
 	}
 	spent, early := SpentEntry(d.withVerdict())

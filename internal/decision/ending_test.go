@@ -66,7 +66,7 @@ func TestAnActiveGrantWhoseUserIsGoneWaitsForTheUser(t *testing.T) {
 	f := live(t)
 	seen(f, 3*time.Second, true)
 	f.Sight.Grant.Proof.Present = false
-	f.Sight.Grant.Desire.Problem = &access.Problem{Reason: access.ReasonUserNotFound, Message: "no such user"}
+	f.Sight.Grant.Desire.Problem = &access.Problem{Reason: v1alpha1.ReasonUserNotFound, Message: "no such user"}
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantActive, "True/UserNotFound", "True/Admitted", "False/UserNotFound")
 }
@@ -122,7 +122,7 @@ func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 			func(f *decision.Facts) { f.Policy.Spec.Grants = nil }, v1alpha1.EndPolicyChanged, v1alpha1.GrantRevoked, true},
 		"its user is another person": {
 			func(f *decision.Facts) {
-				f.Sight.Grant.Desire.Problem = &access.Problem{Reason: access.ReasonSubjectChanged}
+				f.Sight.Grant.Desire.Problem = &access.Problem{Reason: v1alpha1.ReasonSubjectChanged}
 			}, v1alpha1.EndSubjectChanged, v1alpha1.GrantRevoked, true},
 		"its instance is being deleted": {
 			func(f *decision.Facts) { f.Instance.DeletionTimestamp = new(at(0)) }, v1alpha1.EndInstanceDeleted, v1alpha1.GrantRevoked, true},

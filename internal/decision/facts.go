@@ -91,6 +91,9 @@ type Verdict struct {
 	Release bool
 }
 
+// shown is how many names a message lists at most.
+const shown = 8
+
 // Entry is one line of an object's story.
 type Entry struct {
 	// Event is the reason word.
@@ -99,11 +102,6 @@ type Entry struct {
 	Message string
 	// Warning is true when somebody should look.
 	Warning bool
-}
-
-// Terminal is true for phases that never change again.
-func Terminal(phase v1alpha1.GrantPhase) bool {
-	return phase == v1alpha1.GrantExpired || phase == v1alpha1.GrantRevoked
 }
 
 // instanceLost is true when nothing can be proved about the grant's Airflow any more: its instance is gone, is another
@@ -118,38 +116,8 @@ func (f Facts) instanceLost() bool {
 	return f.Instance.DeletionTimestamp != nil && f.Instance.Spec.Deletion == v1alpha1.InstanceDeletionAbandon
 }
 
-// interval between two full comparisons.
-func interval(i *v1alpha1.AirflowInstance) time.Duration {
-	if i == nil || i.Spec.Interval.Duration <= 0 {
-		return 10 * time.Minute
-	}
-	return i.Spec.Interval.Duration
-}
-
 // removal is the moment at which a grant that ends at expiresAt is taken away.
 func (f Facts) removal(expiresAt time.Time) time.Time { return expiresAt.Add(-access.Lead(f.CacheTTL)) }
-
-// asked gives the end that the spec asks for when the grant begins at start.
-func asked(spec *v1alpha1.AccessGrantSpec, start time.Time) time.Time {
-	if spec.ExpiresAt != nil {
-		return spec.ExpiresAt.Time
-	}
-	if spec.Duration == nil {
-		return start
-	}
-	if spec.StartsAt != nil {
-		start = spec.StartsAt.Time
-	}
-	return start.Add(spec.Duration.Duration)
-}
-
-// begin is when the grant was meant to begin: its start, else its creation.
-func begin(g *v1alpha1.AccessGrant) time.Time {
-	if g.Spec.StartsAt != nil {
-		return g.Spec.StartsAt.Time
-	}
-	return g.CreationTimestamp.Time
-}
 
 // ceil rounds up to whole seconds, in which times are stored: what is claimed is never earlier than what was seen.
 func ceil(t time.Time) metav1.Time {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // held decides about a grant that was activated and has no end: it ends, follows a changed end, and says what was seen.
@@ -59,7 +60,7 @@ func (d *draft) subjectChanged() bool {
 		return false
 	}
 	for _, p := range []*access.Problem{seen.Desire.Problem, seen.Proof.Problem} {
-		if p != nil && p.Reason == access.ReasonSubjectChanged {
+		if p != nil && p.Reason == v1alpha1.ReasonSubjectChanged {
 			return true
 		}
 	}
@@ -69,7 +70,7 @@ func (d *draft) subjectChanged() bool {
 // follow moves the pinned end to what spec and policy say today, and says what of the spec it could not follow.
 func (d *draft) follow() admission {
 	at, says := d.Activation.At.Time, admitted
-	want := asked(&d.Grant.Spec, at)
+	want := d.Grant.AskedEnd(at)
 	if bound := at.Add(d.Policy.Spec.Grants.MaxDuration.Duration); bound.Before(want) {
 		want = bound
 		says = admission{metav1.ConditionTrue, v1alpha1.ReasonExtensionTooLong,
@@ -140,7 +141,7 @@ func (d *draft) observe(a admission) {
 	if seen != nil {
 		lastLook = latest(lastLook, seen.ObservedAt)
 	}
-	blind := lastLook.Add(2 * interval(d.Instance))
+	blind := lastLook.Add(2 * d.Instance.Interval())
 	if d.Now.Before(blind) {
 		d.NextAt = earliest(d.NextAt, blind)
 	}
@@ -238,7 +239,7 @@ func (d *draft) unseenState() state {
 func uncovered(pending []string) string {
 	dags := "any DAG"
 	if len(pending) > 0 {
-		dags = list(pending)
+		dags = text.List(pending, shown)
 	}
 	return "its policy does not cover " + dags + " now, or Airflow does not know what it covers yet"
 }

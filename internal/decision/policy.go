@@ -11,6 +11,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // PolicyFacts is all that a decision about one policy depends on.
@@ -153,7 +154,7 @@ func (d *policyDraft) judge() {
 	if d.current() {
 		lastLook = latest(lastLook, d.View.ObservedAt)
 	}
-	blind := lastLook.Add(2 * interval(d.Instance))
+	blind := lastLook.Add(2 * d.Instance.Interval())
 	believed := d.Now.Before(blind) && (d.current() || d.keeps())
 	if believed {
 		d.NextAt = blind
@@ -233,7 +234,7 @@ func (d *policyDraft) seen() {
 	if pending := d.View.Desire.Pending; len(pending) > 0 {
 		conditions = append(conditions, metav1.Condition{
 			Type: v1alpha1.ConditionDagsPending, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonDagsUnknown,
-			Message: "Airflow does not know these DAGs yet, everything else is applied: " + list(pending),
+			Message: "Airflow does not know these DAGs yet, everything else is applied: " + text.List(pending, shown),
 		})
 	}
 	if unresolved := d.View.Desire.Unresolved; len(unresolved) > 0 {
@@ -286,7 +287,7 @@ func (d *policyDraft) difference() *access.Problem {
 	if len(differences) == 0 {
 		differences = []string{"it was not proved yet"}
 	}
-	return &access.Problem{Reason: v1alpha1.ReasonNotInSync, Message: list(differences)}
+	return &access.Problem{Reason: v1alpha1.ReasonNotInSync, Message: text.List(differences, shown)}
 }
 
 // quiet says which mode that somebody chose keeps things as they are.

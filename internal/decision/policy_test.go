@@ -100,7 +100,7 @@ func TestAPolicySaysWhatBecameOfIt(t *testing.T) {
 			map[string]string{"Ready": "False/InstanceNotReady", "Reconciling": "True/InstanceNotReady"}},
 		"F70: its role name is taken": {
 			func(f *decision.PolicyFacts) {
-				f.View.Desire.Refused = &access.Problem{Reason: access.ReasonRoleNameTaken, Message: "held by another policy"}
+				f.View.Desire.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken, Message: "held by another policy"}
 			},
 			map[string]string{"Ready": "False/RoleNameTaken", "Stalled": "True/RoleNameTaken", "Admitted": "False/RoleNameTaken"}},
 		"it is not applied yet": {
@@ -110,18 +110,18 @@ func TestAPolicySaysWhatBecameOfIt(t *testing.T) {
 			map[string]string{"Ready": "False/NotInSync", "Reconciling": "True/NotInSync", "Admitted": "True/Admitted", "InSync": "False/NotInSync", "LevelsSupported": "True/LevelsSupported"}},
 		"a loss of access is held": {
 			func(f *decision.PolicyFacts) {
-				f.View.Desire.Notes = []access.Problem{{Reason: access.ReasonMassRevocationHeld, Message: "held"}}
+				f.View.Desire.Notes = []access.Problem{{Reason: v1alpha1.ReasonMassRevocationHeld, Message: "held"}}
 			},
 			map[string]string{"Ready": "False/MassRevocationHeld", "Reconciling": "True/MassRevocationHeld", "Admitted": "True/Admitted", "InSync": "False/MassRevocationHeld", "LevelsSupported": "True/LevelsSupported"}},
 		"a level is not supported": {
 			func(f *decision.PolicyFacts) {
-				f.View.Desire.Notes = []access.Problem{{Reason: access.ReasonLevelNotSupported, Message: "no HITL"}}
+				f.View.Desire.Notes = []access.Problem{{Reason: v1alpha1.ReasonLevelNotSupported, Message: "no HITL"}}
 			},
 			map[string]string{"Ready": "True/Ready", "Admitted": "True/Admitted", "InSync": "True/InSync", "LevelsSupported": "False/LevelNotSupported"}},
 		"F42: DAGs are unknown and a member is missing": {
 			func(f *decision.PolicyFacts) {
 				f.View.Desire.Pending = []string{"new"}
-				f.View.Desire.Unresolved = []access.Problem{{Reason: access.ReasonUserNotFound, Message: "no zoe"}, {Reason: access.ReasonSubjectAmbiguous}}
+				f.View.Desire.Unresolved = []access.Problem{{Reason: v1alpha1.ReasonUserNotFound, Message: "no zoe"}, {Reason: v1alpha1.ReasonSubjectAmbiguous}}
 			},
 			map[string]string{"Ready": "True/Ready", "Admitted": "True/Admitted", "InSync": "True/InSync", "LevelsSupported": "True/LevelsSupported", "DagsPending": "True/DagsUnknown", "MembersResolved": "False/UserNotFound"}},
 		"its instance only observes": {

@@ -28,7 +28,7 @@ func words(entries []decision.Entry) []string {
 }
 
 func TestAGrantSaysWhetherItsSubjectHasMore(t *testing.T) {
-	withheld := finding(access.ReasonWithheld)
+	withheld := finding(v1alpha1.ReasonWithheld)
 	for name, c := range map[string]struct {
 		least   access.Problem
 		problem *access.Problem
@@ -36,11 +36,11 @@ func TestAGrantSaysWhetherItsSubjectHasMore(t *testing.T) {
 		ready   string
 		told    []string
 	}{
-		"as granted":        {finding(access.ReasonAsGranted), nil, "True/AsGranted", "True/Active", nil},
-		"more than granted": {finding(access.ReasonExcessAccess), nil, "False/ExcessAccess", "True/Active", []string{"ExcessAccess"}},
+		"as granted":        {finding(v1alpha1.ReasonAsGranted), nil, "True/AsGranted", "True/Active", nil},
+		"more than granted": {finding(v1alpha1.ReasonExcessAccess), nil, "False/ExcessAccess", "True/Active", []string{"ExcessAccess"}},
 		"withheld":          {withheld, &withheld, "False/Withheld", "False/Withheld", []string{"Withheld"}},
-		"nothing is given now, where somebody chose no such mode": {access.Problem{}, &access.Problem{Reason: access.ReasonInstanceNotReady, Message: "its conditions say why"}, "-", "False/InstanceNotReady", []string{"InstanceNotReady"}},
-		"it gives nothing for a trouble":                          {access.Problem{}, &access.Problem{Reason: access.ReasonPolicyRefused, Message: "refused"}, "-", "False/PolicyRefused", []string{"PolicyRefused"}},
+		"nothing is given now, where somebody chose no such mode": {access.Problem{}, &access.Problem{Reason: v1alpha1.ReasonInstanceNotReady, Message: "its conditions say why"}, "-", "False/InstanceNotReady", []string{"InstanceNotReady"}},
+		"it gives nothing for a trouble":                          {access.Problem{}, &access.Problem{Reason: v1alpha1.ReasonPolicyRefused, Message: "refused"}, "-", "False/PolicyRefused", []string{"PolicyRefused"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := live(t)
@@ -69,7 +69,7 @@ func TestAGrantSaysWhetherItsSubjectHasMore(t *testing.T) {
 func TestAGrantSaysWhichLevelsCannotBeGiven(t *testing.T) {
 	f := live(t)
 	seen(f, 5*time.Second, true)
-	f.Sight.Grant.Desire.Notes = []access.Problem{finding(access.ReasonLevelNotSupported)}
+	f.Sight.Grant.Desire.Notes = []access.Problem{finding(v1alpha1.ReasonLevelNotSupported)}
 	settle(t, f)
 	if got := said(f.Grant, v1alpha1.ConditionLevelsSupported); got != "False/LevelNotSupported" {
 		t.Errorf("it says %q", got)
@@ -85,9 +85,9 @@ func TestAPolicySaysWhetherItsPeopleHaveMore(t *testing.T) {
 		want  map[string]string
 		told  []string
 	}{
-		"as granted":        {finding(access.ReasonAsGranted), map[string]string{"Ready": "True/Ready", "LeastPrivilege": "True/AsGranted"}, []string{"Ready"}},
-		"more than granted": {finding(access.ReasonExcessAccess), map[string]string{"Ready": "True/Ready", "LeastPrivilege": "False/ExcessAccess"}, []string{"ExcessAccess", "Ready"}},
-		"withheld":          {finding(access.ReasonWithheld), map[string]string{"Ready": "False/Withheld", "Reconciling": "True/Withheld", "LeastPrivilege": "False/Withheld"}, []string{"Withheld"}},
+		"as granted":        {finding(v1alpha1.ReasonAsGranted), map[string]string{"Ready": "True/Ready", "LeastPrivilege": "True/AsGranted"}, []string{"Ready"}},
+		"more than granted": {finding(v1alpha1.ReasonExcessAccess), map[string]string{"Ready": "True/Ready", "LeastPrivilege": "False/ExcessAccess"}, []string{"ExcessAccess", "Ready"}},
+		"withheld":          {finding(v1alpha1.ReasonWithheld), map[string]string{"Ready": "False/Withheld", "Reconciling": "True/Withheld", "LeastPrivilege": "False/Withheld"}, []string{"Withheld"}},
 		"not known":         {access.Problem{}, map[string]string{"Ready": "True/Ready"}, []string{"Ready"}},
 	} {
 		t.Run(name, func(t *testing.T) {

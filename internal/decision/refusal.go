@@ -9,6 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // refusal says why the grant may not have what it asks for; nil where it may.
@@ -49,8 +50,8 @@ func (d *draft) checkSource() *access.Problem {
 
 // checkTime asks whether start and length are within the policy's terms.
 func (d *draft) checkTime() *access.Problem {
-	terms, start := d.Policy.Spec.Grants, begin(d.Grant)
-	length := asked(&d.Grant.Spec, start).Sub(start)
+	terms, start := d.Policy.Spec.Grants, d.Grant.Begin()
+	length := d.Grant.AskedEnd(start).Sub(start)
 	if d.Grant.Spec.Duration != nil {
 		length = d.Grant.Spec.Duration.Duration
 	}
@@ -80,7 +81,7 @@ func (d *draft) checkReason() *access.Problem {
 	}
 	pattern, err := regexp.Compile(want.Pattern)
 	if err != nil {
-		return refuse(v1alpha1.ReasonPolicyNotReady, "the pattern for reasons in the policy is no regular expression: correct spec.grants.reason.pattern there")
+		return refuse(v1alpha1.ReasonPolicyRefused, "the pattern for reasons in the policy is no regular expression: correct spec.grants.reason.pattern there")
 	}
 	if pattern.MatchString(d.Grant.Spec.Reason) {
 		return nil
@@ -103,7 +104,7 @@ func (d *draft) checkAccess() *access.Problem {
 	if len(excess) == 0 {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonAccessNotCovered, "the policy does not give %s: make another grant without, or add it to spec.access there", list(excess))
+	return refuse(v1alpha1.ReasonAccessNotCovered, "the policy does not give %s: make another grant without, or add it to spec.access there", text.List(excess, shown))
 }
 
 // checkPolicy asks whether the policy itself was refused.
@@ -111,7 +112,7 @@ func (d *draft) checkPolicy() *access.Problem {
 	if d.Sight == nil || d.Sight.Policy == nil || d.Sight.Policy.Generation != d.Policy.Generation || d.Sight.Policy.Refused == nil {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonPolicyNotReady, "the policy is refused (%s): see its conditions", d.Sight.Policy.Refused.Reason)
+	return refuse(v1alpha1.ReasonPolicyRefused, "the policy is refused (%s): see its conditions", d.Sight.Policy.Refused.Reason)
 }
 
 // checkDags asks whether the policy selects the DAGs that are named. DAGs that Airflow does not list are refused only
@@ -135,7 +136,7 @@ func (d *draft) checkDags() *access.Problem {
 	if len(excess) == 0 {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonDagsNotCovered, "the policy does not select %s: make another grant without, or widen spec.dags there", list(excess))
+	return refuse(v1alpha1.ReasonDagsNotCovered, "the policy does not select %s: make another grant without, or widen spec.dags there", text.List(excess, shown))
 }
 
 // absentDags are named DAGs that Airflow does not list.
@@ -182,19 +183,10 @@ func (d *draft) checkSubject() *access.Problem {
 		return nil
 	}
 	_, p := d.Sight.Users.Resolve(d.Grant.Spec.Subject)
-	if p == nil || p.Reason == access.ReasonUserNotFound {
+	if p == nil || p.Reason == v1alpha1.ReasonUserNotFound {
 		return nil
 	}
 	return p
-}
-
-// list names up to eight things.
-func list(names []string) string {
-	const most = 8
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
-	}
-	return strings.Join(names, ", ")
 }
 
 // short prints a duration without empty units: 8h, 1m30s.

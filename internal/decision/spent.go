@@ -94,7 +94,7 @@ func SpentEntry(g *v1alpha1.AccessGrant) (v1alpha1.SpentGrant, bool) {
 	if slices.Contains([]v1alpha1.EndReason{v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent}, end.Reason) {
 		return v1alpha1.SpentGrant{}, false
 	}
-	until := asked(&g.Spec, end.At.Time)
+	until := g.AskedEnd(end.At.Time)
 	if a := g.Status.Activation; a != nil && (g.Spec.ExpiresAt == nil || until.Before(a.ExpiresAt.Time)) {
 		until = a.ExpiresAt.Time
 	}

@@ -77,7 +77,7 @@ func told(t *testing.T, title string) []string {
 
 func TestEveryReasonIsTold(t *testing.T) {
 	want := slices.Concat(
-		constants(t, "api/v1alpha1", "Reason"), constants(t, "api/v1alpha1", "End"), constants(t, "internal/access", "Reason"),
+		constants(t, "api/v1alpha1", "Reason"), constants(t, "api/v1alpha1", "End"),
 	)
 	slices.Sort(want)
 	if difference := cmp.Diff(slices.Compact(want), told(t, "Reason")); difference != "" {
@@ -88,7 +88,7 @@ func TestEveryReasonIsTold(t *testing.T) {
 func TestEveryConditionPhaseAndCauseIsTold(t *testing.T) {
 	for title, want := range map[string][]string{
 		"Condition": constants(t, "api/v1alpha1", "Condition"),
-		"Cause":     constants(t, "internal/access", "Cause"),
+		"Cause":     constants(t, "api/v1alpha1", "DriftCause"),
 		"Phase":     definition(t, "accessgrants").Properties["status"].words(t, "phase"),
 	} {
 		if difference := cmp.Diff(want, told(t, title)); difference != "" {

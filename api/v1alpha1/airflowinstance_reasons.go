@@ -1,17 +1,5 @@
 package v1alpha1
 
-// Types of conditions of AirflowInstance, besides those that every kind has.
-const (
-	// ConditionReachable says whether the server answers.
-	ConditionReachable = "Reachable"
-	// ConditionAuthenticated says whether the server knows the operator's account, and lets it do what it must.
-	ConditionAuthenticated = "Authenticated"
-	// ConditionCompatible says whether this Airflow can be governed.
-	ConditionCompatible = "Compatible"
-	// ConditionCacheTTLAssumed is there while permissionCacheTTL is unset and 30s is assumed.
-	ConditionCacheTTLAssumed = "CacheTTLAssumed"
-)
-
 // Reasons of AirflowInstance.
 const (
 	// ReasonReachable: the server answered.
@@ -76,4 +64,22 @@ const (
 	ReasonAssumed = "Assumed"
 	// ReasonKubernetesFailed: the Kubernetes API did not take a write or answer a read.
 	ReasonKubernetesFailed = "KubernetesFailed"
+)
+
+// Causes of drift, in status.drift of AirflowInstance: the best explanation of a change that the operator did not make.
+const (
+	// DriftCauseDagAccessControl: DAG code with access_control removed the rights on a DAG.
+	DriftCauseDagAccessControl = "DagAccessControl"
+	// DriftCauseLoginRoleSync: a login overwrote the user's roles.
+	DriftCauseLoginRoleSync = "LoginRoleSync"
+	// DriftCauseRoleDeleted: the role was deleted.
+	DriftCauseRoleDeleted = "RoleDeleted"
+	// DriftCauseRoleEdited: the role's permissions were edited.
+	DriftCauseRoleEdited = "RoleEdited"
+	// DriftCauseUserDeleted: the user was deleted.
+	DriftCauseUserDeleted = "UserDeleted"
+	// DriftCauseManual: none of the others.
+	DriftCauseManual = "Manual"
+	// DriftCauseUnknown: it happened before the first pass after a start.
+	DriftCauseUnknown = "Unknown"
 )

@@ -1,0 +1,39 @@
+package v1alpha1
+
+// Types of conditions. Ready is always there; Reconciling and Stalled only while they are True.
+const (
+	// ConditionReady is True when what the object asks for is so, or when nothing can be done but wait for others.
+	ConditionReady = "Ready"
+	// ConditionReconciling is there while the operator works towards Ready.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is there while a person has to change something first.
+	ConditionStalled = "Stalled"
+	// ConditionAdmitted says whether the object may have what it asks for.
+	ConditionAdmitted = "Admitted"
+	// ConditionActive says whether a grant's access was seen in Airflow. Unknown: it could not be looked at.
+	ConditionActive = "Active"
+	// ConditionInSync says whether Airflow stores exactly what was declared.
+	ConditionInSync = "InSync"
+	// ConditionDagsPending is there while a policy names or selects DAGs that Airflow does not know yet, or a live grant
+	// names DAGs that cannot be given now.
+	ConditionDagsPending = "DagsPending"
+	// ConditionLevelsSupported says whether that Airflow has everything that the policy's access levels stand for.
+	ConditionLevelsSupported = "LevelsSupported"
+	// ConditionLeastPrivilege says whether nobody can do more than was given to
+	// them, by all roles that they have. It is left out while that is not known.
+	ConditionLeastPrivilege = "LeastPrivilege"
+	// ConditionMembersResolved says whether every standing member was found among Airflow's users.
+	ConditionMembersResolved = "MembersResolved"
+)
+
+// Types of conditions of AirflowInstance, besides those that every kind has.
+const (
+	// ConditionReachable says whether the server answers.
+	ConditionReachable = "Reachable"
+	// ConditionAuthenticated says whether the server knows the operator's account, and lets it do what it must.
+	ConditionAuthenticated = "Authenticated"
+	// ConditionCompatible says whether this Airflow can be governed.
+	ConditionCompatible = "Compatible"
+	// ConditionCacheTTLAssumed is there while permissionCacheTTL is unset and 30s is assumed.
+	ConditionCacheTTLAssumed = "CacheTTLAssumed"
+)

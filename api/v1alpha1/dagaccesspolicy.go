@@ -1,0 +1,32 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Key is the namespace and name of the policy.
+func (p *DagAccessPolicy) Key() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
+}
+
+// InstanceKey names the instance of the policy. Both are in one namespace.
+func (p *DagAccessPolicy) InstanceKey() types.NamespacedName {
+	return types.NamespacedName{Namespace: p.Namespace, Name: p.Spec.InstanceRef.Name}
+}
+
+// Of reports whether the policy names an instance.
+func (p *DagAccessPolicy) Of(i *AirflowInstance) bool { return p.InstanceKey() == i.Key() }
+
+// Suspended reports whether the policy grants nothing new.
+func (p *DagAccessPolicy) Suspended() bool { return p.Spec.State == PolicySuspended }
+
+// Orphans reports whether the policy is being deleted and leaves its role in Airflow.
+func (p *DagAccessPolicy) Orphans() bool {
+	return p.DeletionTimestamp != nil && p.Spec.Deletion == PolicyDeletionOrphan
+}
+
+// Condition is a condition of the status; nil where there is none of that type.
+func (p *DagAccessPolicy) Condition(conditionType string) *metav1.Condition {
+	return findCondition(p.Status.Conditions, conditionType)
+}

@@ -1,0 +1,49 @@
+// Package text writes what people read: bounded, on one line, without control characters; and compares names as Airflow
+// does.
+package text
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Fold makes names of users comparable: two names are one user's where their folded forms are equal. Airflow compares
+// names and e-mails without regard to case.
+func Fold(name string) string {
+	for i := range len(name) {
+		if name[i] >= utf8.RuneSelf {
+			return strings.ToLower(strings.ToUpper(name)) // some letters have two lower-case forms
+		}
+	}
+	return strings.ToLower(name)
+}
+
+// Cut shortens text to at most limit characters.
+func Cut(text string, limit int) string {
+	if utf8.RuneCountInString(text) <= limit {
+		return text
+	}
+	return string([]rune(text)[:limit])
+}
+
+// Quoted is text between quotes, without control characters, in at most 100 characters.
+func Quoted(text string) string { return Cut(fmt.Sprintf("%q", text), 100) }
+
+// Plain is text without control characters.
+func Plain(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// List joins the first names and says how many more there are.
+func List(names []string, limit int) string {
+	if len(names) <= limit {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
+}

@@ -1,0 +1,40 @@
+package text_test
+
+import (
+	"testing"
+
+	"github.com/airflow-oam/airflow-oam/internal/text"
+)
+
+func TestFoldMakesOneNameOfSpellings(t *testing.T) {
+	for _, names := range [][2]string{{"Bob", "bOB"}, {"ÉMILE", "émile"}, {"ΣΟΦΟΣ", "σοφος"}, {"ſara", "SARA"}} {
+		if text.Fold(names[0]) != text.Fold(names[1]) {
+			t.Errorf("%q and %q are two names", names[0], names[1])
+		}
+	}
+	if text.Fold("bob") == text.Fold("rob") {
+		t.Error("two names are one")
+	}
+}
+
+func TestListNamesTheFirstAndCountsTheOthers(t *testing.T) {
+	names := []string{"a", "b", "c", "d"}
+	if got := text.List(names, 4); got != "a, b, c, d" {
+		t.Error(got)
+	}
+	if got := text.List(names, 2); got != "a, b and 2 more" {
+		t.Error(got)
+	}
+}
+
+func TestTextIsBoundedAndPlain(t *testing.T) {
+	if got := text.Plain("a\nb\x7f"); got != "a b " {
+		t.Errorf("%q", got)
+	}
+	if got := text.Cut("äöü", 2); got != "äö" {
+		t.Error(got)
+	}
+	if got := text.Quoted("a\nb"); got != `"a\nb"` {
+		t.Error(got)
+	}
+}
