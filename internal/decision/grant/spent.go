@@ -108,8 +108,8 @@ func SpentEntry(g *v1alpha1.AccessGrant) (v1alpha1.SpentGrant, bool) {
 	}, true
 }
 
-// unspentUntil is when the time of an ended grant would have been over: an end that was pinned counts where the spec has
-// a duration or asks for more.
+// unspentUntil is when the time of an ended grant would have been over, by its spec or by the end that was pinned,
+// whichever is later: a twin with these terms could be activated until then. A duration counts as it was pinned.
 func unspentUntil(g *v1alpha1.AccessGrant) time.Time {
 	asked := g.AskedEnd(g.Status.End.At.Time)
 	a := g.Status.Activation
@@ -119,5 +119,5 @@ func unspentUntil(g *v1alpha1.AccessGrant) time.Time {
 	case g.Spec.ExpiresAt == nil:
 		return a.ExpiresAt.Time
 	}
-	return decision.Earliest(asked, a.ExpiresAt.Time)
+	return decision.Latest(asked, a.ExpiresAt.Time)
 }
