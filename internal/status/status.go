@@ -28,7 +28,7 @@ const (
 	maxActor = 128
 )
 
-// Conditions gives the conditions that replace the stored ones: exactly the wanted ones, in their order, each of this
+// Conditions returns the conditions that replace the stored ones: exactly the wanted ones, in their order, each of this
 // generation. Of a wanted condition only type, status, reason and message are read. The transition time is now where
 // the status changed and stays otherwise. Reconciling and Stalled are left out unless they are True. The inputs are
 // not changed.
@@ -53,7 +53,7 @@ func Conditions(stored []metav1.Condition, generation int64, now time.Time, want
 // momentary conditions are there only while they are True.
 var momentary = sets.New(v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled)
 
-// Find gives the condition of a type; nil where there is none.
+// Find returns the condition of a type; nil where there is none.
 func Find(conditions []metav1.Condition, conditionType string) *metav1.Condition {
 	return meta.FindStatusCondition(conditions, conditionType)
 }
@@ -63,7 +63,7 @@ func IsTrue(conditions []metav1.Condition, conditionType string) bool {
 	return meta.IsStatusConditionTrue(conditions, conditionType)
 }
 
-// History gives the history with entries added at its end. Of an entry only actor, event and message are read; the
+// History returns the history with entries added at its end. Of an entry only actor, event and message are read; the
 // sequence goes on from the newest one, also where old entries were dropped. The inputs are not changed.
 func History(stored []v1alpha1.HistoryEntry, now time.Time, entries ...v1alpha1.HistoryEntry) []v1alpha1.HistoryEntry {
 	if len(entries) == 0 {
@@ -85,7 +85,7 @@ func History(stored []v1alpha1.HistoryEntry, now time.Time, entries ...v1alpha1.
 	return result[max(0, len(result)-MaxHistory):]
 }
 
-// Line gives text as one line of at most limit bytes: control characters become spaces, invalid bytes go, and what is
+// Line returns text as one line of at most limit bytes: control characters become spaces, invalid bytes go, and what is
 // cut off is shown by "...".
 func Line(text string, limit int) string {
 	text = strings.Map(func(r rune) rune {

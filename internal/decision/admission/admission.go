@@ -137,10 +137,10 @@ func checkReason(a Asked) *access.Problem {
 	if hint == "" {
 		hint = "text that matches " + want.Pattern
 	}
-	return decision.Problem(v1alpha1.ReasonReasonMismatch, "spec.reason is not a reason that the policy accepts: give %s", hint)
+	return decision.Problem(v1alpha1.ReasonReasonMismatch, "the policy does not accept spec.reason: enter %s", hint)
 }
 
-// checkLevels looks for levels that the policy does not have. View comes with every level.
+// checkLevels finds levels that the policy does not have. View comes with every level.
 func checkLevels(a Asked) *access.Problem {
 	allowed := sets.New(a.Policy.Spec.Access...).Insert(v1alpha1.AccessView)
 	var excess []string
@@ -208,7 +208,7 @@ func checkSubject(a Asked) *access.Problem {
 	return p
 }
 
-// Listed gives those of some DAGs, sorted by id, that have one of the ids.
+// Listed returns those of some DAGs, sorted by id, that have one of the ids.
 func Listed(dags []access.Dag, ids []string) []access.Dag {
 	var found []access.Dag
 	for _, id := range ids {
@@ -220,7 +220,7 @@ func Listed(dags []access.Dag, ids []string) []access.Dag {
 	return found
 }
 
-// Absent gives those of some ids that no DAG has; the DAGs are sorted by id.
+// Absent returns those of some ids that no DAG has; the DAGs are sorted by id.
 func Absent(dags []access.Dag, ids []string) []string {
 	known := idsOf(Listed(dags, ids))
 	var absent []string

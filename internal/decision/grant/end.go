@@ -155,7 +155,7 @@ func storedAdmission(f *Facts, v *Verdict) metav1.Condition {
 	return notAdmitted(access.Problem{Reason: string(v.End.Reason), Message: endTexts[v.End.Reason]})
 }
 
-// bounded are the notes of a grant that asks for a later end than it gets, and was told so before its end.
+// bounded are the notes of a grant that asks for a later end than it gets, as was reported before its end.
 var bounded = sets.New(v1alpha1.ReasonExtensionTooLong, v1alpha1.ReasonExtensionNotAllowed)
 
 // extendedTooLate reports whether the spec asks for a later end since the end was recorded.

@@ -53,7 +53,7 @@ func wait(f *Facts, v *Verdict) {
 	pause(f, v, *why)
 }
 
-// endUnused gives the reason for which a grant ends without having been activated; empty where it does not end.
+// endUnused returns the reason for which a grant ends without having been activated; empty where it does not end.
 func endUnused(f *Facts) v1alpha1.EndReason {
 	switch {
 	case f.Grant.Spec.Revoke != nil:
@@ -178,7 +178,7 @@ func deadline(f *Facts) time.Time {
 	return planned
 }
 
-// obstacle gives the Airflow user for whom the grant is activated, or what the grant waits for.
+// obstacle returns the Airflow user for whom the grant is activated, or what the grant waits for.
 func obstacle(f *Facts) (access.User, *access.Problem) {
 	for _, find := range []func(*Facts) *access.Problem{instanceObstacle, modeObstacle, passObstacle} {
 		if p := find(f); p != nil {

@@ -29,7 +29,7 @@ type Verdict struct {
 func Decide(facts Facts) Verdict {
 	f, v := &facts, &Verdict{Instances: facts.Policy.Status.Instances}
 	if f.Policy.DeletionTimestamp != nil {
-		remove(f, v)
+		deleting(f, v)
 	} else {
 		v.Hold = true
 		v.Instances = instances(f)
@@ -61,9 +61,9 @@ func Validate(p *v1alpha1.DagAccessPolicy) *access.Problem {
 	return nil
 }
 
-// remove decides whether a policy that is being deleted may go: its grants have ended and its roles are proved gone, or
+// deleting decides whether a policy that is being deleted may go: its grants have ended and its roles are proved gone, or
 // none was ever created, or nothing can be proved because its instance is gone or was abandoned.
-func remove(f *Facts, v *Verdict) {
+func deleting(f *Facts, v *Verdict) {
 	c := decision.Conclusion{State: decision.StateWorking, Reason: v1alpha1.ReasonDeleting}
 	switch {
 	case f.lost():
@@ -72,12 +72,12 @@ func remove(f *Facts, v *Verdict) {
 	case f.Unended > 0:
 		c.Reason, c.Message = v1alpha1.ReasonGrantsRemain, "the policy is deleted once the removal of its grants from Airflow is confirmed"
 	case f.rolesRemain():
-		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, rolesRemain
+		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, awaitsRoles
 	case f.current() != nil:
 		v.Release = true
 		c.Message = "its roles are confirmed to be deleted from Airflow, or left there as spec.deletion asks"
 	case f.awaited():
-		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, rolesRemain
+		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, awaitsRoles
 	default:
 		v.Release = true
 		c.Message = "Airflow cannot be observed, and no role of the policy was ever created there"
@@ -85,7 +85,8 @@ func remove(f *Facts, v *Verdict) {
 	conclude(f, v, c)
 }
 
-const rolesRemain = "the policy is deleted once the removal of its roles from Airflow is confirmed, or they are left there as spec.deletion asks"
+// awaitsRoles is the message of a policy that is being deleted and has roles in Airflow.
+const awaitsRoles = "the policy is deleted once the removal of its roles from Airflow is confirmed, or they are left there as spec.deletion asks"
 
 // judge reports what is so. What was stored stays until a pass reports on the policy of today, for as long as the last
 // observation is recent enough to believe.

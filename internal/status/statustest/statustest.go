@@ -1,4 +1,4 @@
-// Package statustest checks that a status keeps the rules by which tools such as kstatus, Argo CD and Flux read it.
+// Package statustest checks that a status follows the rules by which tools such as kstatus, Argo CD and Flux read it.
 // Every test of a controller ends with it.
 package statustest
 
@@ -18,7 +18,7 @@ import (
 
 var reason = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,63}$`)
 
-// Check gives every rule that the status of an AirflowInstance, DagAccessPolicy or AccessGrant breaks, joined; nil where it
+// Check returns every rule that the status of an AirflowInstance, DagAccessPolicy or AccessGrant breaks, joined; nil where it
 // follows them all. The object must have come to rest: its status belongs to its generation.
 func Check(object client.Object) error {
 	switch o := object.(type) {
@@ -38,9 +38,9 @@ type checker struct {
 	broken []error
 }
 
-// rule notes a rule that does not hold.
-func (c *checker) rule(holds bool, format string, args ...any) {
-	if !holds {
+// rule notes a rule that is broken.
+func (c *checker) rule(ok bool, format string, args ...any) {
+	if !ok {
 		c.broken = append(c.broken, fmt.Errorf("%s: "+format, append([]any{c.object}, args...)...))
 	}
 }
@@ -142,9 +142,9 @@ type phaseChecker struct {
 	active metav1.ConditionStatus
 }
 
-// phase notes a rule of the phase that does not hold.
-func (c *phaseChecker) phase(holds bool, what string) {
-	c.rule(holds, "phase %s: %s", c.grant.Status.Phase, what)
+// phase notes a rule of the phase that is broken.
+func (c *phaseChecker) phase(ok bool, what string) {
+	c.rule(ok, "phase %s: %s", c.grant.Status.Phase, what)
 }
 
 func (c *phaseChecker) pending() {
