@@ -21,7 +21,7 @@ type Observation struct {
 	// Users of that Airflow; nil until users and DAGs were read once.
 	Users *access.Directory
 	// Dags of that Airflow, sorted by id.
-	Dags []access.Dag
+	Dags []dag.Dag
 	// Policy is what the pass made of the policy; nil where the pass did not know it.
 	Policy *access.PolicyReport
 }

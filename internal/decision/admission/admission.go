@@ -172,11 +172,11 @@ func checkDags(a Asked) *access.Problem {
 	if len(a.Dags) == 0 {
 		return nil
 	}
-	var listed []access.Dag
+	var listed []dag.Dag
 	if a.Observed.Listed() {
 		listed = Listed(a.Observed.Dags, a.Dags)
 	}
-	ids, _ := access.MatchDags(a.Policy.Spec.Dags, listed)
+	ids, _ := dag.Match(a.Policy.Spec.Dags, listed)
 	covered, known := sets.New(ids...), idsOf(listed)
 	var excess []string
 	for _, id := range a.Dags {
@@ -209,10 +209,10 @@ func checkSubject(a Asked) *access.Problem {
 }
 
 // Listed returns those of some DAGs, sorted by id, that have one of the ids.
-func Listed(dags []access.Dag, ids []string) []access.Dag {
-	var found []access.Dag
+func Listed(dags []dag.Dag, ids []string) []dag.Dag {
+	var found []dag.Dag
 	for _, id := range ids {
-		at, ok := slices.BinarySearchFunc(dags, id, func(dag access.Dag, id string) int { return strings.Compare(dag.ID, id) })
+		at, ok := slices.BinarySearchFunc(dags, id, func(dag dag.Dag, id string) int { return strings.Compare(dag.ID, id) })
 		if ok {
 			found = append(found, dags[at])
 		}
@@ -221,7 +221,7 @@ func Listed(dags []access.Dag, ids []string) []access.Dag {
 }
 
 // Absent returns those of some ids that no DAG has; the DAGs are sorted by id.
-func Absent(dags []access.Dag, ids []string) []string {
+func Absent(dags []dag.Dag, ids []string) []string {
 	known := idsOf(Listed(dags, ids))
 	var absent []string
 	for _, id := range ids {
@@ -232,7 +232,7 @@ func Absent(dags []access.Dag, ids []string) []string {
 	return absent
 }
 
-func idsOf(dags []access.Dag) sets.Set[string] {
+func idsOf(dags []dag.Dag) sets.Set[string] {
 	ids := sets.New[string]()
 	for _, dag := range dags {
 		ids.Insert(dag.ID)
@@ -250,7 +250,7 @@ func selectable(selectors []v1alpha1.DagSelector, id string) bool {
 		}
 		byID = append(byID, v1alpha1.DagSelector{IDs: ids, Exclude: s.Exclude})
 	}
-	covered, _ := access.MatchDags(byID, []access.Dag{{ID: id}})
+	covered, _ := dag.Match(byID, []dag.Dag{{ID: id}})
 	return len(covered) > 0
 }
 

@@ -28,7 +28,7 @@ func asked() admission.Asked {
 		Access: []v1alpha1.AccessLevel{v1alpha1.AccessView, v1alpha1.AccessTrigger}, Dags: []string{"finance_daily", "finance_new"},
 		Reason: "INC-1", Length: time.Hour, CacheTTL: 30 * time.Second,
 		Observed: &decision.Observation{
-			Users: access.NewDirectory([]access.User{{Username: "bob"}}, "operator"), Dags: []access.Dag{{ID: "finance_daily"}},
+			Users: access.NewDirectory([]access.User{{Username: "bob"}}, "operator"), Dags: []dag.Dag{{ID: "finance_daily"}},
 			Policy: &access.PolicyReport{Generation: 3},
 		},
 	}

@@ -245,7 +245,7 @@ func activate(f *Facts, v *Verdict, user access.User) {
 	}
 	a.Instances = []v1alpha1.GrantInstance{{
 		Name: f.Instance.Name, Namespace: f.Instance.Namespace, UID: string(f.Instance.UID), Endpoint: f.Observed.Endpoint,
-		Username: user.Username, UserCreatedOn: user.CreatedOn, Role: access.RoleFor(f.Instance, f.Policy, a),
+		Username: user.Username, UserCreatedOn: user.CreatedOn, Role: rolename.OfActivation(f.Instance, f.Policy, a),
 	}}
 	v.Activation, v.Hold = a, true
 	v.NextAt = f.removal(a.ExpiresAt.Time)

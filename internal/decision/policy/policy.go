@@ -41,7 +41,7 @@ func Decide(facts Facts) Verdict {
 
 // Validate says why a policy's own text cannot be used; nil where it can.
 func Validate(p *v1alpha1.DagAccessPolicy) *access.Problem {
-	if problem := access.ValidateSelectors(p.Spec.Dags); problem != nil {
+	if problem := dag.Validate(p.Spec.Dags); problem != nil {
 		return problem
 	}
 	terms := p.Spec.Grants
@@ -284,7 +284,7 @@ func instances(f *Facts) []v1alpha1.PolicyInstance {
 		}
 	}
 	if view.Report.Proof.InSync {
-		synced = access.SelectorDigest(f.Policy.Spec.Dags)
+		synced = dag.Digest(f.Policy.Spec.Dags)
 	}
 	entry.ObservedAt, entry.SyncedDags = &observedAt, synced
 	return []v1alpha1.PolicyInstance{entry}
