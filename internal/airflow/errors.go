@@ -2,6 +2,7 @@ package airflow
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -100,13 +101,16 @@ var causeText = map[Cause]string{
 	CauseCanceled:       "canceled",
 }
 
-// CauseOf gives the cause of err, or "" where err is not of this package.
-func CauseOf(err error) Cause {
+// errorOf gives what the client says about err; nothing where err is nil or not of this package.
+func errorOf(err error) Error {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Cause
+		return *e
 	}
-	return ""
+	return Error{}
 }
+
+// CauseOf gives the cause of err, or "" where err is not of this package.
+func CauseOf(err error) Cause { return errorOf(err).Cause }
 
 // IsNotFound says that Airflow itself answered that the thing does not exist.
 func IsNotFound(err error) bool { return CauseOf(err) == CauseNotFound }
@@ -145,8 +149,16 @@ func IsUnsupported(err error) bool { return CauseOf(err) == CauseUnsupported }
 // MaybeReplaced says whether another version of Airflow may answer next: nothing answered, as while a server is started
 // anew, or it has no such API any more.
 func MaybeReplaced(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && (e.Cause == CauseUnsupported || e.Cause == CauseUnavailable && e.Status == 0)
+	if IsUnavailable(err) {
+		return errorOf(err).Status == 0
+	}
+	return IsUnsupported(err)
+}
+
+// lacksEndpoint says whether an answer is that of a server without the endpoint that was asked for, as servers of the
+// other generation and other programs give it.
+func lacksEndpoint(err error) bool {
+	return slices.Contains([]Cause{CauseNotAirflow, CauseUnsupported, CauseNotFound}, CauseOf(err))
 }
 
 // IsCanceled says that the caller's context was canceled.
@@ -154,17 +166,12 @@ func IsCanceled(err error) bool { return CauseOf(err) == CauseCanceled }
 
 // MaybeApplied says that err is of a write that may have taken effect. Look
 // before writing again.
-func MaybeApplied(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Maybe
-}
+func MaybeApplied(err error) bool { return errorOf(err).Maybe }
 
-// RetryAfter gives how long the server asked to be left alone.
+// RetryAfter gives how long the server asked not to be called.
 func RetryAfter(err error) (time.Duration, bool) {
-	if e, ok := errors.AsType[*Error](err); ok && e.RetryAfter > 0 {
-		return e.RetryAfter, true
-	}
-	return 0, false
+	wait := errorOf(err).RetryAfter
+	return wait, wait > 0
 }
 
 // UnknownResource gives the resource that Airflow said not to know when it
@@ -228,7 +235,6 @@ func clean(text string, limit int) string {
 
 // failedByServer says whether an answer of 5xx came that does not say how long to wait.
 func failedByServer(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	_, wait := RetryAfter(err)
-	return ok && e.Cause == CauseUnavailable && e.Status >= 500 && !wait
+	e := errorOf(err)
+	return e.Status >= 500 && e.RetryAfter == 0
 }

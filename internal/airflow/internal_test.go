@@ -46,7 +46,7 @@ func TestTransportIgnoresProxiesAndOldTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := c.http.Transport.(*http.Transport)
+	transport := c.wire.http.Transport.(*http.Transport)
 	if transport.Proxy != nil {
 		t.Error("there is a proxy")
 	}

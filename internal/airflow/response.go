@@ -11,9 +11,9 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -36,6 +36,9 @@ const (
 	maxRetryAfter = 24 * time.Hour
 )
 
+// alertOps is how crypto/tls names an alert that it got or sent.
+var alertOps = []string{"remote error", "local error"}
+
 // transportError is the error of a request without an answer.
 func transportError(parent context.Context, err error) *Error {
 	var (
@@ -57,8 +60,7 @@ func transportError(parent context.Context, err error) *Error {
 		return &Error{Cause: CauseTLS, Detail: "the server's certificate was refused"}
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return &Error{Cause: CauseTLS, Detail: "the server does not speak TLS on this port"}
-	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
-		// How crypto/tls reports an alert that it got or sent.
+	case errors.As(err, &alert) && slices.Contains(alertOps, alert.Op):
 		return &Error{Cause: CauseTLS, Detail: "the TLS handshake failed: " + clean(alert.Err.Error(), maxDetail)}
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return &Error{Cause: CauseUnavailable, Detail: "no answer in time", err: context.DeadlineExceeded}
@@ -103,14 +105,12 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 	e := &Error{Cause: statusCause(resp.StatusCode, isJSON, detail), Detail: clean(detail, maxDetail)}
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), x)
 	switch {
-	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+	case resp.StatusCode/100 == 3:
 		e.Detail = "a redirect, which is never followed; use the final address"
-	case resp.StatusCode == http.StatusNotFound && r.endpoint == endpointToken:
-		e.Cause, e.Detail = CauseUnsupported, "this Airflow gives no tokens; the FAB auth manager is needed"
-	case resp.StatusCode == http.StatusNotFound && e.Cause == CauseUnsupported:
-		e.Detail = "this Airflow has no such endpoint; the FAB auth manager is needed"
+	case resp.StatusCode == http.StatusNotFound:
+		e.explainMissing(r.endpoint)
 	case !isJSON && e.Cause == CauseNotAirflow:
-		e.Detail = "the answer is not JSON"
+		e.Detail = notJSON
 	case r.rejects(e.Cause):
 		e.err = errRejected
 	case e.Cause == CauseInvalid:
@@ -119,14 +119,21 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 	return e
 }
 
-// rejects says whether a refusal may be about how the account made itself known.
-func (r request) rejects(cause Cause) bool {
-	if r.auth == nil {
-		return false
+const notJSON = "the answer is not JSON"
+
+// explainMissing says about an answer of 404 what is missing: a thing, or all that an Airflow with FAB has.
+func (e *Error) explainMissing(endpoint string) {
+	switch {
+	case endpoint == endpointToken:
+		e.Cause, e.Detail = CauseUnsupported, "this Airflow issues no tokens; the FAB auth manager is needed"
+	case e.Cause == CauseUnsupported:
+		e.Detail = "this Airflow has no such endpoint; the FAB auth manager is needed"
+	case e.Cause == CauseNotAirflow:
+		e.Detail = notJSON
 	}
-	return cause == CauseUnauthorized || cause == CauseForbidden && r.auth.session
 }
 
+// statusCause is the class of an answer that is not 2xx.
 func statusCause(status int, isJSON bool, detail string) Cause {
 	switch {
 	case status >= 500, status == http.StatusRequestTimeout:
@@ -157,7 +164,11 @@ func statusCause(status int, isJSON bool, detail string) Cause {
 
 // noRoute tells a path that Airflow does not have from a thing it does not have.
 func noRoute(detail string) bool {
-	return detail == "" || detail == detailNoRoute || strings.HasPrefix(detail, detailNoRoute2)
+	switch detail {
+	case "", detailNoRoute:
+		return true
+	}
+	return strings.HasPrefix(detail, detailNoRoute2)
 }
 
 // readDetail gives what Airflow says in an error: a text, or the places and
@@ -234,41 +245,15 @@ func retryAfter(value string, x *Exchange) time.Duration {
 	return max(0, min(until.Sub(from), maxRetryAfter))
 }
 
+// jsonKind are application/json and types that end in +json, such as that of problem details.
+var jsonKind = regexp.MustCompile(`^application/(.*\+)?json$`)
+
 func hasJSON(resp *http.Response) bool {
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"))
+	return err == nil && jsonKind.MatchString(kind)
 }
 
-// decode reads a 2xx answer, and adds its bytes to those that were taken.
-func (c *Client) decode(parent context.Context, resp *http.Response, taken *atomic.Int64, out any) *Error {
-	if resp.StatusCode == http.StatusNoContent {
-		if out != nil {
-			return &Error{Cause: CauseNotAirflow, Detail: "the answer is empty"}
-		}
-		return nil
-	}
-	if !hasJSON(resp) {
-		return &Error{Cause: CauseNotAirflow, Detail: "the answer is not JSON; is it a login page, a proxy's page or another auth manager?"}
-	}
-	tooLarge := &Error{Cause: CauseNotAirflow, err: errTooLarge, Detail: "the answer is larger than " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes"}
-	if resp.ContentLength > c.config.MaxBody {
-		return tooLarge
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.config.MaxBody+1))
-	if taken != nil {
-		taken.Add(int64(len(body)))
-	}
-	switch {
-	case err != nil:
-		return transportError(parent, err)
-	case int64(len(body)) > c.config.MaxBody:
-		return tooLarge
-	case out == nil:
-		return nil
-	}
-	return unmarshal(body, out)
-}
-
+// unmarshal decodes an answer into out, and tells one that was cut off from one of another shape.
 func unmarshal(body []byte, out any) *Error {
 	err := json.Unmarshal(body, out)
 	var syntax *json.SyntaxError
