@@ -98,7 +98,7 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 	isJSON := hasJSON(resp)
 	if isJSON {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-		detail = readDetail(body)
+		detail = readDetail(body, func(text string) string { return hide(text, r) })
 	}
 	e := &Error{Cause: statusCause(resp.StatusCode, isJSON, detail), Detail: clean(detail, maxDetail)}
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), x)
@@ -161,8 +161,9 @@ func noRoute(detail string) bool {
 }
 
 // readDetail gives what Airflow says in an error: a text, or the places and
-// messages of a validation error. The values that were sent are left out.
-func readDetail(body []byte) string {
+// messages of a validation error. The values that were sent are left out, and
+// secrets are hidden in every text before it is cut.
+func readDetail(body []byte, hide func(string) string) string {
 	var answer struct {
 		Detail json.RawMessage `json:"detail"`
 		Title  string          `json:"title"`
@@ -172,14 +173,14 @@ func readDetail(body []byte) string {
 	}
 	var text string
 	if json.Unmarshal(answer.Detail, &text) == nil && text != "" {
-		return text
+		return hide(text)
 	}
 	var fields []struct {
 		Loc []any  `json:"loc"`
 		Msg string `json:"msg"`
 	}
 	if json.Unmarshal(answer.Detail, &fields) != nil || len(fields) == 0 {
-		return answer.Title
+		return hide(answer.Title)
 	}
 	var parts []string
 	for _, f := range fields[:min(len(fields), 4)] {
@@ -187,12 +188,12 @@ func readDetail(body []byte) string {
 		for _, l := range f.Loc[:min(len(f.Loc), 6)] {
 			switch l := l.(type) {
 			case string:
-				place = append(place, clean(l, 64))
+				place = append(place, clean(hide(l), 64))
 			case float64:
 				place = append(place, strconv.Itoa(int(l)))
 			}
 		}
-		parts = append(parts, strings.Join(place, ".")+": "+clean(f.Msg, 100))
+		parts = append(parts, strings.Join(place, ".")+": "+clean(hide(f.Msg), 100))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -281,19 +282,3 @@ func unmarshal(body []byte, out any) *Error {
 	return &Error{Cause: CauseNotAirflow, Detail: "the answer's JSON is not what Airflow sends"}
 }
 
-// hide takes secrets of the request out of a text, should a server repeat them.
-func hide(detail string, r request) string {
-	var secrets []string
-	if r.auth != nil {
-		secrets = append(secrets, r.auth.secrets...)
-	}
-	if login, ok := r.body.(loginBody); ok {
-		secrets = append(secrets, login.Password)
-	}
-	for _, secret := range secrets {
-		if len(secret) > 2 {
-			detail = strings.ReplaceAll(detail, secret, "[hidden]")
-		}
-	}
-	return detail
-}
