@@ -17,11 +17,40 @@ const (
 // hide replaces the secrets of a request in a text that a server sent, and parts of them: a server may repeat the request in
 // its error, whole or cut, as it is or escaped for a URL. Call it before the text is cut.
 func hide(detail string, r request) string {
-	for _, secret := range r.secrets() {
-		detail = hideSecret(detail, url.QueryEscape(secret))
-		detail = hideSecret(detail, secret)
+	secret := make([]bool, len(detail)) // by byte
+	for _, s := range r.secrets() {
+		mark(secret, detail, s)
+		mark(secret, detail, url.QueryEscape(s))
 	}
-	return detail
+	var out strings.Builder
+	for at := range len(detail) {
+		switch {
+		case !secret[at]:
+			out.WriteByte(detail[at])
+		case at == 0 || !secret[at-1]:
+			out.WriteString(hidden)
+		}
+	}
+	return out.String()
+}
+
+// mark notes the bytes of a text that repeat a secret, or a part of it of partOfSecret bytes and more.
+func mark(marked []bool, text, secret string) {
+	length := min(len(secret), partOfSecret)
+	if length < shortestSecret {
+		return
+	}
+	parts := map[string]bool{}
+	for at := 0; at+length <= len(secret); at++ {
+		parts[secret[at:at+length]] = true
+	}
+	for at := 0; at+length <= len(text); at++ {
+		if parts[text[at:at+length]] {
+			for i := range length {
+				marked[at+i] = true
+			}
+		}
+	}
 }
 
 // secrets are those that a request carries.
@@ -34,35 +63,4 @@ func (r request) secrets() []string {
 		secrets = append(secrets, login.Password)
 	}
 	return secrets
-}
-
-// hideSecret replaces a secret in a text, and its parts of partOfSecret bytes and more.
-func hideSecret(detail, secret string) string {
-	if len(secret) < shortestSecret {
-		return detail
-	}
-	detail = strings.ReplaceAll(detail, secret, hidden)
-	if len(secret) <= partOfSecret {
-		return detail
-	}
-	parts := map[string]bool{}
-	for at := 0; at+partOfSecret <= len(secret); at++ {
-		parts[secret[at:at+partOfSecret]] = true
-	}
-	var out strings.Builder
-	written := 0 // bytes of detail that are written or hidden
-	for at := 0; at+partOfSecret <= len(detail); at++ {
-		if !parts[detail[at:at+partOfSecret]] {
-			continue
-		}
-		end := at + partOfSecret
-		for end < len(detail) && parts[detail[end+1-partOfSecret:end+1]] {
-			end++
-		}
-		out.WriteString(detail[written:at])
-		out.WriteString(hidden)
-		written, at = end, end-1
-	}
-	out.WriteString(detail[written:])
-	return out.String()
 }
