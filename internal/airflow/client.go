@@ -46,6 +46,14 @@ func New(config Config) (*Client, error) {
 			return nil, invalid("the CA bundle holds no PEM certificate")
 		}
 	}
+	var certificates []tls.Certificate
+	if len(config.ClientCertificate)+len(config.ClientKey) > 0 {
+		pair, err := tls.X509KeyPair(config.ClientCertificate, config.ClientKey)
+		if err != nil {
+			return nil, invalid("the client certificate and its key are no pair in PEM") // its text may hold parts of the key
+		}
+		certificates = append(certificates, pair)
+	}
 	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAlive: 30 * time.Second, Control: control(config.AllowedAddresses)}
 	c := &Client{
 		base: base, asking: make(chan struct{}, 1), pages: make(chan struct{}, pagesAtOnce),
@@ -53,7 +61,7 @@ func New(config Config) (*Client, error) {
 			Transport: &http.Transport{
 				Proxy:                  nil, // credentials go to the configured address only
 				DialContext:            dialer.DialContext,
-				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: certificates},
 				TLSHandshakeTimeout:    config.ConnectTimeout,
 				ForceAttemptHTTP2:      true,
 				MaxIdleConns:           32,
@@ -65,7 +73,7 @@ func New(config Config) (*Client, error) {
 		},
 	}
 	credentials := config.Credentials
-	config.Credentials, config.CABundle = Credentials{}, nil
+	config.Credentials, config.CABundle, config.ClientCertificate, config.ClientKey = Credentials{}, nil, nil, nil
 	c.config = config
 	c.tokens = newTokens(config.Clock, c.login, credentials)
 	return c, nil
@@ -96,6 +104,7 @@ type request struct {
 	body     any  // sent as JSON where not nil
 	pairs    int  // how many permission pairs the call touches
 	public   bool // needs no authentication
+	version  bool // asks for the version, which Airflow gives to everybody
 	auth     *token
 	cookies  *[]*http.Cookie // where to put those of the answer; optional
 	taken    *atomic.Int64   // where to add the bytes of the answer; optional

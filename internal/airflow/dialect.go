@@ -96,7 +96,7 @@ func (c *Client) take(d *dialect) *dialect {
 func (c *Client) version(ctx context.Context, endpoint string) (string, error) {
 	var answer versionWire
 	err := c.call(ctx, request{
-		method: http.MethodGet, endpoint: endpoint, path: endpoint, public: true,
+		method: http.MethodGet, endpoint: endpoint, path: endpoint, public: true, version: true,
 		check: func() error {
 			if answer.Version == "" || len(answer.Version) > 64 {
 				return errors.New("the answer holds no version")

@@ -20,6 +20,12 @@ import (
 // errRejected marks answers that reject the token, not what was asked for.
 var errRejected = errors.New("token rejected")
 
+// errClientCertificate marks a handshake in which the server asked for a
+// certificate of the client and got none.
+var errClientCertificate = errors.New("a client certificate is required")
+
+const detailClientCertificate = "the server asks for a client certificate"
+
 // errTooLarge marks answers of more than [Config.MaxBody].
 var errTooLarge = errors.New("the answer is too large")
 
@@ -57,6 +63,9 @@ func transportError(parent context.Context, err error) *Error {
 		return &Error{Cause: CauseTLS, Detail: "the server's certificate was refused"}
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return &Error{Cause: CauseTLS, Detail: "the server does not speak TLS on this port"}
+	case strings.Contains(err.Error(), "tls: certificate required"):
+		// The alert of TLS 1.3; older versions say no more than that the handshake failed.
+		return &Error{Cause: CauseTLS, Detail: detailClientCertificate, err: errClientCertificate}
 	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
 		// How crypto/tls reports an alert that it got or sent.
 		return &Error{Cause: CauseTLS, Detail: "the TLS handshake failed: " + clean(alert.Err.Error(), maxDetail)}
@@ -101,6 +110,9 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 		detail = readDetail(body, func(text string) string { return hide(text, r) })
 	}
 	e := &Error{Cause: statusCause(resp.StatusCode, isJSON, detail), Detail: clean(detail, maxDetail)}
+	if inFront(resp.StatusCode, isJSON, r) {
+		e.Cause, e.Detail = CauseProxy, frontDetail(resp, r)
+	}
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), x)
 	switch {
 	case resp.StatusCode >= 300 && resp.StatusCode < 400:
@@ -117,6 +129,37 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 		e.err = parseInvalid(detail)
 	}
 	return e
+}
+
+// inFront says whether a refusal came from something in front of Airflow. Airflow
+// gives its version without a login, refuses in JSON alone, and sets no limit on
+// the size of a request.
+func inFront(status int, isJSON bool, r request) bool {
+	switch status {
+	case http.StatusUnauthorized:
+		return r.version
+	case http.StatusForbidden:
+		return r.version || !isJSON
+	case http.StatusRequestEntityTooLarge:
+		return true
+	}
+	return false
+}
+
+// frontDetail says what answered in place of Airflow, from its headers, and the
+// size of a request that may have been refused for it.
+func frontDetail(resp *http.Response, r request) string {
+	answer := "an answer without a type"
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
+		answer = "an answer of type " + clean(kind, 64)
+	}
+	if server := resp.Header.Get("Server"); server != "" {
+		answer += " from the server " + strconv.Quote(clean(hide(server, r), 64))
+	}
+	if size := resp.Request.ContentLength; r.writes() && size > 0 {
+		answer += ", to a request of " + strconv.FormatInt(size, 10) + " bytes"
+	}
+	return answer
 }
 
 // rejects says whether a refusal may be about how the account made itself known.

@@ -62,7 +62,7 @@ func (s *tokens) judge(t *token, outcome error) {
 		if e, ok := errors.AsType[*Error](outcome); ok && t.session && e.Status == http.StatusInternalServerError {
 			s.drop(t)
 		}
-	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
+	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseProxy, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
 		// Airflow need not have looked at it.
 	}
 }
