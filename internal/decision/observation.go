@@ -5,6 +5,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
 // Observation is what the last pass over an instance reported, as far as it concerns one policy and the objects that name

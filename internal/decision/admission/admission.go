@@ -15,6 +15,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
@@ -212,7 +213,7 @@ func checkSubject(a Asked) *access.Problem {
 func Listed(dags []dag.Dag, ids []string) []dag.Dag {
 	var found []dag.Dag
 	for _, id := range ids {
-		at, ok := slices.BinarySearchFunc(dags, id, func(dag dag.Dag, id string) int { return strings.Compare(dag.ID, id) })
+		at, ok := slices.BinarySearchFunc(dags, id, func(d dag.Dag, id string) int { return strings.Compare(d.ID, id) })
 		if ok {
 			found = append(found, dags[at])
 		}
@@ -234,8 +235,8 @@ func Absent(dags []dag.Dag, ids []string) []string {
 
 func idsOf(dags []dag.Dag) sets.Set[string] {
 	ids := sets.New[string]()
-	for _, dag := range dags {
-		ids.Insert(dag.ID)
+	for _, d := range dags {
+		ids.Insert(d.ID)
 	}
 	return ids
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
@@ -41,8 +42,8 @@ func Decide(facts Facts) Verdict {
 
 // Validate says why a policy's own text cannot be used; nil where it can.
 func Validate(p *v1alpha1.DagAccessPolicy) *access.Problem {
-	if problem := dag.Validate(p.Spec.Dags); problem != nil {
-		return problem
+	if err := dag.Validate(p.Spec.Dags); err != nil {
+		return &access.Problem{Reason: v1alpha1.ReasonInvalidSelector, Message: err.Error()}
 	}
 	terms := p.Spec.Grants
 	if terms == nil {
