@@ -47,7 +47,7 @@ func (f *Facts) lost() bool {
 // removal is when a grant that ends at a moment is revoked in Airflow.
 func (f *Facts) removal(end time.Time) time.Time { return end.Add(-access.Lead(f.CacheTTL)) }
 
-// reached reports whether a moment has come.
+// reached reports whether a moment has come by the operator's clock.
 func (f *Facts) reached(moment time.Time) bool { return !f.Now.Before(moment) }
 
 // now is the present in whole seconds, in which times are stored.

@@ -58,7 +58,8 @@ func endLive(f *Facts) v1alpha1.EndReason {
 	return ""
 }
 
-// subjectChanged reports whether a pass found another user under the pinned user name.
+// subjectChanged reports whether a pass found another user under the pinned user name. Names and ids are used again in
+// Airflow, so that the same name alone does not prove the same user.
 func subjectChanged(f *Facts) bool {
 	proof := f.liveProof()
 	return proof != nil && slices.ContainsFunc(problems(proof), func(p access.Problem) bool { return p.Reason == v1alpha1.ReasonSubjectChanged })
@@ -75,7 +76,8 @@ func notAllowed(why string) access.Problem {
 }
 
 // follow moves the pinned end to what spec and policy say today, and returns the condition that reports what of the spec
-// could not be followed.
+// could not be followed. The end is at most maxDuration after the activation and never in the past; an earlier end is
+// always followed, a later one only while something may be granted.
 func follow(f *Facts, v *Verdict) metav1.Condition {
 	at, pinned, note := v.Activation.At.Time, v.Activation.ExpiresAt.Time, allowed
 	want := f.Grant.AskedEnd(at)
@@ -96,7 +98,8 @@ func follow(f *Facts, v *Verdict) metav1.Condition {
 	return admitted(note)
 }
 
-// extensionsStopped says why a live grant gets no more time than it has; empty where it may.
+// extensionsStopped says why a live grant gets no more time than it has, as a clause; empty where it may. What stops the
+// activation of a new grant stops the extension of a live one.
 func extensionsStopped(f *Facts) string {
 	if !f.NamespaceAllowed {
 		return "the policy allows no grants in this namespace"
@@ -193,7 +196,8 @@ func unreported(f *Facts, phase v1alpha1.GrantPhase) decision.Conclusion {
 	return restored(stored)
 }
 
-// restored is the state that is stored of a live grant, else the one in which it was confirmed.
+// restored is the state that is stored of a live grant, so that a start of the operator changes no status before its first
+// pass; where none is stored, it is the one in which the grant was confirmed.
 func restored(stored []metav1.Condition) decision.Conclusion {
 	c, ok := decision.Restore(stored, decision.StateActive, decision.StateEmpty, decision.StatePaused, decision.StateApplying, decision.StateUnobserved)
 	if !ok {
@@ -219,7 +223,8 @@ func uncovered(pending []string) string {
 	return "the policy does not cover " + dags + ", or Airflow does not know yet what it covers"
 }
 
-// limits are the conditions of a live grant that is applied in part.
+// limits are the conditions of a live grant that is applied in part: DAGs that its policy does not cover at present, and
+// levels that its Airflow does not support. They do not change its state.
 func limits(proof *access.GrantReport) []metav1.Condition {
 	var out []metav1.Condition
 	if pending := proof.Desire.Pending; len(pending) > 0 {

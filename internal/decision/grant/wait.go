@@ -100,7 +100,8 @@ func start(f *Facts) time.Time {
 	}
 }
 
-// refusal says why the grant may not have what it asks for; nil where it may.
+// refusal says why the grant may not have what it asks for; nil where it may. The two rules that only grants have come before
+// those of admission: the object must be the grant itself, and its policy must be there.
 func refusal(f *Facts) *access.Problem {
 	if as, marked := f.Grant.Annotations[v1alpha1.GivenAsAnnotation]; marked && as != string(f.Grant.UID) {
 		return decision.Problem(v1alpha1.ReasonAlreadyGiven,
@@ -114,7 +115,8 @@ func refusal(f *Facts) *access.Problem {
 	return admission.Refusal(asked(f))
 }
 
-// asked is what the grant asks for, in the words of admission.
+// asked is what the grant asks for, in the words of admission. A duration counts as it is written, wherever the start is,
+// and the start counts from the creation, so that the answer does not change with time.
 func asked(f *Facts) admission.Asked {
 	spec, begin := f.Grant.Spec, f.Grant.Begin()
 	a := admission.Asked{
@@ -148,7 +150,7 @@ var intended = sets.New(
 	v1alpha1.ReasonInstanceObserving, v1alpha1.ReasonInstanceSuspended, v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld,
 )
 
-// pause is the state of an admitted grant that waits.
+// pause is the state of an admitted grant that waits: as intended, or for something that the operator works towards.
 func pause(f *Facts, v *Verdict, p access.Problem) {
 	c := decision.Conclusion{State: decision.StatePreparing, Reason: p.Reason, Message: p.Message}
 	if intended.Has(p.Reason) {
@@ -161,7 +163,8 @@ func pause(f *Facts, v *Verdict, p access.Problem) {
 // defaultActivateWithin is the default of spec.grants.activateWithin, for policies that no schema completed.
 const defaultActivateWithin = 24 * time.Hour
 
-// deadline is when a wait is over.
+// deadline is when a wait is over: spec.grants.activateWithin of the policy after the grant's start, but not before an
+// observation has had the chance to find what the grant waits for.
 func deadline(f *Facts) time.Time {
 	within := f.Policy.Spec.Grants.ActivateWithin.Duration
 	if within <= 0 {
@@ -230,7 +233,8 @@ func passObstacle(f *Facts) *access.Problem {
 	return nil
 }
 
-// activate pins everything that is needed to end the grant.
+// activate pins everything that is needed to end the grant, whatever becomes of its policy, its user and its instance
+// afterwards. The verdict is stored, with the finalizer, before the first write to Airflow.
 func activate(f *Facts, v *Verdict, user access.User) {
 	at := f.now()
 	expires := decision.Earliest(f.Grant.AskedEnd(at), at.Add(f.Policy.Spec.Grants.MaxDuration.Duration))

@@ -40,7 +40,8 @@ func Decide(facts Facts) Verdict {
 	return *v
 }
 
-// Validate says why a policy's own text cannot be used; nil where it can.
+// Validate says why a policy's own text cannot be used; nil where it can. It checks what the schema cannot: selectors of
+// DAGs, the pattern for reasons, and the selector of namespaces.
 func Validate(p *v1alpha1.DagAccessPolicy) *access.Problem {
 	if err := dag.Validate(p.Spec.Dags); err != nil {
 		return &access.Problem{Reason: v1alpha1.ReasonInvalidSelector, Message: err.Error()}
@@ -133,7 +134,8 @@ func notReady() *access.Problem {
 	return decision.Problem(v1alpha1.ReasonInstanceNotReady, "Airflow was not observed: see the conditions of the AirflowInstance")
 }
 
-// report reports what a pass made of a policy that is not refused.
+// report reports what a pass made of a policy that is not refused: Ready from the conclusion, InSync from the comparison
+// with Airflow, and a condition for each part that could not be applied.
 func report(f *Facts, v *Verdict, view *View) {
 	problem := difference(view)
 	inSync := decision.Condition(v1alpha1.ConditionInSync, metav1.ConditionTrue, access.Problem{Reason: v1alpha1.ReasonInSync, Message: asDeclared})
@@ -168,7 +170,8 @@ func conclusion(f *Facts, view *View, problem *access.Problem) decision.Conclusi
 	return decision.Conclusion{State: decision.StateSettled, Reason: v1alpha1.ReasonReady, Message: asDeclared}
 }
 
-// difference says why Airflow does not store exactly what is declared; nil where it does.
+// difference says why Airflow does not store exactly what is declared; nil where it does. A loss of access that is held and
+// a role that is only reported come before other differences, because they wait for a user.
 func difference(view *View) *access.Problem {
 	for _, reason := range []string{v1alpha1.ReasonMassRevocationHeld, v1alpha1.ReasonAdoptionReported} {
 		if note := noteOf(view, reason); note != nil {
@@ -227,7 +230,8 @@ func refuse(f *Facts, v *Verdict, p *access.Problem) {
 		decision.Condition(v1alpha1.ConditionAdmitted, metav1.ConditionFalse, *p))
 }
 
-// unready reports a policy about which Airflow does not say anything now.
+// unready reports a policy about which nothing is known from Airflow at present. Only a first pass that is under way is no
+// reason for a warning.
 func unready(f *Facts, v *Verdict, p *access.Problem) {
 	conclude(f, v, decision.Conclusion{
 		State: decision.StateWorking, Reason: p.Reason, Message: p.Message, Warning: p.Reason != v1alpha1.ReasonProgressing,
