@@ -153,7 +153,7 @@ func (c *phaseChecker) pending() {
 	case metav1.ConditionFalse:
 	case metav1.ConditionUnknown:
 		c.phase(st.Activation != nil, "Active does not fit")
-	default:
+	case metav1.ConditionTrue:
 		c.phase(false, "Active does not fit")
 	}
 	c.phase(st.End == nil, "an end is written")
