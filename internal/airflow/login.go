@@ -29,7 +29,7 @@ const (
 )
 
 // tokenText is what a token is made of.
-var tokenText = regexp.MustCompile(`^[!-~]+$`)
+var tokenText = regexp.MustCompile(`^[\x21-\x7e]+$`)
 
 // maxTokenBytes bounds a token, which is sent with each call.
 const maxTokenBytes = 16 << 10
@@ -85,16 +85,18 @@ func (l login) session(ctx context.Context) (*token, error) {
 		method: http.MethodGet, endpoint: endpointLogin, path: endpointLogin, query: url.Values{"limit": {"1"}},
 		auth: basic, cookies: &cookies,
 	}
-	err := l.wire.send(ctx, ask, nil)
-	switch {
-	case err == nil, refused(err), IsUnsupported(err), IsNotFound(err):
-		// It tells nothing about the password, the cookies do.
+	reads := false
+	switch err := l.wire.send(ctx, ask, nil); {
+	case err == nil:
+		reads = true
+	case refused(err), IsUnsupported(err), IsNotFound(err):
+		// Whether the password is right the cookies say.
 	default:
 		return nil, err
 	}
 	value := cookieHeader(cookies)
 	if value == "" {
-		if err == nil {
+		if reads {
 			return basic, nil
 		}
 		// Wrong credentials and missing rights are both 403 without a word. Of
@@ -106,12 +108,11 @@ func (l login) session(ctx context.Context) (*token, error) {
 		header: "Cookie", value: value, secrets: []string{value},
 		made: basic.made, lifetime: sessionLifetime, session: true,
 	}
-	if err != nil {
+	if !reads {
 		return session, nil
 	}
 	ask.auth, ask.cookies = session, nil
-	err = l.wire.send(ctx, ask, nil)
-	switch {
+	switch err := l.wire.send(ctx, ask, nil); {
 	case refused(err):
 		return basic, nil
 	case err != nil:
