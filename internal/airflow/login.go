@@ -73,7 +73,7 @@ func (l login) token(ctx context.Context) (*token, error) {
 // session logs in to an Airflow 2 by basic authentication and keeps the
 // session's cookie: a call with it costs a tenth of a call with the password.
 // Cookies go to the configured address only, as all headers do. Where the server
-// gives none, or does not take its own back, the password is sent each time.
+// sends none, or refuses its own, the password is sent each time.
 func (l login) session(ctx context.Context) (*token, error) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(l.credentials.Username + ":" + l.credentials.Password))
 	basic := &token{
@@ -138,7 +138,7 @@ func (l login) prove(ctx context.Context, basic *token) error {
 // refused says whether the server refused the account, for its credentials or for its rights.
 func refused(err error) bool { return IsForbidden(err) || IsUnauthorized(err) }
 
-// cookieHeader gives the header that hands cookies back; empty where there is
+// cookieHeader returns the header that sends cookies back; empty where there is
 // no session among them, or more than a session needs.
 func cookieHeader(cookies []*http.Cookie) string {
 	var parts []string
