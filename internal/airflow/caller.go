@@ -123,7 +123,7 @@ func (c *caller) adopt(d *dialect) *dialect {
 func (c *caller) version(ctx context.Context, endpoint string) (string, error) {
 	var answer versionWire
 	err := c.call(ctx, request{
-		method: http.MethodGet, endpoint: endpoint, path: endpoint, public: true,
+		method: http.MethodGet, endpoint: endpoint, path: endpoint, public: true, version: true,
 		check: func() error {
 			if answer.Version == "" || len(answer.Version) > 64 {
 				return errors.New("the answer holds no version")

@@ -73,7 +73,7 @@ func TestEachPredicateKnowsItsCauseOnly(t *testing.T) {
 	predicates := map[airflow.Cause]func(error) bool{
 		airflow.CauseNotFound: airflow.IsNotFound, airflow.CauseConflict: airflow.IsConflict, airflow.CauseUnauthorized: airflow.IsUnauthorized,
 		airflow.CauseForbidden: airflow.IsForbidden, airflow.CauseThrottled: airflow.IsThrottled, airflow.CauseInvalid: airflow.IsInvalid,
-		airflow.CauseUnavailable: airflow.IsUnavailable, airflow.CauseNotAirflow: airflow.IsNotAirflow, airflow.CauseTLS: airflow.IsTLS,
+		airflow.CauseUnavailable: airflow.IsUnavailable, airflow.CauseNotAirflow: airflow.IsNotAirflow, airflow.CauseTLS: airflow.IsTLS, airflow.CauseProxy: airflow.IsProxy,
 		airflow.CauseBlockedAddress: airflow.IsBlockedAddress, airflow.CauseUnsupported: airflow.IsUnsupported, airflow.CauseCanceled: airflow.IsCanceled,
 	}
 	for cause := range predicates {

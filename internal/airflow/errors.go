@@ -36,6 +36,9 @@ const (
 	CauseTLS Cause = "TLS"
 	// CauseBlockedAddress: the name resolves to an address that is not to be called.
 	CauseBlockedAddress Cause = "BlockedAddress"
+	// CauseProxy: something in front of Airflow answered in its place: a call that
+	// needs no login was refused, or a refusal is none of Airflow's own.
+	CauseProxy Cause = "Proxy"
 	// CauseUnsupported: an Airflow that cannot be managed by this client.
 	CauseUnsupported Cause = "Unsupported"
 	// CauseCanceled: the caller's context was canceled.
@@ -97,6 +100,7 @@ var causeText = map[Cause]string{
 	CauseNotAirflow:     "not an answer of Airflow's API",
 	CauseTLS:            "no trustworthy TLS connection",
 	CauseBlockedAddress: "address is not allowed",
+	CauseProxy:          "refused by something in front of Airflow",
 	CauseUnsupported:    "not supported",
 	CauseCanceled:       "canceled",
 }
@@ -136,8 +140,16 @@ func IsUnavailable(err error) bool { return CauseOf(err) == CauseUnavailable }
 // IsNotAirflow says that what answered does not speak Airflow's API.
 func IsNotAirflow(err error) bool { return CauseOf(err) == CauseNotAirflow }
 
+// IsProxy says that something in front of Airflow refused the request: a sign-in
+// proxy, a web application firewall, a limit on the size of requests.
+func IsProxy(err error) bool { return CauseOf(err) == CauseProxy }
+
 // IsTLS says that no trustworthy connection could be made.
 func IsTLS(err error) bool { return CauseOf(err) == CauseTLS }
+
+// NeedsClientCertificate says that the server asked for a certificate of the
+// client in the TLS handshake.
+func NeedsClientCertificate(err error) bool { return errors.Is(err, errClientCertificate) }
 
 // IsBlockedAddress says that the host resolves to an address that the client
 // does not call.

@@ -92,7 +92,7 @@ func FuzzDetail(f *testing.F) {
 	f.Add([]byte(`{"detail":[{"loc":["a",1],"msg":"b"}]}`))
 	f.Add([]byte(`{"detail":"The specified resource: 'DAG:\\'x\\\\' was not found"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		detail := readDetail(body)
+		detail := readDetail(body, func(text string) string { return text })
 		e := &Error{Cause: CauseInvalid, Method: "GET", Endpoint: "/x", Status: 400, Detail: clean(detail, maxDetail), err: parseInvalid(detail)}
 		text := e.Error()
 		if len(text) > 512 || bytes.ContainsAny([]byte(text), "\n\r\x00\x1b") {

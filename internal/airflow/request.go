@@ -16,6 +16,7 @@ type request struct {
 	body     any  // sent as JSON where not nil
 	pairs    int  // how many permission pairs the call touches
 	public   bool // needs no authentication
+	version  bool // asks for the version, which Airflow gives to everybody
 	auth     *token
 	cookies  *[]*http.Cookie // where to put those of the answer; optional
 	received *atomic.Int64   // where to add the bytes of the answer; optional

@@ -20,6 +20,12 @@ import (
 // errRejected marks answers that reject the token, not what was asked for.
 var errRejected = errors.New("token rejected")
 
+// errClientCertificate marks a handshake in which the server asked for a
+// certificate of the client and got none.
+var errClientCertificate = errors.New("a client certificate is required")
+
+const detailClientCertificate = "the server asks for a client certificate"
+
 // errTooLarge marks answers of more than [Config.MaxBody].
 var errTooLarge = errors.New("the answer is too large")
 
@@ -60,6 +66,9 @@ func transportError(parent context.Context, err error) *Error {
 		return &Error{Cause: CauseTLS, Detail: "the server's certificate was refused"}
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return &Error{Cause: CauseTLS, Detail: "the server does not speak TLS on this port"}
+	case strings.Contains(err.Error(), "tls: certificate required"):
+		// The alert of TLS 1.3; older versions say no more than that the handshake failed.
+		return &Error{Cause: CauseTLS, Detail: detailClientCertificate, err: errClientCertificate}
 	case errors.As(err, &alert) && slices.Contains(alertOps, alert.Op):
 		return &Error{Cause: CauseTLS, Detail: "the TLS handshake failed: " + clean(alert.Err.Error(), maxDetail)}
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
@@ -100,9 +109,12 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 	isJSON := hasJSON(resp)
 	if isJSON {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-		detail = readDetail(body)
+		detail = readDetail(body, func(text string) string { return hide(text, r) })
 	}
 	e := &Error{Cause: statusCause(resp.StatusCode, isJSON, detail), Detail: clean(detail, maxDetail)}
+	if inFront(resp.StatusCode, isJSON, r) {
+		e.Cause, e.Detail = CauseProxy, frontDetail(resp, r)
+	}
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), x)
 	switch {
 	case resp.StatusCode/100 == 3:
@@ -120,6 +132,37 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 }
 
 const notJSON = "the answer is not JSON"
+
+// inFront says whether a refusal came from something in front of Airflow. Airflow
+// gives its version without a login, refuses in JSON alone, and sets no limit on
+// the size of a request.
+func inFront(status int, isJSON bool, r request) bool {
+	switch status {
+	case http.StatusUnauthorized:
+		return r.version
+	case http.StatusForbidden:
+		return r.version || !isJSON
+	case http.StatusRequestEntityTooLarge:
+		return true
+	}
+	return false
+}
+
+// frontDetail says what answered in place of Airflow, from its headers, and the
+// size of a request that may have been refused for it.
+func frontDetail(resp *http.Response, r request) string {
+	answer := "an answer without a type"
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
+		answer = "an answer of type " + clean(kind, 64)
+	}
+	if server := resp.Header.Get("Server"); server != "" {
+		answer += " from the server " + strconv.Quote(clean(hide(server, r), 64))
+	}
+	if size := resp.Request.ContentLength; r.writes() && size > 0 {
+		answer += ", to a request of " + strconv.FormatInt(size, 10) + " bytes"
+	}
+	return answer
+}
 
 // explainMissing says about an answer of 404 what is missing: a thing, or all that an Airflow with FAB has.
 func (e *Error) explainMissing(endpoint string) {
@@ -172,8 +215,9 @@ func noRoute(detail string) bool {
 }
 
 // readDetail returns what Airflow says in an error: a text, or the places and
-// messages of a validation error. The values that were sent are left out.
-func readDetail(body []byte) string {
+// messages of a validation error. The values that were sent are left out, and
+// secrets are hidden in every text before it is cut.
+func readDetail(body []byte, hide func(string) string) string {
 	var answer struct {
 		Detail json.RawMessage `json:"detail"`
 		Title  string          `json:"title"`
@@ -183,14 +227,14 @@ func readDetail(body []byte) string {
 	}
 	var text string
 	if json.Unmarshal(answer.Detail, &text) == nil && text != "" {
-		return text
+		return hide(text)
 	}
 	var fields []struct {
 		Loc []any  `json:"loc"`
 		Msg string `json:"msg"`
 	}
 	if json.Unmarshal(answer.Detail, &fields) != nil || len(fields) == 0 {
-		return answer.Title
+		return hide(answer.Title)
 	}
 	var parts []string
 	for _, f := range fields[:min(len(fields), 4)] {
@@ -198,12 +242,12 @@ func readDetail(body []byte) string {
 		for _, l := range f.Loc[:min(len(f.Loc), 6)] {
 			switch l := l.(type) {
 			case string:
-				place = append(place, clean(l, 64))
+				place = append(place, clean(hide(l), 64))
 			case float64:
 				place = append(place, strconv.Itoa(int(l)))
 			}
 		}
-		parts = append(parts, strings.Join(place, ".")+": "+clean(f.Msg, 100))
+		parts = append(parts, strings.Join(place, ".")+": "+clean(hide(f.Msg), 100))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -264,21 +308,4 @@ func unmarshal(body []byte, out any) *Error {
 		return &Error{Cause: CauseUnavailable, Detail: "the answer is cut off"}
 	}
 	return &Error{Cause: CauseNotAirflow, Detail: "the answer's JSON is not what Airflow sends"}
-}
-
-// hide removes secrets of the request from a text, should a server repeat them.
-func hide(detail string, r request) string {
-	var secrets []string
-	if r.auth != nil {
-		secrets = append(secrets, r.auth.secrets...)
-	}
-	if login, ok := r.body.(loginBody); ok {
-		secrets = append(secrets, login.Password)
-	}
-	for _, secret := range secrets {
-		if len(secret) > 2 {
-			detail = strings.ReplaceAll(detail, secret, "[hidden]")
-		}
-	}
-	return detail
 }

@@ -54,7 +54,7 @@ func (s *tokens) judge(t *token, outcome error) {
 		if t.session && errorOf(outcome).Status == http.StatusInternalServerError {
 			s.drop(t)
 		}
-	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
+	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseProxy, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
 		// Airflow need not have checked it.
 	}
 }

@@ -32,15 +32,23 @@ func newTransport(base *url.URL, config Config) (*transport, error) {
 			return nil, invalid("the CA bundle holds no PEM certificate")
 		}
 	}
+	var certificates []tls.Certificate
+	if len(config.ClientCertificate)+len(config.ClientKey) > 0 {
+		pair, err := tls.X509KeyPair(config.ClientCertificate, config.ClientKey)
+		if err != nil {
+			return nil, invalid("the client certificate and its key are no pair in PEM") // its text may hold parts of the key
+		}
+		certificates = append(certificates, pair)
+	}
 	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAlive: 30 * time.Second, Control: control(config.AllowedAddresses)}
-	config.Credentials, config.CABundle = Credentials{}, nil
+	config.Credentials, config.CABundle, config.ClientCertificate, config.ClientKey = Credentials{}, nil, nil, nil
 	return &transport{
 		base: base, config: config,
 		http: &http.Client{
 			Transport: &http.Transport{
 				Proxy:                  nil, // credentials go to the configured address only
 				DialContext:            dialer.DialContext,
-				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+				TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, Certificates: certificates},
 				TLSHandshakeTimeout:    config.ConnectTimeout,
 				ForceAttemptHTTP2:      true,
 				MaxIdleConns:           32,
