@@ -149,11 +149,11 @@ func (s *grantScope) look(report *actuator.Report) {
 	}
 	if policy := s.facts.Policy; policy != nil {
 		if seen, ok := report.Policies[client.ObjectKeyFromObject(policy)]; ok && seen.UID == policy.UID {
-			sight.Policy = &decision.PolicySight{Generation: seen.Generation, Refused: seen.Desire.Refused}
+			sight.Policy = &seen
 		}
 	}
 	if seen, ok := report.Grants[s.stored.UID]; ok {
-		sight.Grant = &decision.GrantSight{Desire: seen.Desire, Proof: seen.Proof, ObservedAt: seen.ObservedAt}
+		sight.Grant = &seen
 	}
 	s.facts.Sight = sight
 }

@@ -31,7 +31,7 @@ var (
 // thousands gives a reconciler that remembers n active grants, and a report that saw them.
 func thousands(n int) (*GrantReconciler, *actuator.Report) {
 	r := &GrantReconciler{Clock: clocktesting.NewFakePassiveClock(noon)}
-	report := &actuator.Report{Instance: prod, ObservedAt: noon, Users: []access.User{{Username: "bob"}}, Grants: map[types.UID]actuator.GrantReport{}}
+	report := &actuator.Report{Instance: prod, ObservedAt: noon, Users: []access.User{{Username: "bob"}}, Grants: map[types.UID]access.GrantReport{}}
 	for i := range n {
 		grant := &v1alpha1.AccessGrant{}
 		grant.Namespace, grant.Name, grant.UID = "finance", fmt.Sprint("grant-", i), types.UID(fmt.Sprint("uid-", i))
@@ -39,7 +39,7 @@ func thousands(n int) (*GrantReconciler, *actuator.Report) {
 			Phase: v1alpha1.GrantActive, Activation: &v1alpha1.Activation{},
 			Conditions: []metav1.Condition{{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue}},
 		})
-		report.Grants[grant.UID] = actuator.GrantReport{
+		report.Grants[grant.UID] = access.GrantReport{
 			Desire: access.GrantDesire{Live: true, Username: "bob"}, Proof: access.GrantProof{Present: true}, ObservedAt: noon,
 		}
 	}
@@ -51,7 +51,7 @@ func later(report *actuator.Report) *actuator.Report {
 	next := *report
 	next.ObservedAt = report.ObservedAt.Add(time.Minute)
 	next.Users = slices.Clone(report.Users)
-	next.Grants = map[types.UID]actuator.GrantReport{}
+	next.Grants = map[types.UID]access.GrantReport{}
 	for uid, entry := range report.Grants {
 		entry.ObservedAt = next.ObservedAt
 		next.Grants[uid] = entry
@@ -93,7 +93,7 @@ func TestAPassWakesThoseOfWhomItSaysSomethingElse(t *testing.T) {
 	over := &v1alpha1.AccessGrant{}
 	over.Namespace, over.Name, over.UID = "finance", "over", "uid-over"
 	r.memory.stored(over, prod, decision.Verdict{Phase: v1alpha1.GrantExpired})
-	report.Grants["uid-ending"], report.Grants["uid-over"] = actuator.GrantReport{ObservedAt: noon}, actuator.GrantReport{ObservedAt: noon}
+	report.Grants["uid-ending"], report.Grants["uid-over"] = access.GrantReport{ObservedAt: noon}, access.GrantReport{ObservedAt: noon}
 
 	cases := map[string]struct {
 		change         func(*actuator.Report)
@@ -101,12 +101,12 @@ func TestAPassWakesThoseOfWhomItSaysSomethingElse(t *testing.T) {
 	}{
 		"a new look alone: only who waits for a proof": {func(*actuator.Report) {}, []string{"ending"}, nil},
 		"a proof is lost": {func(n *actuator.Report) {
-			n.Grants["uid-3"] = actuator.GrantReport{Desire: access.GrantDesire{Live: true}, ObservedAt: n.ObservedAt}
+			n.Grants["uid-3"] = access.GrantReport{Desire: access.GrantDesire{Live: true}, ObservedAt: n.ObservedAt}
 		}, []string{"ending"}, []string{"grant-3"}},
 		"a user came: who waits": {func(n *actuator.Report) { n.Users = append(n.Users, access.User{Username: "zoe"}) }, []string{"ending"}, []string{"waiting"}},
 		"Airflow went":           {func(n *actuator.Report) { n.Err = fmt.Errorf("down") }, []string{"ending"}, []string{"waiting"}},
 		"a policy was compared": {func(n *actuator.Report) {
-			n.Policies = map[types.NamespacedName]actuator.PolicyReport{prod: {Generation: 1}}
+			n.Policies = map[types.NamespacedName]access.PolicyReport{prod: {Generation: 1}}
 		}, []string{"ending"}, []string{"waiting"}},
 		"the permission cache is shorter: who is too short may fit": {func(n *actuator.Report) { n.CacheTTL = time.Second }, []string{"ending"}, []string{"waiting"}},
 		"the operator has another account: who was reserved is not": {func(n *actuator.Report) { n.Account = "robot" }, []string{"ending"}, []string{"waiting"}},

@@ -175,7 +175,7 @@ func (w *world) pass(ctx context.Context) {
 		Instance: client.ObjectKeyFromObject(w.instance), InstanceUID: w.instance.UID, Endpoint: w.instance.Spec.URL, Account: "operator",
 		CacheTTL: ttl, StartsAllowed: true, StartedAt: now, FinishedAt: now, ObservedAt: now, Err: w.down, Full: true,
 		Users: slices.Clone(w.users), Dags: []access.Dag{{ID: "finance_daily"}},
-		Policies: map[types.NamespacedName]actuator.PolicyReport{}, Grants: map[types.UID]actuator.GrantReport{},
+		Policies: map[types.NamespacedName]access.PolicyReport{}, Grants: map[types.UID]access.GrantReport{},
 	}
 	if w.down != nil {
 		last := *reports.Get(report.Instance)
@@ -187,7 +187,7 @@ func (w *world) pass(ctx context.Context) {
 		switch o := object.(type) {
 		case *v1alpha1.DagAccessPolicy:
 			role := access.PolicyRoleName(o.Namespace, o.Name, "")
-			report.Policies[client.ObjectKeyFromObject(o)] = actuator.PolicyReport{
+			report.Policies[client.ObjectKeyFromObject(o)] = access.PolicyReport{
 				UID: o.UID, Generation: o.Generation, Desire: access.PolicyDesire{Role: role, Dags: []string{"finance_daily"}}, Proof: access.PolicyProof{InSync: true},
 			}
 			if o.DeletionTimestamp == nil {
@@ -195,7 +195,7 @@ func (w *world) pass(ctx context.Context) {
 			}
 		case *v1alpha1.AccessGrant:
 			live := access.Live(o, now, ttl)
-			entry := actuator.GrantReport{
+			entry := access.GrantReport{
 				Desire: access.GrantDesire{Live: live, Username: o.Spec.Subject.Username},
 				Proof:  access.GrantProof{Present: live || w.stuck, Absent: !live && !w.stuck},
 			}

@@ -140,14 +140,14 @@ func (s *policyScope) findInstance(ctx context.Context) (*v1alpha1.AirflowInstan
 	return &list.Items[0], nil
 }
 
-// viewOf takes from a report what concerns the policy; its generation is 0 where the pass did not know it.
+// viewOf takes from a report what concerns the policy; its report is empty where the pass did not know it.
 func viewOf(report *actuator.Report, policy *v1alpha1.DagAccessPolicy) *decision.PolicyView {
 	view := &decision.PolicyView{Reachable: report.Err == nil, ObservedAt: report.ObservedAt, Inventory: report.Inventory}
 	seen, ok := report.Policies[client.ObjectKeyFromObject(policy)]
 	if !ok || seen.UID != policy.UID {
 		return view
 	}
-	view.Generation, view.Desire, view.Proof, view.Failures = seen.Generation, seen.Desire, seen.Proof, seen.Failures
+	view.Report = seen
 	return view
 }
 

@@ -118,15 +118,13 @@ func concernedPolicies(before, report *actuator.Report) (urgent, others []types.
 
 // membersMoved is true when other grants are seen in Airflow than before.
 func membersMoved(before, report *actuator.Report) bool {
-	seen := func(r *actuator.GrantReport) bool { return r.Desire.Live && r.Proof.Present }
 	for uid, now := range report.Grants {
-		old := before.Grants[uid]
-		if seen(&old) != seen(&now) {
+		if before.Grants[uid].Confirmed() != now.Confirmed() {
 			return true
 		}
 	}
 	for uid, old := range before.Grants {
-		if _, still := report.Grants[uid]; !still && seen(&old) {
+		if _, still := report.Grants[uid]; !still && old.Confirmed() {
 			return true
 		}
 	}

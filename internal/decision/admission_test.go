@@ -134,7 +134,7 @@ func TestAGrantThatMayNotHaveWhatItAsksForIsRefusedUntilSomethingChanges(t *test
 			change: func(f *decision.Facts) { f.Grant.Spec.Access = []v1alpha1.AccessLevel{v1alpha1.AccessDeleteDag} }, reason: v1alpha1.ReasonAccessNotCovered},
 		"its policy is refused": {
 			change: func(f *decision.Facts) {
-				f.Sight.Policy.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken}
+				f.Sight.Policy.Desire.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken}
 			}, reason: v1alpha1.ReasonPolicyRefused},
 		"its subject is the operator's account": {
 			change: func(f *decision.Facts) { f.Grant.Spec.Subject.Username = "Operator" }, reason: v1alpha1.ReasonSubjectReserved},

@@ -150,7 +150,7 @@ func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 			if v := settle(t, f); v.RemovedAt != nil {
 				t.Error("it counts as removed while Airflow stores it")
 			}
-			for _, unproved := range []decision.GrantSight{
+			for _, unproved := range []access.GrantReport{
 				{Desire: access.GrantDesire{Live: true}, Proof: access.GrantProof{Absent: true}},
 				{Desire: access.GrantDesire{Live: false}, Proof: access.GrantProof{}},
 			} {

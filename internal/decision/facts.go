@@ -47,25 +47,9 @@ type Sight struct {
 	// Dags of that Airflow, sorted.
 	Dags []access.Dag
 	// Policy is what the pass made of the grant's policy; nil where it did not know that policy.
-	Policy *PolicySight
+	Policy *access.PolicyReport
 	// Grant is what the pass proved about the grant; nil where it did not know it.
-	Grant *GrantSight
-}
-
-// PolicySight is what a pass made of a policy.
-type PolicySight struct {
-	// Generation that the pass read.
-	Generation int64
-	// Refused is set when the policy gives nothing.
-	Refused *access.Problem
-}
-
-// GrantSight is what a pass proved about a grant.
-type GrantSight struct {
-	Desire access.GrantDesire
-	Proof  access.GrantProof
-	// ObservedAt is the moment of the proof; zero where the pass did not know the grant's activation.
-	ObservedAt time.Time
+	Grant *access.GrantReport
 }
 
 // Verdict is what becomes of a grant.

@@ -63,7 +63,7 @@ func world() *decision.Facts {
 			Dags: []access.Dag{
 				{ID: "finance_daily"}, {ID: "finance_payroll"}, {ID: "marketing_close", Tags: []string{"closing"}}, {ID: "marketing_report"},
 			},
-			Policy: &decision.PolicySight{Generation: 3},
+			Policy: &access.PolicyReport{Generation: 3},
 		},
 	}
 }
@@ -127,7 +127,7 @@ func live(t *testing.T, change ...func(*decision.Facts)) *decision.Facts {
 
 // seen puts a look at the grant into the sight: given, or proved gone.
 func seen(f *decision.Facts, after time.Duration, given bool) {
-	f.Sight.Grant = &decision.GrantSight{
+	f.Sight.Grant = &access.GrantReport{
 		Desire: access.GrantDesire{Live: given}, Proof: access.GrantProof{Present: given, Absent: !given}, ObservedAt: t0.Add(after),
 	}
 }

@@ -111,7 +111,7 @@ func (d *draft) givesNothingNew() string {
 }
 
 // current is what a pass that knew the grant as live saw after its activation; nil where there was none.
-func (d *draft) current() *GrantSight {
+func (d *draft) current() *access.GrantReport {
 	if d.Sight == nil || d.Sight.Grant == nil || !d.Sight.Grant.Desire.Live {
 		return nil
 	}
@@ -155,7 +155,7 @@ func (d *draft) observe(a admission) {
 }
 
 // addSeen adds what a pass says of a live grant besides; what is stored stays until a pass says something.
-func (d *draft) addSeen(s state, seen *GrantSight) {
+func (d *draft) addSeen(s state, seen *access.GrantReport) {
 	if seen == nil {
 		for _, kept := range []string{v1alpha1.ConditionLeastPrivilege, v1alpha1.ConditionLevelsSupported, v1alpha1.ConditionDagsPending} {
 			if c := d.stored(kept); c != nil {
@@ -182,7 +182,7 @@ func (d *draft) addSeen(s state, seen *GrantSight) {
 }
 
 // sightState gives the state of a live grant.
-func (d *draft) sightState(seen *GrantSight, blind bool) state {
+func (d *draft) sightState(seen *access.GrantReport, blind bool) state {
 	switch {
 	case blind:
 		return state{

@@ -32,17 +32,12 @@ type PolicyFacts struct {
 
 // PolicyView is what a pass saw and made of a policy.
 type PolicyView struct {
-	// Reachable is false when the pass could not observe or not finish. Err says why, without secrets.
+	// Reachable is false when the pass could not observe or not finish.
 	Reachable bool
-	Err       string
 	// ObservedAt is the time of the oldest look that the view rests on.
 	ObservedAt time.Time
-	// Generation of the policy that the pass read; 0 where it did not know the policy.
-	Generation int64
-	Desire     access.PolicyDesire
-	Proof      access.PolicyProof
-	// Failures of steps of its roles.
-	Failures []string
+	// Report is what the pass made of the policy; empty where it did not know the policy.
+	Report access.PolicyReport
 	// Inventory is what is managed in that Airflow, of all policies.
 	Inventory []v1alpha1.ManagedRole
 }
@@ -137,7 +132,7 @@ func (d *policyDraft) rolesRemain() bool {
 
 // current is true when a pass knew the policy as it is today.
 func (d *policyDraft) current() bool {
-	return d.View != nil && d.View.Generation == d.Policy.Generation
+	return d.View != nil && d.View.Report.Generation == d.Policy.Generation
 }
 
 // judge says what is so.
@@ -166,8 +161,8 @@ func (d *policyDraft) judge() {
 		d.unready(v1alpha1.ReasonProgressing, "the policy of today was not compared with Airflow yet")
 	case !d.current():
 		d.Conditions = d.Policy.Status.Conditions
-	case d.View.Desire.Refused != nil:
-		d.refused(d.View.Desire.Refused)
+	case d.View.Report.Desire.Refused != nil:
+		d.refused(d.View.Report.Desire.Refused)
 	default:
 		d.seen()
 	}
@@ -213,7 +208,7 @@ func (d *policyDraft) seen() {
 		inSync.Status, inSync.Reason, inSync.Message = metav1.ConditionFalse, problem.Reason, problem.Message
 		s = state{word: problem.Reason, message: problem.Message, ready: metav1.ConditionFalse}
 	}
-	if least := d.View.Proof.LeastPrivilege; least.Reason == v1alpha1.ReasonWithheld && s.ready == metav1.ConditionTrue {
+	if least := d.View.Report.Proof.LeastPrivilege; least.Reason == v1alpha1.ReasonWithheld && s.ready == metav1.ConditionTrue {
 		s = state{word: least.Reason, message: least.Message, ready: metav1.ConditionFalse, warning: true}
 	}
 	if quietMode := d.quiet(); quietMode != nil {
@@ -227,17 +222,17 @@ func (d *policyDraft) seen() {
 	if note := d.note(v1alpha1.ReasonLevelNotSupported); note != nil {
 		conditions[2].Status, conditions[2].Reason, conditions[2].Message = metav1.ConditionFalse, note.Reason, note.Message
 	}
-	if least, told := leastPrivilege(d.View.Proof.LeastPrivilege); told {
+	if least, told := leastPrivilege(d.View.Report.Proof.LeastPrivilege); told {
 		conditions = append(conditions, least)
 		d.tellExcess(s, least)
 	}
-	if pending := d.View.Desire.Pending; len(pending) > 0 {
+	if pending := d.View.Report.Desire.Pending; len(pending) > 0 {
 		conditions = append(conditions, metav1.Condition{
 			Type: v1alpha1.ConditionDagsPending, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonDagsUnknown,
 			Message: "Airflow does not know these DAGs yet, everything else is applied: " + text.List(pending, shown),
 		})
 	}
-	if unresolved := d.View.Desire.Unresolved; len(unresolved) > 0 {
+	if unresolved := d.View.Report.Desire.Unresolved; len(unresolved) > 0 {
 		message := unresolved[0].Message
 		if len(unresolved) > 1 {
 			message += fmt.Sprintf("; and %d more members", len(unresolved)-1)
@@ -280,10 +275,10 @@ func (d *policyDraft) difference() *access.Problem {
 			return note
 		}
 	}
-	if d.View.Proof.InSync {
+	if d.View.Report.Proof.InSync {
 		return nil
 	}
-	differences := append(slices.Clone(d.View.Failures), d.View.Proof.Differences...)
+	differences := append(slices.Clone(d.View.Report.Failures), d.View.Report.Proof.Differences...)
 	if len(differences) == 0 {
 		differences = []string{"it was not proved yet"}
 	}
@@ -304,9 +299,9 @@ func (d *policyDraft) quiet() *access.Problem {
 }
 
 func (d *policyDraft) note(reason string) *access.Problem {
-	for i := range d.View.Desire.Notes {
-		if d.View.Desire.Notes[i].Reason == reason {
-			return &d.View.Desire.Notes[i]
+	for i := range d.View.Report.Desire.Notes {
+		if d.View.Report.Desire.Notes[i].Reason == reason {
+			return &d.View.Report.Desire.Notes[i]
 		}
 	}
 	return nil
@@ -347,7 +342,7 @@ func number(count int) int32 { return int32(max(0, min(count, math.MaxInt32))) }
 
 // count says what was made of the policy. The time of the look stays while the numbers do.
 func (d *policyDraft) count() {
-	desire := d.View.Desire
+	desire := d.View.Report.Desire
 	observedAt := metav1.NewTime(d.View.ObservedAt.Truncate(time.Second))
 	entry := v1alpha1.PolicyInstance{
 		Name: d.Instance.Name, Namespace: d.Instance.Namespace, Role: desire.Role,
@@ -364,7 +359,7 @@ func (d *policyDraft) count() {
 			observedAt = *last.ObservedAt
 		}
 	}
-	if d.View.Proof.InSync {
+	if d.View.Report.Proof.InSync {
 		synced = access.SelectorDigest(d.Policy.Spec.Dags)
 	}
 	entry.ObservedAt, entry.SyncedDags = &observedAt, synced

@@ -20,9 +20,12 @@ func policyWorld() *decision.PolicyFacts {
 	return &decision.PolicyFacts{
 		Now: t0, Since: t0.Add(-time.Hour), Policy: w.Policy, Instance: w.Instance, Active: 2,
 		View: &decision.PolicyView{
-			Reachable: true, ObservedAt: t0.Add(-time.Second), Generation: 3,
-			Desire:    access.PolicyDesire{Role: "oam.finance.operators", Dags: []string{"a", "b"}, Permissions: 9, Members: []string{"alice"}},
-			Proof:     access.PolicyProof{InSync: true},
+			Reachable: true, ObservedAt: t0.Add(-time.Second),
+			Report: access.PolicyReport{
+				Generation: 3,
+				Desire:     access.PolicyDesire{Role: "oam.finance.operators", Dags: []string{"a", "b"}, Permissions: 9, Members: []string{"alice"}},
+				Proof:      access.PolicyProof{InSync: true},
+			},
 			Inventory: []v1alpha1.ManagedRole{{Name: "oam.finance.operators", PolicyUID: "policy-uid"}, {Name: "other", PolicyUID: "x"}},
 		},
 	}
@@ -84,7 +87,7 @@ func TestAPolicySaysWhatBecameOfIt(t *testing.T) {
 			func(f *decision.PolicyFacts) { f.View = nil },
 			map[string]string{"Ready": "False/Progressing", "Reconciling": "True/Progressing"}},
 		"the last pass read an older generation": {
-			func(f *decision.PolicyFacts) { f.View.Generation = 2 },
+			func(f *decision.PolicyFacts) { f.View.Report.Generation = 2 },
 			map[string]string{"Ready": "False/Progressing", "Reconciling": "True/Progressing"}},
 		"its instance was never reached": {
 			func(f *decision.PolicyFacts) { f.View = &decision.PolicyView{} },
@@ -100,33 +103,33 @@ func TestAPolicySaysWhatBecameOfIt(t *testing.T) {
 			map[string]string{"Ready": "False/InstanceNotReady", "Reconciling": "True/InstanceNotReady"}},
 		"F70: its role name is taken": {
 			func(f *decision.PolicyFacts) {
-				f.View.Desire.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken, Message: "held by another policy"}
+				f.View.Report.Desire.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken, Message: "held by another policy"}
 			},
 			map[string]string{"Ready": "False/RoleNameTaken", "Stalled": "True/RoleNameTaken", "Admitted": "False/RoleNameTaken"}},
 		"it is not applied yet": {
 			func(f *decision.PolicyFacts) {
-				f.View.Proof = access.PolicyProof{Differences: []string{"the role is missing"}}
+				f.View.Report.Proof = access.PolicyProof{Differences: []string{"the role is missing"}}
 			},
 			map[string]string{"Ready": "False/NotInSync", "Reconciling": "True/NotInSync", "Admitted": "True/Admitted", "InSync": "False/NotInSync", "LevelsSupported": "True/LevelsSupported"}},
 		"a loss of access is held": {
 			func(f *decision.PolicyFacts) {
-				f.View.Desire.Notes = []access.Problem{{Reason: v1alpha1.ReasonMassRevocationHeld, Message: "held"}}
+				f.View.Report.Desire.Notes = []access.Problem{{Reason: v1alpha1.ReasonMassRevocationHeld, Message: "held"}}
 			},
 			map[string]string{"Ready": "False/MassRevocationHeld", "Reconciling": "True/MassRevocationHeld", "Admitted": "True/Admitted", "InSync": "False/MassRevocationHeld", "LevelsSupported": "True/LevelsSupported"}},
 		"a level is not supported": {
 			func(f *decision.PolicyFacts) {
-				f.View.Desire.Notes = []access.Problem{{Reason: v1alpha1.ReasonLevelNotSupported, Message: "no HITL"}}
+				f.View.Report.Desire.Notes = []access.Problem{{Reason: v1alpha1.ReasonLevelNotSupported, Message: "no HITL"}}
 			},
 			map[string]string{"Ready": "True/Ready", "Admitted": "True/Admitted", "InSync": "True/InSync", "LevelsSupported": "False/LevelNotSupported"}},
 		"F42: DAGs are unknown and a member is missing": {
 			func(f *decision.PolicyFacts) {
-				f.View.Desire.Pending = []string{"new"}
-				f.View.Desire.Unresolved = []access.Problem{{Reason: v1alpha1.ReasonUserNotFound, Message: "no zoe"}, {Reason: v1alpha1.ReasonSubjectAmbiguous}}
+				f.View.Report.Desire.Pending = []string{"new"}
+				f.View.Report.Desire.Unresolved = []access.Problem{{Reason: v1alpha1.ReasonUserNotFound, Message: "no zoe"}, {Reason: v1alpha1.ReasonSubjectAmbiguous}}
 			},
 			map[string]string{"Ready": "True/Ready", "Admitted": "True/Admitted", "InSync": "True/InSync", "LevelsSupported": "True/LevelsSupported", "DagsPending": "True/DagsUnknown", "MembersResolved": "False/UserNotFound"}},
 		"its instance only observes": {
 			func(f *decision.PolicyFacts) {
-				f.Instance.Spec.Mode, f.View.Proof = v1alpha1.ModeObserve, access.PolicyProof{Differences: []string{"x"}}
+				f.Instance.Spec.Mode, f.View.Report.Proof = v1alpha1.ModeObserve, access.PolicyProof{Differences: []string{"x"}}
 			},
 			map[string]string{"Ready": "True/InstanceObserving", "Admitted": "True/Admitted", "InSync": "False/NotInSync", "LevelsSupported": "True/LevelsSupported"}},
 		"it is suspended": {
@@ -188,14 +191,14 @@ func TestAPolicyRemembersTheSelectorsThatWereInSync(t *testing.T) {
 	settlePolicy(t, f)
 	before := f.Policy.Status.Instances[0].SyncedDags
 	f.Policy.Generation++
-	f.View.Generation = f.Policy.Generation
+	f.View.Report.Generation = f.Policy.Generation
 	f.Policy.Spec.Dags = []v1alpha1.DagSelector{{IDs: []string{"another"}}}
-	f.View.Proof = access.PolicyProof{Differences: []string{"role x has 2 permissions too many"}}
+	f.View.Report.Proof = access.PolicyProof{Differences: []string{"role x has 2 permissions too many"}}
 	settlePolicy(t, f)
 	if got := f.Policy.Status.Instances[0].SyncedDags; got != before {
 		t.Errorf("%q before Airflow had it", got)
 	}
-	f.View.Proof = access.PolicyProof{InSync: true}
+	f.View.Report.Proof = access.PolicyProof{InSync: true}
 	settlePolicy(t, f)
 	if got := f.Policy.Status.Instances[0].SyncedDags; got == before || got != access.SelectorDigest(f.Policy.Spec.Dags) {
 		t.Errorf("%q when Airflow had it, %q before", got, before)
@@ -230,7 +233,7 @@ func TestADeletedPolicyGoesWhenItsRolesAreProvedGoneOrLetGoOf(t *testing.T) {
 	}{
 		"proved gone":                     {func(f *decision.PolicyFacts) { f.View.Inventory = gone }, true},
 		"let go of":                       {func(f *decision.PolicyFacts) { f.View.Inventory[0].Orphaned = true }, true},
-		"no pass knew that it is deleted": {func(f *decision.PolicyFacts) { f.View.Inventory, f.View.Generation = gone, 2 }, false},
+		"no pass knew that it is deleted": {func(f *decision.PolicyFacts) { f.View.Inventory, f.View.Report.Generation = gone, 2 }, false},
 		"no pass was made":                {func(f *decision.PolicyFacts) { f.View = nil }, false},
 		"its instance never worked": {func(f *decision.PolicyFacts) {
 			f.View = nil
@@ -243,7 +246,7 @@ func TestADeletedPolicyGoesWhenItsRolesAreProvedGoneOrLetGoOf(t *testing.T) {
 		"its instance stopped working before the policy came": {func(f *decision.PolicyFacts) {
 			f.View = &decision.PolicyView{Inventory: gone}
 		}, true},
-		"its instance stopped working after its role was made": {func(f *decision.PolicyFacts) { f.View.Reachable, f.View.Generation = false, 0 }, false},
+		"its instance stopped working after its role was made": {func(f *decision.PolicyFacts) { f.View.Reachable, f.View.Report.Generation = false, 0 }, false},
 		"its instance does not work since the operator's start, and its role is stored": {func(f *decision.PolicyFacts) {
 			f.View = nil
 			f.Instance.Status.Conditions = notReady

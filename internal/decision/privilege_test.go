@@ -92,7 +92,7 @@ func TestAPolicySaysWhetherItsPeopleHaveMore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := policyWorld()
-			f.View.Proof.LeastPrivilege = c.least
+			f.View.Report.Proof.LeastPrivilege = c.least
 			v := settlePolicy(t, f)
 			got := map[string]string{}
 			for _, condition := range v.Conditions {

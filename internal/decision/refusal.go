@@ -109,10 +109,10 @@ func (d *draft) checkAccess() *access.Problem {
 
 // checkPolicy asks whether the policy itself was refused.
 func (d *draft) checkPolicy() *access.Problem {
-	if d.Sight == nil || d.Sight.Policy == nil || d.Sight.Policy.Generation != d.Policy.Generation || d.Sight.Policy.Refused == nil {
+	if d.Sight == nil || d.Sight.Policy == nil || d.Sight.Policy.Generation != d.Policy.Generation || d.Sight.Policy.Desire.Refused == nil {
 		return nil
 	}
-	return refuse(v1alpha1.ReasonPolicyRefused, "the policy is refused (%s): see its conditions", d.Sight.Policy.Refused.Reason)
+	return refuse(v1alpha1.ReasonPolicyRefused, "the policy is refused (%s): see its conditions", d.Sight.Policy.Desire.Refused.Reason)
 }
 
 // checkDags asks whether the policy selects the DAGs that are named. DAGs that Airflow does not list are refused only
