@@ -143,7 +143,7 @@ func (s *grantScope) look(report *actuator.Report) {
 		return
 	}
 	s.facts.CacheTTL = report.CacheTTL
-	sight := &decision.Sight{Reachable: report.Err == nil, Endpoint: report.Endpoint, StartsAllowed: report.StartsAllowed, Behind: report.Behind, Dags: report.Dags}
+	sight := &decision.Sight{Reachable: report.Err == nil, Endpoint: report.Endpoint, StartsAllowed: report.Giving.All(), Behind: report.Behind, Dags: report.Dags}
 	if !report.ObservedAt.IsZero() {
 		sight.Users = s.Reports.Directory(report)
 	}

@@ -196,7 +196,7 @@ func proofMoved(before, report *actuator.Report, uid types.UID, unproved bool) b
 // directoryMoved is true when grants that wait, or were refused by what a pass saw, may find something new.
 func directoryMoved(before, report *actuator.Report) bool {
 	if (before.Err == nil) != (report.Err == nil) || before.InstanceUID != report.InstanceUID ||
-		before.StartsAllowed != report.StartsAllowed || before.CacheTTL != report.CacheTTL || before.Account != report.Account || len(before.Policies) != len(report.Policies) {
+		before.Giving.All() != report.Giving.All() || before.CacheTTL != report.CacheTTL || before.Account != report.Account || len(before.Policies) != len(report.Policies) {
 		return true
 	}
 	for name, now := range report.Policies {

@@ -173,7 +173,7 @@ func (w *world) pass(ctx context.Context) {
 	now := clock.Now()
 	report := &actuator.Report{
 		Instance: client.ObjectKeyFromObject(w.instance), InstanceUID: w.instance.UID, Endpoint: w.instance.Spec.URL, Account: "operator",
-		CacheTTL: ttl, StartsAllowed: true, StartedAt: now, FinishedAt: now, ObservedAt: now, Err: w.down, Full: true,
+		CacheTTL: ttl, StartedAt: now, FinishedAt: now, ObservedAt: now, Err: w.down, Full: true,
 		Users: slices.Clone(w.users), Dags: []access.Dag{{ID: "finance_daily"}},
 		Policies: map[types.NamespacedName]access.PolicyReport{}, Grants: map[types.UID]access.GrantReport{},
 	}

@@ -31,15 +31,27 @@ func (s *instanceSource) Declared(ctx context.Context) (actuator.Declared, error
 	theirs, kubernetes := s.conn.skew.Ahead(s.r.Clock), s.r.KubernetesClock.Ahead(s.r.Clock)
 	ttl, _ := s.afi.CacheTTL()
 	declared := actuator.Declared{
-		Now: now.Add(max(0, theirs, kubernetes)), Behind: max(0, -theirs, -kubernetes), Instance: s.afi, Limited: s.scope.limited,
-		StartsAllowed: !s.scope.limited && !s.scope.elsewhere() && s.r.skewed(s.conn) == nil,
-		Endpoint:      s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
+		Now: now.Add(max(0, theirs, kubernetes)), Behind: max(0, -theirs, -kubernetes), Instance: s.afi, Giving: s.giving(),
+		Endpoint: s.conn.endpoint, Account: s.conn.account, CacheTTL: ttl, AllowPrivileged: s.r.AllowPrivileged,
 		Version: s.conn.server.Version, Capabilities: Capabilities(s.conn.server),
 	}
 	var err error
 	declared.Policies, declared.Grants, err = s.r.declared(ctx, s.afi)
 	s.scope.policies, s.scope.grants, s.scope.asOf = declared.Policies, declared.Grants, declared.Now
 	return declared, err
+}
+
+// giving is how much may be done in this Airflow now.
+func (s *instanceSource) giving() access.Giving {
+	switch skewed := s.r.skewed(s.conn); {
+	case s.scope.limited:
+		return access.OnlyRevoking(v1alpha1.ReasonMissingPermissions, "the operator's account is not known to have the permissions that it needs")
+	case s.scope.elsewhere():
+		return access.OnlyRevoking(v1alpha1.ReasonEndpointChanged, "this is not the Airflow that spec.url names, or another AirflowInstance governs it")
+	case skewed != nil:
+		return access.OnlyRevoking(skewed.reason, skewed.message)
+	}
+	return access.Giving{}
 }
 
 // refresh takes in what people made of the instance since the pass began: a long one must not go on by the old text. A

@@ -238,7 +238,7 @@ func (w *world) Declared(context.Context) (actuator.Declared, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return actuator.Declared{
-		Now: time.Now(), StartsAllowed: true, Instance: w.instance, Policies: w.policies, Grants: slices.Clone(w.grants),
+		Now: time.Now(), Instance: w.instance, Policies: w.policies, Grants: slices.Clone(w.grants),
 		Endpoint: w.server.URL, Account: airflowtest.AdminUsername, Version: w.settings.generation.Version, Capabilities: w.capabilities(),
 	}, nil
 }

@@ -192,7 +192,7 @@ func (c *crowd) Declared(context.Context) (actuator.Declared, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return actuator.Declared{
-		Now: time.Now(), StartsAllowed: true, Instance: c.instance, Policies: slices.Clone(c.policies),
+		Now: time.Now(), Instance: c.instance, Policies: slices.Clone(c.policies),
 		Endpoint: c.instance.Spec.URL, Account: c.account, Version: c.version, Capabilities: c.caps,
 	}, nil
 }

@@ -21,8 +21,8 @@ type Report struct {
 	Endpoint, Account string
 	// CacheTTL is how long Airflow's workers may go on using what was taken away.
 	CacheTTL time.Duration
-	// StartsAllowed is false where the pass could only take, as its source said.
-	StartsAllowed bool
+	// Giving is how much the pass was allowed to do, as its source said.
+	Giving access.Giving
 	// Behind is how much the slowest of the clocks is behind ours, at least 0.
 	Behind time.Duration
 	// StartedAt and FinishedAt of the pass, by our clock. ObservedAt is the time of the oldest look that the
@@ -63,7 +63,7 @@ const maxFailures = 16
 func (p *pass) report(err error) *Report {
 	d := p.declared
 	r := &Report{
-		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL, StartsAllowed: d.StartsAllowed, Behind: d.Behind,
+		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL, Giving: d.Giving, Behind: d.Behind,
 		StartedAt: p.started, ObservedAt: p.snap.oldest(), Observed: p.observed, Full: p.full, Changes: p.changes, Err: err,
 		Policies: map[types.NamespacedName]access.PolicyReport{}, Grants: map[types.UID]access.GrantReport{},
 		Inventory: p.inventory,
