@@ -18,6 +18,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
@@ -87,8 +88,8 @@ type grantScope struct {
 	// stored is the grant as it was read; grant is what it becomes.
 	stored, grant *v1alpha1.AccessGrant
 	now           time.Time
-	facts         decision.Facts
-	verdict       decision.Verdict
+	facts         grant.Facts
+	verdict       grant.Verdict
 	// report is the one that the facts rest on.
 	report *actuator.Report
 	gone   bool
@@ -96,7 +97,7 @@ type grantScope struct {
 
 // decide asks for the verdict.
 func (s *grantScope) decide(context.Context) error {
-	s.verdict = decision.Grant(s.facts)
+	s.verdict = grant.Decide(s.facts)
 	return nil
 }
 
@@ -129,18 +130,9 @@ func (s *grantScope) store(ctx context.Context) error {
 	st.Phase, st.Activation, st.End, st.RemovedAt, st.RevokedAt = v.Phase, v.Activation, v.End, v.RemovedAt, v.RevokedAt
 	st.ObservedGeneration = s.facts.Grant.Generation
 	st.Conditions = status.Conditions(s.stored.Status.Conditions, st.ObservedGeneration, s.now, v.Conditions...)
-	st.History = status.History(s.stored.Status.History, s.now, historyOf(v.Entries)...)
+	st.History = status.History(s.stored.Status.History, s.now, decision.History(v.Entries)...)
 	_, err := status.Patch(ctx, s.Client, s.stored, s.grant)
 	return err
-}
-
-// historyOf makes history entries; who caused them stands in the object, where it is known.
-func historyOf(entries []decision.Entry) []v1alpha1.HistoryEntry {
-	history := make([]v1alpha1.HistoryEntry, 0, len(entries))
-	for _, entry := range entries {
-		history = append(history, v1alpha1.HistoryEntry{Event: entry.Event, Message: entry.Message})
-	}
-	return history
 }
 
 // tell says what was stored: events, figures, and memory for the wakers.
@@ -153,19 +145,19 @@ func (s *grantScope) tell(ctx context.Context) error {
 	s.memory.stored(s.grant, instance, s.verdict)
 	metrics.SetGrant(s.grant.UID, instance.String(), string(s.grant.Status.Phase))
 	before := s.facts.Grant.Status
-	if s.verdict.Phase == v1alpha1.GrantActive && before.Phase != v1alpha1.GrantActive && s.facts.Sight != nil && s.facts.Sight.Grant != nil {
+	if s.verdict.Phase == v1alpha1.GrantActive && before.Phase != v1alpha1.GrantActive && s.facts.Report != nil {
 		could := s.grant.CreationTimestamp.Time
 		if start := s.grant.Spec.StartsAt; start != nil && start.After(could) {
 			could = start.Time
 		}
-		metrics.ObserveActivation(s.facts.Sight.Grant.ObservedAt.Sub(could))
+		metrics.ObserveActivation(s.facts.Report.ObservedAt.Sub(could))
 	}
 	if s.verdict.RemovedAt != nil && before.RemovedAt == nil {
 		planned := s.verdict.End.At.Time
 		if s.verdict.End.Reason == v1alpha1.EndExpired {
 			planned = s.verdict.Activation.ExpiresAt.Add(-access.Lead(s.facts.CacheTTL))
 		}
-		metrics.ObserveEnding(s.facts.Sight.Grant.ObservedAt.Sub(planned))
+		metrics.ObserveEnding(s.facts.Report.ObservedAt.Sub(planned))
 	}
 	return nil
 }

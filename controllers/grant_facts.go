@@ -13,12 +13,13 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
 
 // gather reads all that the decision depends on. Policy and instance, whose status may be large, are those of the cache
 // itself: they are never changed.
 func (s *grantScope) gather(ctx context.Context) error {
-	s.facts = decision.Facts{Now: s.now, Since: s.since, Grant: s.stored, Latched: s.memory.latched(s.stored.UID)}
+	s.facts = grant.Facts{Now: s.now, Since: s.since, Grant: s.stored, Latched: s.memory.latched(s.stored.UID)}
 	// What ends a grant for good is not decided from a cache that may be behind.
 	final := s.stored.Status.Activation != nil && s.stored.Status.End == nil
 	var err error
@@ -143,7 +144,7 @@ func (s *grantScope) look(report *actuator.Report) {
 		return
 	}
 	s.facts.CacheTTL = report.CacheTTL
-	sight := &decision.Sight{Reachable: report.Err == nil, Endpoint: report.Endpoint, StartsAllowed: report.Giving.All(), Behind: report.Behind, Dags: report.Dags}
+	sight := &decision.Observation{Reachable: report.Err == nil, Endpoint: report.Endpoint, Giving: report.Giving, Behind: report.Behind, Dags: report.Dags}
 	if !report.ObservedAt.IsZero() {
 		sight.Users = s.Reports.Directory(report)
 	}
@@ -153,7 +154,7 @@ func (s *grantScope) look(report *actuator.Report) {
 		}
 	}
 	if seen, ok := report.Grants[s.stored.UID]; ok {
-		sight.Grant = &seen
+		s.facts.Report = &seen
 	}
-	s.facts.Sight = sight
+	s.facts.Observed = sight
 }

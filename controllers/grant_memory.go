@@ -7,7 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
@@ -61,7 +61,7 @@ func (m *grantMemory) deleted(grant *v1alpha1.AccessGrant, instance types.Namesp
 }
 
 // stored keeps what the wakers need.
-func (m *grantMemory) stored(grant *v1alpha1.AccessGrant, instance types.NamespacedName, v decision.Verdict) {
+func (m *grantMemory) stored(grant *v1alpha1.AccessGrant, instance types.NamespacedName, v grant.Verdict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	known := m.entry(grant)

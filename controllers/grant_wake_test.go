@@ -21,6 +21,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
+	decide "github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
 
 var (
@@ -35,9 +36,9 @@ func thousands(n int) (*GrantReconciler, *actuator.Report) {
 	for i := range n {
 		grant := &v1alpha1.AccessGrant{}
 		grant.Namespace, grant.Name, grant.UID = "finance", fmt.Sprint("grant-", i), types.UID(fmt.Sprint("uid-", i))
-		r.memory.stored(grant, prod, decision.Verdict{
+		r.memory.stored(grant, prod, decide.Verdict{
 			Phase: v1alpha1.GrantActive, Activation: &v1alpha1.Activation{},
-			Conditions: []metav1.Condition{{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue}},
+			Verdict: decision.Verdict{Conditions: []metav1.Condition{{Type: v1alpha1.ConditionActive, Status: metav1.ConditionTrue}}},
 		})
 		report.Grants[grant.UID] = access.GrantReport{
 			Desire: access.GrantDesire{Live: true, Username: "bob"}, Proof: access.GrantProof{Present: true}, ObservedAt: noon,
@@ -86,13 +87,13 @@ func TestAPassWakesThoseOfWhomItSaysSomethingElse(t *testing.T) {
 	r, report := thousands(10)
 	waiting := &v1alpha1.AccessGrant{}
 	waiting.Namespace, waiting.Name, waiting.UID = "finance", "waiting", "uid-waiting"
-	r.memory.stored(waiting, prod, decision.Verdict{Phase: v1alpha1.GrantPending, Awaiting: true})
+	r.memory.stored(waiting, prod, decide.Verdict{Phase: v1alpha1.GrantPending, Awaiting: true})
 	ending := &v1alpha1.AccessGrant{}
 	ending.Namespace, ending.Name, ending.UID = "finance", "ending", "uid-ending"
-	r.memory.stored(ending, prod, decision.Verdict{Phase: v1alpha1.GrantEnding, Activation: &v1alpha1.Activation{}})
+	r.memory.stored(ending, prod, decide.Verdict{Phase: v1alpha1.GrantEnding, Activation: &v1alpha1.Activation{}})
 	over := &v1alpha1.AccessGrant{}
 	over.Namespace, over.Name, over.UID = "finance", "over", "uid-over"
-	r.memory.stored(over, prod, decision.Verdict{Phase: v1alpha1.GrantExpired})
+	r.memory.stored(over, prod, decide.Verdict{Phase: v1alpha1.GrantExpired})
 	report.Grants["uid-ending"], report.Grants["uid-over"] = access.GrantReport{ObservedAt: noon}, access.GrantReport{ObservedAt: noon}
 
 	cases := map[string]struct {

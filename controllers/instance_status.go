@@ -13,7 +13,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
@@ -30,7 +30,7 @@ func sameButPass(afi *v1alpha1.AirflowInstance) { afi.Status.LastPass = nil }
 func (s *instanceScope) describe() {
 	st := &s.afi.Status
 	st.ObservedGeneration = s.afi.Generation
-	st.Spent = decision.Spent(st.Spent, s.grants, s.r.Clock.Now()) // also without a pass: deleted grants wait for it
+	st.Spent = grant.Spent(st.Spent, s.grants, s.r.Clock.Now()) // also without a pass: deleted grants wait for it
 	if s.report != nil && s.report.Err == nil {
 		s.describeReport()
 	}

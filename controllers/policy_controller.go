@@ -15,6 +15,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/policy"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
@@ -68,7 +69,7 @@ type policyScope struct {
 	// stored is the policy as it was read; policy is what it becomes.
 	stored, policy *v1alpha1.DagAccessPolicy
 	now            time.Time
-	verdict        decision.PolicyVerdict
+	verdict        policy.Verdict
 	report         *actuator.Report
 	gone           bool
 }
@@ -88,7 +89,7 @@ func (s *policyScope) hold(ctx context.Context) error {
 
 // gather reads all that the decision depends on, and decides.
 func (s *policyScope) gather(ctx context.Context) error {
-	facts := decision.PolicyFacts{Now: s.now, Since: s.since, Policy: s.stored}
+	facts := policy.Facts{Now: s.now, Since: s.since, Policy: s.stored}
 	var err error
 	if facts.Instance, err = s.findInstance(ctx); err != nil {
 		return err
@@ -114,7 +115,7 @@ func (s *policyScope) gather(ctx context.Context) error {
 			facts.Active++
 		}
 	}
-	s.verdict = decision.Policy(facts)
+	s.verdict = policy.Decide(facts)
 	return nil
 }
 
@@ -141,10 +142,10 @@ func (s *policyScope) findInstance(ctx context.Context) (*v1alpha1.AirflowInstan
 }
 
 // viewOf takes from a report what concerns the policy; its report is empty where the pass did not know it.
-func viewOf(report *actuator.Report, policy *v1alpha1.DagAccessPolicy) *decision.PolicyView {
-	view := &decision.PolicyView{Reachable: report.Err == nil, ObservedAt: report.ObservedAt, Inventory: report.Inventory}
-	seen, ok := report.Policies[client.ObjectKeyFromObject(policy)]
-	if !ok || seen.UID != policy.UID {
+func viewOf(report *actuator.Report, p *v1alpha1.DagAccessPolicy) *policy.View {
+	view := &policy.View{Reachable: report.Err == nil, ObservedAt: report.ObservedAt, Inventory: report.Inventory}
+	seen, ok := report.Policies[client.ObjectKeyFromObject(p)]
+	if !ok || seen.UID != p.UID {
 		return view
 	}
 	view.Report = seen
@@ -157,7 +158,7 @@ func (s *policyScope) store(ctx context.Context) error {
 	st.ObservedGeneration = s.stored.Generation
 	st.Conditions = status.Conditions(s.stored.Status.Conditions, st.ObservedGeneration, s.now, s.verdict.Conditions...)
 	st.Instances = s.verdict.Instances
-	st.History = status.History(s.stored.Status.History, s.now, historyOf(s.verdict.Entries)...)
+	st.History = status.History(s.stored.Status.History, s.now, decision.History(s.verdict.Entries)...)
 	_, err := status.Patch(ctx, s.Client, s.stored, s.policy)
 	return err
 }

@@ -1,4 +1,4 @@
-package decision_test
+package grant_test
 
 import (
 	"strings"
@@ -6,12 +6,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
-	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
 func finding(reason string) access.Problem {
@@ -45,8 +43,8 @@ func TestAGrantSaysWhetherItsSubjectHasMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := live(t)
 			seen(f, 5*time.Second, c.problem == nil)
-			f.Sight.Grant.Desire.Live, f.Sight.Grant.Desire.Problem, f.Sight.Grant.Proof.Problem = true, c.problem, c.problem
-			f.Sight.Grant.Proof.LeastPrivilege = c.least
+			f.Report.Desire.Live, f.Report.Desire.Problem, f.Report.Proof.Problem = true, c.problem, c.problem
+			f.Report.Proof.LeastPrivilege = c.least
 			v := settle(t, f)
 			if got := said(f.Grant, v1alpha1.ConditionLeastPrivilege); got != c.want {
 				t.Errorf("it says %q, want %q", got, c.want)
@@ -57,7 +55,7 @@ func TestAGrantSaysWhetherItsSubjectHasMore(t *testing.T) {
 			if diff := cmp.Diff(c.told, words(v.Entries)); diff != "" {
 				t.Errorf("it tells: %s", diff)
 			}
-			f.Sight = nil
+			f.Observed, f.Report = nil, nil
 			settle(t, f)
 			if got := said(f.Grant, v1alpha1.ConditionLeastPrivilege); got != c.want {
 				t.Errorf("without a pass it says %q, want %q", got, c.want)
@@ -69,48 +67,13 @@ func TestAGrantSaysWhetherItsSubjectHasMore(t *testing.T) {
 func TestAGrantSaysWhichLevelsCannotBeGiven(t *testing.T) {
 	f := live(t)
 	seen(f, 5*time.Second, true)
-	f.Sight.Grant.Desire.Notes = []access.Problem{finding(v1alpha1.ReasonLevelNotSupported)}
+	f.Report.Desire.Notes = []access.Problem{finding(v1alpha1.ReasonLevelNotSupported)}
 	settle(t, f)
 	if got := said(f.Grant, v1alpha1.ConditionLevelsSupported); got != "False/LevelNotSupported" {
 		t.Errorf("it says %q", got)
 	}
 	if got := said(f.Grant, v1alpha1.ConditionReady); got != "True/Active" {
 		t.Errorf("ready is %q", got)
-	}
-}
-
-func TestAPolicySaysWhetherItsPeopleHaveMore(t *testing.T) {
-	for name, c := range map[string]struct {
-		least access.Problem
-		want  map[string]string
-		told  []string
-	}{
-		"as granted":        {finding(v1alpha1.ReasonAsGranted), map[string]string{"Ready": "True/Ready", "LeastPrivilege": "True/AsGranted"}, []string{"Ready"}},
-		"more than granted": {finding(v1alpha1.ReasonExcessAccess), map[string]string{"Ready": "True/Ready", "LeastPrivilege": "False/ExcessAccess"}, []string{"ExcessAccess", "Ready"}},
-		"withheld":          {finding(v1alpha1.ReasonWithheld), map[string]string{"Ready": "False/Withheld", "Reconciling": "True/Withheld", "LeastPrivilege": "False/Withheld"}, []string{"Withheld"}},
-		"not known":         {access.Problem{}, map[string]string{"Ready": "True/Ready"}, []string{"Ready"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := policyWorld()
-			f.View.Report.Proof.LeastPrivilege = c.least
-			v := settlePolicy(t, f)
-			got := map[string]string{}
-			for _, condition := range v.Conditions {
-				switch condition.Type {
-				case "Ready", "Reconciling", "Stalled", "LeastPrivilege":
-					got[condition.Type] = string(condition.Status) + "/" + condition.Reason
-				}
-			}
-			if diff := cmp.Diff(c.want, got); diff != "" {
-				t.Errorf("conditions: %s", diff)
-			}
-			if diff := cmp.Diff(c.told, words(v.Entries)); diff != "" {
-				t.Errorf("it tells: %s", diff)
-			}
-			if inSync := status.Find(v.Conditions, v1alpha1.ConditionInSync); inSync.Status != metav1.ConditionTrue {
-				t.Errorf("in sync: %+v", inSync)
-			}
-		})
 	}
 }
 
@@ -133,15 +96,17 @@ func TestALiveGrantSaysWhichDagsItDoesNotGive(t *testing.T) {
 				f.Grant.Status.Phase = v1alpha1.GrantPending
 			}
 			seen(f, 5*time.Second, true)
-			f.Sight.Grant.Desire.Pending, f.Sight.Grant.Proof.Empty = c.pending, c.empty
-			for _, sight := range []*decision.Sight{f.Sight, nil} { // what was said stays until a pass says something
-				f.Sight = sight
+			f.Report.Desire.Pending, f.Report.Proof.Empty = c.pending, c.empty
+			for _, passed := range []bool{true, false} { // what was said stays until a pass says something
+				if !passed {
+					f.Observed, f.Report = nil, nil
+				}
 				settle(t, f)
 				for condition, want := range map[string]string{
 					v1alpha1.ConditionReady: c.ready, v1alpha1.ConditionActive: c.active, v1alpha1.ConditionInSync: "True/" + strings.TrimPrefix(c.ready, "True/"), v1alpha1.ConditionDagsPending: c.dags,
 				} {
 					if got := said(f.Grant, condition); got != want {
-						t.Errorf("%s is %s, want %s (seen: %t)", condition, got, want, sight != nil)
+						t.Errorf("%s is %s, want %s (seen: %t)", condition, got, want, passed)
 					}
 				}
 			}

@@ -1,4 +1,4 @@
-package decision_test
+package grant_test
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 	"github.com/airflow-oam/airflow-oam/internal/status/statustest"
 )
@@ -28,7 +29,7 @@ func at(d time.Duration) metav1.Time { return metav1.NewTime(t0.Add(d)) }
 func span(d time.Duration) *metav1.Duration { return &metav1.Duration{Duration: d} }
 
 // world gives facts in which bob's grant of one hour can be activated at once.
-func world() *decision.Facts {
+func world() *grant.Facts {
 	policy := &v1alpha1.DagAccessPolicy{}
 	policy.Namespace, policy.Name, policy.UID, policy.Generation = "finance", "operators", "policy-uid", 3
 	policy.Spec = v1alpha1.DagAccessPolicySpec{
@@ -44,22 +45,22 @@ func world() *decision.Facts {
 	instance := &v1alpha1.AirflowInstance{}
 	instance.Namespace, instance.Name, instance.UID = "finance", "prod", "instance-uid"
 	instance.Spec.Mode, instance.Spec.Interval = v1alpha1.ModeEnforce, *span(10 * time.Minute)
-	grant := &v1alpha1.AccessGrant{}
-	grant.Namespace, grant.Name, grant.UID, grant.Generation = "finance", "bob-4711", "grant-uid", 1
-	grant.CreationTimestamp = at(0)
-	grant.Spec = v1alpha1.AccessGrantSpec{
+	g := &v1alpha1.AccessGrant{}
+	g.Namespace, g.Name, g.UID, g.Generation = "finance", "bob-4711", "grant-uid", 1
+	g.CreationTimestamp = at(0)
+	g.Spec = v1alpha1.AccessGrantSpec{
 		PolicyRef: v1alpha1.PolicyReference{Name: "operators"}, Subject: v1alpha1.Subject{Username: "bob"},
 		Duration: span(time.Hour), Reason: "INC-4711",
 	}
-	grant.Status.ObservedGeneration = -1
+	g.Status.ObservedGeneration = -1
 	users := []access.User{
 		{Username: "Bob", Email: "bob@example.com", CreatedOn: "2026-01-01T00:00:00+00:00"},
 		{Username: "carol", Email: "team@example.com"}, {Username: "dave", Email: "TEAM@example.com"}, {Username: "operator"},
 	}
-	return &decision.Facts{
-		Now: t0, Since: t0.Add(-time.Hour), Grant: grant, Policy: policy, NamespaceAllowed: true, Instance: instance, CacheTTL: ttl,
-		Sight: &decision.Sight{
-			Reachable: true, StartsAllowed: true, Endpoint: "https://airflow.example.com", Users: access.NewDirectory(users, "operator"),
+	return &grant.Facts{
+		Now: t0, Since: t0.Add(-time.Hour), Grant: g, Policy: policy, NamespaceAllowed: true, Instance: instance, CacheTTL: ttl,
+		Observed: &decision.Observation{
+			Reachable: true, Endpoint: "https://airflow.example.com", Users: access.NewDirectory(users, "operator"),
 			Dags: []access.Dag{
 				{ID: "finance_daily"}, {ID: "finance_payroll"}, {ID: "marketing_close", Tags: []string{"closing"}}, {ID: "marketing_report"},
 			},
@@ -70,10 +71,10 @@ func world() *decision.Facts {
 
 // settle stores a verdict as the controller does, checks that the status keeps the rules, and that deciding again from
 // the stored status changes nothing.
-func settle(t *testing.T, f *decision.Facts) decision.Verdict {
+func settle(t *testing.T, f *grant.Facts) grant.Verdict {
 	t.Helper()
 	before := f.Grant.DeepCopy()
-	v := decision.Grant(*f)
+	v := grant.Decide(*f)
 	if diff := cmp.Diff(before, f.Grant); diff != "" {
 		t.Fatalf("deciding changed the grant: %s", diff)
 	}
@@ -85,7 +86,7 @@ func settle(t *testing.T, f *decision.Facts) decision.Verdict {
 		t.Errorf("status: %v", err)
 	}
 	again := f.Grant.DeepCopy()
-	second := decision.Grant(*f)
+	second := grant.Decide(*f)
 	store(f, second)
 	if diff := cmp.Diff(again.Status, f.Grant.Status); diff != "" {
 		t.Errorf("deciding again changes the status: %s", diff)
@@ -93,22 +94,18 @@ func settle(t *testing.T, f *decision.Facts) decision.Verdict {
 	return v
 }
 
-func store(f *decision.Facts, v decision.Verdict) {
+func store(f *grant.Facts, v grant.Verdict) {
 	st := f.Grant.Status
 	f.Grant = f.Grant.DeepCopy()
-	var told []v1alpha1.HistoryEntry
-	for _, entry := range v.Entries {
-		told = append(told, v1alpha1.HistoryEntry{Event: entry.Event, Message: entry.Message})
-	}
 	f.Grant.Status = v1alpha1.AccessGrantStatus{
 		ObservedGeneration: f.Grant.Generation, Phase: v.Phase, Activation: v.Activation, End: v.End, RemovedAt: v.RemovedAt, RevokedAt: v.RevokedAt,
 		Conditions: status.Conditions(st.Conditions, f.Grant.Generation, f.Now, v.Conditions...),
-		History:    status.History(st.History, f.Now, told...),
+		History:    status.History(st.History, f.Now, decision.History(v.Entries)...),
 	}
 }
 
 // live gives facts in which bob's grant was activated at t0 and seen in Airflow a second later; now is t0+2s.
-func live(t *testing.T, change ...func(*decision.Facts)) *decision.Facts {
+func live(t *testing.T, change ...func(*grant.Facts)) *grant.Facts {
 	t.Helper()
 	f := world()
 	for _, c := range change {
@@ -125,9 +122,9 @@ func live(t *testing.T, change ...func(*decision.Facts)) *decision.Facts {
 	return f
 }
 
-// seen puts a look at the grant into the sight: given, or proved gone.
-func seen(f *decision.Facts, after time.Duration, given bool) {
-	f.Sight.Grant = &access.GrantReport{
+// seen puts an observation of the grant into the facts: given, or proved gone.
+func seen(f *grant.Facts, after time.Duration, given bool) {
+	f.Report = &access.GrantReport{
 		Desire: access.GrantDesire{Live: given}, Proof: access.GrantProof{Present: given, Absent: !given}, ObservedAt: t0.Add(after),
 	}
 }

@@ -1,4 +1,4 @@
-package decision
+package grant
 
 import (
 	"cmp"
@@ -10,23 +10,22 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/decision"
 )
 
 // Digest identifies the terms of a grant under its name: 64 hexadecimal digits over namespace, name, the immutable
 // terms and the asked end. The order of DAGs and levels does not matter; reason and revocation are no terms.
 func Digest(g *v1alpha1.AccessGrant) string {
-	policyNamespace, duration := g.Spec.PolicyRef.Namespace, ""
-	if policyNamespace == "" {
-		policyNamespace = g.Namespace
-	}
+	policy, duration := g.PolicyKey(), ""
 	if g.Spec.Duration != nil {
 		duration = g.Spec.Duration.Duration.String()
 	}
 	h := sha256.New()
 	for _, part := range [][]string{
-		{g.Namespace, g.Name, policyNamespace, g.Spec.PolicyRef.Name, g.Spec.Subject.Username, g.Spec.Subject.Email},
+		{g.Namespace, g.Name, policy.Namespace, policy.Name, g.Spec.Subject.Username, g.Spec.Subject.Email},
 		sorted(g.Spec.Dags), sorted(g.Spec.Access),
 		{moment(g.Spec.StartsAt), moment(g.Spec.ExpiresAt), duration},
 	} {
@@ -56,24 +55,24 @@ func moment(t *metav1.Time) string {
 // MaxSpent is how many spent grants the status of an instance has room for.
 const MaxSpent = 1024
 
-// Spent gives what an instance keeps of grants that ended early and are being deleted, sorted by their time: what is stored
-// stays until its time is over, since nothing else is left of those grants; new entries come while there is room, those
-// first that would wait longest. A grant that is not deleted needs none: it is there itself.
+// Spent gives the terms that an instance retains of grants that ended early and are being deleted, sorted by their time.
+// Stored entries stay until their time is over, since nothing else is left of those grants; new entries are added while
+// there is room, those first that would wait longest. A grant that is not deleted needs none: it is its own record.
 func Spent(stored []v1alpha1.SpentGrant, grants []*v1alpha1.AccessGrant, now time.Time) []v1alpha1.SpentGrant {
-	byTime := func(a, b v1alpha1.SpentGrant) int {
-		return cmp.Or(a.Until.Compare(b.Until.Time), strings.Compare(a.UID, b.UID))
-	}
 	var kept, added []v1alpha1.SpentGrant
-	known := map[string]bool{}
+	known := sets.New[string]()
 	for _, entry := range stored {
 		if entry.Until.After(now) {
 			kept = append(kept, entry)
-			known[entry.UID] = true
+			known.Insert(entry.UID)
 		}
 	}
 	for _, grant := range grants {
+		if grant.DeletionTimestamp == nil {
+			continue
+		}
 		entry, early := SpentEntry(grant)
-		if early && grant.DeletionTimestamp != nil && !known[entry.UID] && entry.Until.After(now) {
+		if early && !known.Has(entry.UID) && entry.Until.After(now) {
 			added = append(added, entry)
 		}
 	}
@@ -83,25 +82,42 @@ func Spent(stored []v1alpha1.SpentGrant, grants []*v1alpha1.AccessGrant, now tim
 	return kept
 }
 
-// SpentEntry gives what an instance keeps of a grant that is ended early, so that a twin which is created after its
-// deletion stays ended; false where nothing has to be kept. The grant's finalizer stays until the entry is stored or
-// its time is over.
+// byTime orders spent grants by the end of their time.
+func byTime(a, b v1alpha1.SpentGrant) int {
+	return cmp.Or(a.Until.Compare(b.Until.Time), strings.Compare(a.UID, b.UID))
+}
+
+// notEarly are the ends after which a twin of the grant needs no record to stay ended: its time is over, or the record is
+// that of another twin.
+var notEarly = sets.New(v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent)
+
+// SpentEntry gives the terms that an instance retains of a grant that is ended early, so that a twin which is created
+// after its deletion stays ended; false where none have to be retained. The grant's finalizer stays until the entry is
+// stored or its time is over.
 func SpentEntry(g *v1alpha1.AccessGrant) (v1alpha1.SpentGrant, bool) {
 	end := g.Status.End
-	if end == nil {
+	if end == nil || notEarly.Has(end.Reason) {
 		return v1alpha1.SpentGrant{}, false
 	}
-	if slices.Contains([]v1alpha1.EndReason{v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent}, end.Reason) {
-		return v1alpha1.SpentGrant{}, false
-	}
-	until := g.AskedEnd(end.At.Time)
-	if a := g.Status.Activation; a != nil && (g.Spec.ExpiresAt == nil || until.Before(a.ExpiresAt.Time)) {
-		until = a.ExpiresAt.Time
-	}
+	until := unspentUntil(g)
 	if !end.At.Time.Before(until) {
 		return v1alpha1.SpentGrant{}, false
 	}
 	return v1alpha1.SpentGrant{
 		UID: string(g.UID), Grant: g.Namespace + "/" + g.Name, Digest: Digest(g), Until: metav1.NewTime(until),
 	}, true
+}
+
+// unspentUntil is when the time of an ended grant would have been over: an end that was pinned counts where the spec has
+// a duration or asks for more.
+func unspentUntil(g *v1alpha1.AccessGrant) time.Time {
+	asked := g.AskedEnd(g.Status.End.At.Time)
+	a := g.Status.Activation
+	switch {
+	case a == nil:
+		return asked
+	case g.Spec.ExpiresAt == nil:
+		return a.ExpiresAt.Time
+	}
+	return decision.Earliest(asked, a.ExpiresAt.Time)
 }

@@ -1,4 +1,4 @@
-package decision_test
+package grant_test
 
 import (
 	"testing"
@@ -7,11 +7,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
 
 // edit changes the spec as a person would.
-func edit(f *decision.Facts, expiresAt *metav1.Time, duration *metav1.Duration) {
+func edit(f *grant.Facts, expiresAt *metav1.Time, duration *metav1.Duration) {
 	f.Grant = f.Grant.DeepCopy()
 	f.Grant.Generation++
 	f.Grant.Spec.ExpiresAt, f.Grant.Spec.Duration = expiresAt, duration
@@ -47,17 +47,17 @@ func TestAChangedEndIsFollowedUntilTheGrantEnds(t *testing.T) {
 }
 
 func TestALaterEndWaitsWhileNothingNewIsGiven(t *testing.T) {
-	for sentence, change := range map[string]func(f *decision.Facts, on bool){
-		"the policy is suspended": func(f *decision.Facts, on bool) {
+	for sentence, change := range map[string]func(f *grant.Facts, on bool){
+		"the policy is suspended": func(f *grant.Facts, on bool) {
 			f.Policy.Spec.State = map[bool]v1alpha1.PolicyState{true: v1alpha1.PolicySuspended, false: v1alpha1.PolicyActive}[on]
 		},
-		"the instance is suspended": func(f *decision.Facts, on bool) {
+		"the instance is suspended": func(f *grant.Facts, on bool) {
 			f.Instance.Spec.Mode = map[bool]v1alpha1.Mode{true: v1alpha1.ModeSuspended, false: v1alpha1.ModeEnforce}[on]
 		},
-		"the instance observes": func(f *decision.Facts, on bool) {
+		"the instance observes": func(f *grant.Facts, on bool) {
 			f.Instance.Spec.Mode = map[bool]v1alpha1.Mode{true: v1alpha1.ModeObserve, false: v1alpha1.ModeEnforce}[on]
 		},
-		"the policy takes no grants from its namespace any more": func(f *decision.Facts, on bool) { f.NamespaceAllowed = !on },
+		"the policy takes no grants from its namespace any more": func(f *grant.Facts, on bool) { f.NamespaceAllowed = !on },
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			f := live(t)
@@ -82,7 +82,7 @@ func TestALaterEndWaitsWhileNothingNewIsGiven(t *testing.T) {
 }
 
 func TestAShorteningIntoThePastEndsTheGrantNow(t *testing.T) {
-	f := live(t, func(f *decision.Facts) { f.Grant.Spec.ExpiresAt, f.Grant.Spec.Duration = new(at(time.Hour)), nil })
+	f := live(t, func(f *grant.Facts) { f.Grant.Spec.ExpiresAt, f.Grant.Spec.Duration = new(at(time.Hour)), nil })
 	f.Now = t0.Add(30 * time.Minute)
 	edit(f, new(at(-time.Hour)), nil)
 	v := settle(t, f)
@@ -198,21 +198,21 @@ func TestTheDigestIsOverTheTermsAndNothingElse(t *testing.T) {
 		"duration":     func(g *v1alpha1.AccessGrant) { g.Spec.Duration = span(2 * time.Hour) },
 		"end":          func(g *v1alpha1.AccessGrant) { g.Spec.Duration, g.Spec.ExpiresAt = nil, new(at(time.Hour)) },
 	}
-	digest := decision.Digest(base)
+	digest := grant.Digest(base)
 	if len(digest) != 64 {
 		t.Fatalf("the digest has %d digits", len(digest))
 	}
 	for name, change := range same {
 		g := base.DeepCopy()
 		change(g)
-		if decision.Digest(g) != digest {
+		if grant.Digest(g) != digest {
 			t.Errorf("%s changes it", name)
 		}
 	}
 	for name, change := range other {
 		g := base.DeepCopy()
 		change(g)
-		if decision.Digest(g) == digest {
+		if grant.Digest(g) == digest {
 			t.Errorf("%s does not change it", name)
 		}
 	}

@@ -1,4 +1,4 @@
-package decision_test
+package grant_test
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
 
 // revoked is a grant that was revoked before it was given, with an end in some minutes.
@@ -30,7 +30,7 @@ func deleted(g *v1alpha1.AccessGrant) *v1alpha1.AccessGrant {
 // full is a status without room, whose entries end one minute after the other.
 func full() []v1alpha1.SpentGrant {
 	var out []v1alpha1.SpentGrant
-	for i := range decision.MaxSpent {
+	for i := range grant.MaxSpent {
 		out = append(out, v1alpha1.SpentGrant{UID: fmt.Sprintf("old-%04d", i), Until: at(time.Duration(i+1) * time.Minute)})
 	}
 	return out
@@ -57,8 +57,8 @@ func TestWhatIsKeptOfSpentGrants(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := decision.Spent(c.stored, c.grants, t0)
-			if len(got) > decision.MaxSpent {
+			got := grant.Spent(c.stored, c.grants, t0)
+			if len(got) > grant.MaxSpent {
 				t.Fatalf("%d entries", len(got))
 			}
 			var added []string
@@ -90,7 +90,7 @@ func TestADeletedGrantForWhoseTermsThereIsNoRoomSaysWhyItStays(t *testing.T) {
 	if ready := v.Conditions[0]; v.Release || ready.Type != v1alpha1.ConditionReady || !strings.Contains(ready.Message, "status.spent") {
 		t.Errorf("release %t, %s says %q", v.Release, v.Conditions[0].Type, ready.Message)
 	}
-	spent, _ := decision.SpentEntry(f.Grant)
+	spent, _ := grant.SpentEntry(f.Grant)
 	f.Instance.Status.Spent = slices.Concat(full()[1:], []v1alpha1.SpentGrant{spent})
 	v = settle(t, f)
 	if ready := v.Conditions[0]; !v.Release || strings.Contains(ready.Message, "status.spent") {

@@ -1,4 +1,4 @@
-package decision_test
+package grant_test
 
 import (
 	"testing"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
 
 func TestAGrantIsActiveOnlyWhenALookAfterItsActivationSawIt(t *testing.T) {
@@ -21,7 +21,7 @@ func TestAGrantIsActiveOnlyWhenALookAfterItsActivationSawIt(t *testing.T) {
 	expect(t, f.Grant, v1alpha1.GrantPending, "False/Activating", "True/Admitted", "False/Activating")
 
 	seen(f, 2600*time.Millisecond, true)
-	f.Sight.Grant.Proof.Present = false
+	f.Report.Proof.Present = false
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantPending, "False/Activating", "True/Admitted", "False/Activating")
 
@@ -39,7 +39,7 @@ func TestAGrantIsActiveOnlyWhenALookAfterItsActivationSawIt(t *testing.T) {
 func TestAnActiveGrantThatIsMissingIsNotReadyUntilItIsRestored(t *testing.T) {
 	f := live(t)
 	seen(f, 3*time.Second, true)
-	f.Sight.Grant.Proof.Present = false
+	f.Report.Proof.Present = false
 	f.Now = t0.Add(3 * time.Second)
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantActive, "False/Missing", "True/Admitted", "False/Missing")
@@ -65,8 +65,8 @@ func TestF62AGrantThatAnotherClockEndedIsNotCalledActive(t *testing.T) {
 func TestAnActiveGrantWhoseUserIsGoneWaitsForTheUser(t *testing.T) {
 	f := live(t)
 	seen(f, 3*time.Second, true)
-	f.Sight.Grant.Proof.Present = false
-	f.Sight.Grant.Desire.Problem = &access.Problem{Reason: v1alpha1.ReasonUserNotFound, Message: "no such user"}
+	f.Report.Proof.Present = false
+	f.Report.Desire.Problem = &access.Problem{Reason: v1alpha1.ReasonUserNotFound, Message: "no such user"}
 	settle(t, f)
 	expect(t, f.Grant, v1alpha1.GrantActive, "True/UserNotFound", "True/Admitted", "False/UserNotFound")
 }
@@ -85,7 +85,7 @@ func TestAfterARestartTheStatusStaysUntilAPassReports(t *testing.T) {
 	f := live(t)
 	stored := f.Grant.DeepCopy()
 	f.Since, f.Now = t0.Add(30*time.Minute), t0.Add(40*time.Minute)
-	f.Sight = nil
+	f.Observed, f.Report = nil, nil
 	settle(t, f)
 	if diff := cmp.Diff(stored.Status, f.Grant.Status); diff != "" {
 		t.Errorf("it changed: %s", diff)
@@ -97,35 +97,35 @@ func TestAfterARestartTheStatusStaysUntilAPassReports(t *testing.T) {
 
 func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 	cases := map[string]struct {
-		change func(*decision.Facts)
+		change func(*grant.Facts)
 		reason v1alpha1.EndReason
 		phase  v1alpha1.GrantPhase
 		early  bool
 	}{
 		"its time is over": {
-			func(f *decision.Facts) { f.Now = t0.Add(time.Hour - lead) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
+			func(f *grant.Facts) { f.Now = t0.Add(time.Hour - lead) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
 		"F54: its time was over while we were away": {
-			func(f *decision.Facts) { f.Now = t0.Add(5 * time.Hour) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
+			func(f *grant.Facts) { f.Now = t0.Add(5 * time.Hour) }, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
 		"F54: it was over before it was deleted": {
-			func(f *decision.Facts) {
+			func(f *grant.Facts) {
 				f.Now, f.Grant.DeletionTimestamp = t0.Add(5*time.Hour), new(at(4*time.Hour))
 			}, v1alpha1.EndExpired, v1alpha1.GrantExpired, false},
 		"it is revoked": {
-			func(f *decision.Facts) { f.Grant.Spec.Revoke = &v1alpha1.Revocation{} }, v1alpha1.EndRevoked, v1alpha1.GrantRevoked, true},
+			func(f *grant.Facts) { f.Grant.Spec.Revoke = &v1alpha1.Revocation{} }, v1alpha1.EndRevoked, v1alpha1.GrantRevoked, true},
 		"it is deleted": {
-			func(f *decision.Facts) { f.Grant.DeletionTimestamp = new(at(2 * time.Second)) }, v1alpha1.EndDeleted, v1alpha1.GrantRevoked, true},
+			func(f *grant.Facts) { f.Grant.DeletionTimestamp = new(at(2 * time.Second)) }, v1alpha1.EndDeleted, v1alpha1.GrantRevoked, true},
 		"its policy is gone": {
-			func(f *decision.Facts) { f.Policy = nil }, v1alpha1.EndPolicyDeleted, v1alpha1.GrantRevoked, true},
+			func(f *grant.Facts) { f.Policy = nil }, v1alpha1.EndPolicyDeleted, v1alpha1.GrantRevoked, true},
 		"its policy is being deleted": {
-			func(f *decision.Facts) { f.Policy.DeletionTimestamp = new(at(0)) }, v1alpha1.EndPolicyDeleted, v1alpha1.GrantRevoked, true},
+			func(f *grant.Facts) { f.Policy.DeletionTimestamp = new(at(0)) }, v1alpha1.EndPolicyDeleted, v1alpha1.GrantRevoked, true},
 		"its policy takes no grants any more": {
-			func(f *decision.Facts) { f.Policy.Spec.Grants = nil }, v1alpha1.EndPolicyChanged, v1alpha1.GrantRevoked, true},
+			func(f *grant.Facts) { f.Policy.Spec.Grants = nil }, v1alpha1.EndPolicyChanged, v1alpha1.GrantRevoked, true},
 		"its user is another person": {
-			func(f *decision.Facts) {
-				f.Sight.Grant.Desire.Problem = &access.Problem{Reason: v1alpha1.ReasonSubjectChanged}
+			func(f *grant.Facts) {
+				f.Report.Desire.Problem = &access.Problem{Reason: v1alpha1.ReasonSubjectChanged}
 			}, v1alpha1.EndSubjectChanged, v1alpha1.GrantRevoked, true},
 		"its instance is being deleted": {
-			func(f *decision.Facts) { f.Instance.DeletionTimestamp = new(at(0)) }, v1alpha1.EndInstanceDeleted, v1alpha1.GrantRevoked, true},
+			func(f *grant.Facts) { f.Instance.DeletionTimestamp = new(at(0)) }, v1alpha1.EndInstanceDeleted, v1alpha1.GrantRevoked, true},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 				{Desire: access.GrantDesire{Live: false}, Proof: access.GrantProof{}},
 			} {
 				unproved.ObservedAt = t0.Add(ended + time.Second)
-				f.Sight.Grant = &unproved
+				f.Report = &unproved
 				if v := settle(t, f); v.RemovedAt != nil {
 					t.Errorf("it counts as removed by %+v", unproved)
 				}
@@ -173,7 +173,7 @@ func TestAnEndIsWrittenOnceAndProvedBeforeItIsFinal(t *testing.T) {
 			if diff := cmp.Diff(end, f.Grant.Status.End); diff != "" {
 				t.Errorf("the end was written again: %s", diff)
 			}
-			if _, early := decision.SpentEntry(f.Grant); early != c.early {
+			if _, early := grant.SpentEntry(f.Grant); early != c.early {
 				t.Errorf("terms to keep: %t", early)
 			}
 		})
@@ -190,13 +190,13 @@ func TestAProofThatIsThereAlreadySavesAWrite(t *testing.T) {
 }
 
 func TestWhatCannotBeProvedIsNotClaimed(t *testing.T) {
-	cases := map[string]func(*decision.Facts){
-		"the instance is gone":              func(f *decision.Facts) { f.Instance, f.Sight = nil, nil },
-		"an instance of the same name came": func(f *decision.Facts) { f.Instance.UID, f.Sight = "another", nil },
-		"the instance is deleted and given up": func(f *decision.Facts) {
+	cases := map[string]func(*grant.Facts){
+		"the instance is gone":              func(f *grant.Facts) { f.Instance, f.Observed, f.Report = nil, nil, nil },
+		"an instance of the same name came": func(f *grant.Facts) { f.Instance.UID, f.Observed = "another", nil },
+		"the instance is deleted and given up": func(f *grant.Facts) {
 			f.Instance.DeletionTimestamp, f.Instance.Spec.Deletion = new(at(0)), v1alpha1.InstanceDeletionAbandon
 		},
-		"the instance is given up while it ends": func(f *decision.Facts) { f.Instance, f.Sight = nil, nil },
+		"the instance is given up while it ends": func(f *grant.Facts) { f.Instance, f.Observed, f.Report = nil, nil, nil },
 	}
 	for name, change := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -225,26 +225,26 @@ func TestTerminalIsTerminal(t *testing.T) {
 	seen(f, time.Hour, false)
 	settle(t, f)
 	final := f.Grant.Status.DeepCopy()
-	changes := map[string]func(*decision.Facts){
-		"F63: it is extended":         func(f *decision.Facts) { f.Grant.Spec.Duration = span(5 * time.Hour); f.Grant.Generation++ },
-		"it is revoked":               func(f *decision.Facts) { f.Grant.Spec.Revoke = &v1alpha1.Revocation{}; f.Grant.Generation++ },
-		"its policy is gone":          func(f *decision.Facts) { f.Policy = nil },
-		"its instance is gone":        func(f *decision.Facts) { f.Instance, f.Sight = nil, nil },
-		"Airflow stores it again":     func(f *decision.Facts) { seen(f, 2*time.Hour, true) },
-		"F55: a clock steps back":     func(f *decision.Facts) { f.Now = t0.Add(time.Minute) },
-		"F56: a clock steps forward":  func(f *decision.Facts) { f.Now = t0.Add(1000 * time.Hour) },
-		"its status lost its end":     func(f *decision.Facts) { f.Grant.Status.End = nil },
-		"it comes back from a backup": func(f *decision.Facts) { f.Grant.UID = "restored" },
-		"it is deleted":               func(f *decision.Facts) { f.Grant.DeletionTimestamp = new(at(2 * time.Hour)) },
-		"another end was decided":     func(f *decision.Facts) { f.Latched = &v1alpha1.End{Reason: v1alpha1.EndRevoked, At: at(0)} },
+	changes := map[string]func(*grant.Facts){
+		"F63: it is extended":         func(f *grant.Facts) { f.Grant.Spec.Duration = span(5 * time.Hour); f.Grant.Generation++ },
+		"it is revoked":               func(f *grant.Facts) { f.Grant.Spec.Revoke = &v1alpha1.Revocation{}; f.Grant.Generation++ },
+		"its policy is gone":          func(f *grant.Facts) { f.Policy = nil },
+		"its instance is gone":        func(f *grant.Facts) { f.Instance, f.Observed, f.Report = nil, nil, nil },
+		"Airflow stores it again":     func(f *grant.Facts) { seen(f, 2*time.Hour, true) },
+		"F55: a clock steps back":     func(f *grant.Facts) { f.Now = t0.Add(time.Minute) },
+		"F56: a clock steps forward":  func(f *grant.Facts) { f.Now = t0.Add(1000 * time.Hour) },
+		"its status lost its end":     func(f *grant.Facts) { f.Grant.Status.End = nil },
+		"it comes back from a backup": func(f *grant.Facts) { f.Grant.UID = "restored" },
+		"it is deleted":               func(f *grant.Facts) { f.Grant.DeletionTimestamp = new(at(2 * time.Hour)) },
+		"another end was decided":     func(f *grant.Facts) { f.Latched = &v1alpha1.End{Reason: v1alpha1.EndRevoked, At: at(0)} },
 	}
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			g := *f
 			g.Grant = f.Grant.DeepCopy()
-			g.Instance, g.Policy, g.Sight = f.Instance.DeepCopy(), f.Policy.DeepCopy(), new(*f.Sight)
+			g.Instance, g.Policy, g.Observed = f.Instance.DeepCopy(), f.Policy.DeepCopy(), new(*f.Observed)
 			change(&g)
-			v := decision.Grant(g)
+			v := grant.Decide(g)
 			if v.Phase != final.Phase || v.Hold || v.Urgent {
 				t.Errorf("phase %s, finalizer %t, urgent %t", v.Phase, v.Hold, v.Urgent)
 			}
@@ -258,7 +258,7 @@ func TestTerminalIsTerminal(t *testing.T) {
 func TestAnEndIsNeverTakenBack(t *testing.T) {
 	f := live(t)
 	f.Now = t0.Add(time.Hour)
-	v := decision.Grant(*f)
+	v := grant.Decide(*f)
 	// The write fails, and the clock steps back an hour (F55).
 	f.Latched = v.End
 	f.Now = t0.Add(10 * time.Second)
@@ -272,7 +272,7 @@ func TestAnEndIsNeverTakenBack(t *testing.T) {
 func TestADeletedGrantGoesOnlyWhenItsAccessIsProvedGoneAndItsTermsAreKept(t *testing.T) {
 	f := world()
 	f.Grant.DeletionTimestamp = new(at(0))
-	if v := decision.Grant(*f); !v.Release || v.Activation != nil {
+	if v := grant.Decide(*f); !v.Release || v.Activation != nil {
 		t.Errorf("never given: release %t, activation %+v", v.Release, v.Activation)
 	}
 
@@ -289,7 +289,7 @@ func TestADeletedGrantGoesOnlyWhenItsAccessIsProvedGoneAndItsTermsAreKept(t *tes
 	if !v.NextAt.Equal(t0.Add(time.Hour)) {
 		t.Errorf("looks again at %s", v.NextAt)
 	}
-	spent, _ := decision.SpentEntry(f.Grant)
+	spent, _ := grant.SpentEntry(f.Grant)
 	f.Instance.Status.Spent = []v1alpha1.SpentGrant{spent}
 	if !settle(t, f).Release {
 		t.Error("it stays although everything is done")

@@ -1,4 +1,4 @@
-package decision_test
+package grant_test
 
 import (
 	"strings"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
 
 func TestAnAdmittedGrantPinsAllThatIsNeededToEndIt(t *testing.T) {
@@ -78,68 +78,68 @@ func TestTheEndIsNeverLaterThanThePolicyAllows(t *testing.T) {
 
 func TestAGrantThatMayNotHaveWhatItAsksForIsRefusedUntilSomethingChanges(t *testing.T) {
 	cases := map[string]struct {
-		change func(*decision.Facts)
+		change func(*grant.Facts)
 		reason string
 		ready  string // marker beside Ready: Stalled unless said otherwise
 	}{
 		"its policy does not exist": {
-			change: func(f *decision.Facts) { f.Policy = nil }, reason: v1alpha1.ReasonPolicyNotFound, ready: v1alpha1.ConditionReconciling},
+			change: func(f *grant.Facts) { f.Policy = nil }, reason: v1alpha1.ReasonPolicyNotFound, ready: v1alpha1.ConditionReconciling},
 		"it is a copy of a grant that was given": {
-			change: func(f *decision.Facts) {
+			change: func(f *grant.Facts) {
 				f.Grant.Annotations = map[string]string{v1alpha1.GivenAsAnnotation: "the-first-uid"}
 			}, reason: v1alpha1.ReasonAlreadyGiven},
 		"its policy is being deleted": {
-			change: func(f *decision.Facts) { f.Policy.DeletionTimestamp = new(at(0)) }, reason: v1alpha1.ReasonPolicyNotFound, ready: v1alpha1.ConditionReconciling},
+			change: func(f *grant.Facts) { f.Policy.DeletionTimestamp = new(at(0)) }, reason: v1alpha1.ReasonPolicyNotFound, ready: v1alpha1.ConditionReconciling},
 		"its policy has no terms for grants": {
-			change: func(f *decision.Facts) { f.Policy.Spec.Grants = nil }, reason: v1alpha1.ReasonGrantsNotAllowed},
+			change: func(f *grant.Facts) { f.Policy.Spec.Grants = nil }, reason: v1alpha1.ReasonGrantsNotAllowed},
 		"its namespace is not allowed": {
-			change: func(f *decision.Facts) { f.NamespaceAllowed = false }, reason: v1alpha1.ReasonNamespaceNotAllowed},
+			change: func(f *grant.Facts) { f.NamespaceAllowed = false }, reason: v1alpha1.ReasonNamespaceNotAllowed},
 		"its duration is longer than maxDuration": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Duration = span(8*time.Hour + time.Second) }, reason: v1alpha1.ReasonTooLong},
+			change: func(f *grant.Facts) { f.Grant.Spec.Duration = span(8*time.Hour + time.Second) }, reason: v1alpha1.ReasonTooLong},
 		"its end is further from its creation than maxDuration, also later": {
-			change: func(f *decision.Facts) {
+			change: func(f *grant.Facts) {
 				f.Grant.Spec.Duration, f.Grant.Spec.ExpiresAt = nil, new(at(9*time.Hour))
 				f.Now = t0.Add(5 * time.Hour)
 			}, reason: v1alpha1.ReasonTooLong},
 		"F60: it ends in the year 9999": {
-			change: func(f *decision.Facts) {
+			change: func(f *grant.Facts) {
 				f.Grant.Spec.Duration, f.Grant.Spec.ExpiresAt = nil, &metav1.Time{Time: time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)}
 			}, reason: v1alpha1.ReasonTooLong},
 		"F59: its duration is 0": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(0), 0 }, reason: v1alpha1.ReasonTooShort},
+			change: func(f *grant.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(0), 0 }, reason: v1alpha1.ReasonTooShort},
 		"F59: its duration is 1 s": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(time.Second), 0 }, reason: v1alpha1.ReasonTooShort},
+			change: func(f *grant.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(time.Second), 0 }, reason: v1alpha1.ReasonTooShort},
 		"F59: its duration is negative": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(-time.Hour), 0 }, reason: v1alpha1.ReasonTooShort},
+			change: func(f *grant.Facts) { f.Grant.Spec.Duration, f.CacheTTL = span(-time.Hour), 0 }, reason: v1alpha1.ReasonTooShort},
 		"F59: its duration is 1 s and Airflow caches": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Duration = span(time.Second) }, reason: v1alpha1.ReasonTooShort},
+			change: func(f *grant.Facts) { f.Grant.Spec.Duration = span(time.Second) }, reason: v1alpha1.ReasonTooShort},
 		"it is shorter than twice the permission cache": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Duration = span(2*ttl - time.Second) }, reason: v1alpha1.ReasonTooShort},
+			change: func(f *grant.Facts) { f.Grant.Spec.Duration = span(2*ttl - time.Second) }, reason: v1alpha1.ReasonTooShort},
 		"it starts further ahead than maxAhead": {
-			change: func(f *decision.Facts) { f.Grant.Spec.StartsAt = new(at(169 * time.Hour)) }, reason: v1alpha1.ReasonTooFarAhead},
+			change: func(f *grant.Facts) { f.Grant.Spec.StartsAt = new(at(169 * time.Hour)) }, reason: v1alpha1.ReasonTooFarAhead},
 		"its reason does not match": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Reason = "because" }, reason: v1alpha1.ReasonReasonMismatch},
+			change: func(f *grant.Facts) { f.Grant.Spec.Reason = "because" }, reason: v1alpha1.ReasonReasonMismatch},
 		"its policy asks for a reason that is no expression": {
-			change: func(f *decision.Facts) { f.Policy.Spec.Grants.Reason.Pattern = "(" }, reason: v1alpha1.ReasonPolicyRefused},
+			change: func(f *grant.Facts) { f.Policy.Spec.Grants.Reason.Pattern = "(" }, reason: v1alpha1.ReasonPolicyRefused},
 		"it names a DAG that the policy excludes": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Dags = []string{"finance_payroll"} }, reason: v1alpha1.ReasonDagsNotCovered},
+			change: func(f *grant.Facts) { f.Grant.Spec.Dags = []string{"finance_payroll"} }, reason: v1alpha1.ReasonDagsNotCovered},
 		"it names a DAG that the policy does not select": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Dags = []string{"finance_daily", "marketing_report"} }, reason: v1alpha1.ReasonDagsNotCovered},
+			change: func(f *grant.Facts) { f.Grant.Spec.Dags = []string{"finance_daily", "marketing_report"} }, reason: v1alpha1.ReasonDagsNotCovered},
 		"it names an absent DAG that the policy can never select": {
-			change: func(f *decision.Facts) {
+			change: func(f *grant.Facts) {
 				f.Policy.Spec.Dags = f.Policy.Spec.Dags[:1]
 				f.Grant.Spec.Dags = []string{"sales_daily"}
 			}, reason: v1alpha1.ReasonDagsNotCovered},
 		"it asks for a level that the policy does not give": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Access = []v1alpha1.AccessLevel{v1alpha1.AccessDeleteDag} }, reason: v1alpha1.ReasonAccessNotCovered},
+			change: func(f *grant.Facts) { f.Grant.Spec.Access = []v1alpha1.AccessLevel{v1alpha1.AccessDeleteDag} }, reason: v1alpha1.ReasonAccessNotCovered},
 		"its policy is refused": {
-			change: func(f *decision.Facts) {
-				f.Sight.Policy.Desire.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken}
+			change: func(f *grant.Facts) {
+				f.Observed.Policy.Desire.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken}
 			}, reason: v1alpha1.ReasonPolicyRefused},
 		"its subject is the operator's account": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Subject.Username = "Operator" }, reason: v1alpha1.ReasonSubjectReserved},
+			change: func(f *grant.Facts) { f.Grant.Spec.Subject.Username = "Operator" }, reason: v1alpha1.ReasonSubjectReserved},
 		"its subject is the e-mail of two users": {
-			change: func(f *decision.Facts) { f.Grant.Spec.Subject = v1alpha1.Subject{Email: "team@example.com"} }, reason: v1alpha1.ReasonSubjectAmbiguous},
+			change: func(f *grant.Facts) { f.Grant.Spec.Subject = v1alpha1.Subject{Email: "team@example.com"} }, reason: v1alpha1.ReasonSubjectAmbiguous},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -185,30 +185,30 @@ func TestTheHintSaysWhatReasonIsExpected(t *testing.T) {
 
 func TestAGrantWaitsForWhatIsNotThereYetAndEndsUnusedInTime(t *testing.T) {
 	cases := map[string]struct {
-		change func(*decision.Facts)
+		change func(*grant.Facts)
 		reason string
 		ready  string
 	}{
 		"its user does not exist": {
-			func(f *decision.Facts) { f.Grant.Spec.Subject.Username = "zoe" }, v1alpha1.ReasonUserNotFound, "True"},
+			func(f *grant.Facts) { f.Grant.Spec.Subject.Username = "zoe" }, v1alpha1.ReasonUserNotFound, "True"},
 		"its DAG is not listed but may be selected": {
-			func(f *decision.Facts) { f.Grant.Spec.Dags = []string{"finance_new"} }, v1alpha1.ReasonDagPending, "True"},
+			func(f *grant.Facts) { f.Grant.Spec.Dags = []string{"finance_new"} }, v1alpha1.ReasonDagPending, "True"},
 		"its policy is suspended": {
-			func(f *decision.Facts) { f.Policy.Spec.State = v1alpha1.PolicySuspended }, v1alpha1.ReasonPolicySuspended, "True"},
+			func(f *grant.Facts) { f.Policy.Spec.State = v1alpha1.PolicySuspended }, v1alpha1.ReasonPolicySuspended, "True"},
 		"its instance only observes": {
-			func(f *decision.Facts) { f.Instance.Spec.Mode = v1alpha1.ModeObserve }, v1alpha1.ReasonInstanceObserving, "True"},
+			func(f *grant.Facts) { f.Instance.Spec.Mode = v1alpha1.ModeObserve }, v1alpha1.ReasonInstanceObserving, "True"},
 		"its instance is suspended": {
-			func(f *decision.Facts) { f.Instance.Spec.Mode = v1alpha1.ModeSuspended }, v1alpha1.ReasonInstanceSuspended, "True"},
+			func(f *grant.Facts) { f.Instance.Spec.Mode = v1alpha1.ModeSuspended }, v1alpha1.ReasonInstanceSuspended, "True"},
 		"its instance does not exist": {
-			func(f *decision.Facts) { f.Instance, f.Sight = nil, nil }, v1alpha1.ReasonInstanceNotFound, "False"},
+			func(f *grant.Facts) { f.Instance, f.Observed, f.Report = nil, nil, nil }, v1alpha1.ReasonInstanceNotFound, "False"},
 		"its instance is being deleted": {
-			func(f *decision.Facts) { f.Instance.DeletionTimestamp = new(at(0)) }, v1alpha1.ReasonInstanceNotReady, "False"},
+			func(f *grant.Facts) { f.Instance.DeletionTimestamp = new(at(0)) }, v1alpha1.ReasonInstanceNotReady, "False"},
 		"its instance cannot be reached": {
-			func(f *decision.Facts) { f.Sight.Reachable = false }, v1alpha1.ReasonInstanceNotReady, "False"},
+			func(f *grant.Facts) { f.Observed.Reachable = false }, v1alpha1.ReasonInstanceNotReady, "False"},
 		"no pass was made since the start": {
-			func(f *decision.Facts) { f.Sight = nil }, v1alpha1.ReasonInstanceNotReady, "False"},
+			func(f *grant.Facts) { f.Observed, f.Report = nil, nil }, v1alpha1.ReasonInstanceNotReady, "False"},
 		"F62: its instance only takes, since clocks differ": {
-			func(f *decision.Facts) { f.Sight.StartsAllowed = false }, v1alpha1.ReasonInstanceNotReady, "False"},
+			func(f *grant.Facts) { f.Observed.Giving = access.OnlyRevoking(v1alpha1.ReasonClockSkew, "clocks differ") }, v1alpha1.ReasonInstanceNotReady, "False"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -236,12 +236,12 @@ func TestAGrantWaitsForWhatIsNotThereYetAndEndsUnusedInTime(t *testing.T) {
 func TestAGrantWhoseTimePassedWhileWeWereAwayIsNotEndedBeforeTheFirstLook(t *testing.T) {
 	f := world()
 	f.Now, f.Since = t0.Add(25*time.Hour), t0.Add(25*time.Hour)
-	sight := f.Sight
-	f.Sight = nil
+	observed := f.Observed
+	f.Observed = nil
 	if v := settle(t, f); v.End != nil {
 		t.Fatalf("it ends as %s before anybody looked", v.End.Reason)
 	}
-	f.Sight = sight
+	f.Observed = observed
 	if settle(t, f).Activation == nil {
 		t.Error("everything is there, and it is not given")
 	}
@@ -261,7 +261,7 @@ func TestAGrantWhosePolicyIsCorrectedLateIsNotEndedBeforeThePassThatComparesIt(t
 		t.Fatalf("it ends as %+v, or is given by %+v, before a pass", v.End, v.Activation)
 	}
 	expect(t, f.Grant, v1alpha1.GrantPending, "False/InstanceNotReady", "True/Admitted", "False/InstanceNotReady")
-	f.Sight.Policy.Generation = f.Policy.Generation
+	f.Observed.Policy.Generation = f.Policy.Generation
 	if v := settle(t, f); v.Activation == nil {
 		t.Errorf("everything is there, and it is not given: %+v", v.End)
 	}
@@ -270,11 +270,11 @@ func TestAGrantWhosePolicyIsCorrectedLateIsNotEndedBeforeThePassThatComparesIt(t
 func TestAGrantWhoseTimePassedWhileAirflowWasAwayIsNotEndedByAPassThatFailed(t *testing.T) {
 	f := world()
 	f.Now, f.Since = t0.Add(25*time.Hour), t0.Add(25*time.Hour)
-	f.Sight.Reachable = false
+	f.Observed.Reachable = false
 	if v := settle(t, f); v.End != nil {
 		t.Fatalf("it ends as %s before anybody looked", v.End.Reason)
 	}
-	f.Sight.Reachable = true
+	f.Observed.Reachable = true
 	if settle(t, f).Activation == nil {
 		t.Error("everything is there, and it is not given")
 	}
@@ -300,7 +300,7 @@ func TestAGrantWithAStartWaitsForItExactly(t *testing.T) {
 
 func TestF62AStartWaitsForTheSlowestClock(t *testing.T) {
 	f := world()
-	f.Sight.Behind = 30 * time.Second
+	f.Observed.Behind = 30 * time.Second
 	f.Grant.Spec.StartsAt = new(at(time.Hour))
 	f.Now = t0.Add(time.Hour + 29*time.Second)
 	if v := settle(t, f); v.Activation != nil || !v.NextAt.Equal(t0.Add(time.Hour+30*time.Second)) {
@@ -337,7 +337,7 @@ func TestATwinOfASpentGrantStaysEnded(t *testing.T) {
 	f := live(t)
 	f.Grant.Spec.Revoke = &v1alpha1.Revocation{}
 	settle(t, f)
-	spent, early := decision.SpentEntry(f.Grant)
+	spent, early := grant.SpentEntry(f.Grant)
 	if !early || !spent.Until.Equal(new(at(time.Hour))) {
 		t.Fatalf("nothing is kept of it: %+v", spent)
 	}
