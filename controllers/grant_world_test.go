@@ -21,7 +21,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers"
+	"github.com/airflow-oam/airflow-oam/controllers/grant"
+	"github.com/airflow-oam/airflow-oam/controllers/kind"
+	"github.com/airflow-oam/airflow-oam/controllers/policy"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/status"
@@ -36,10 +38,10 @@ const (
 // The grant and policy controllers run once for the suite, on a clock that stands still and with reports made by hand.
 var (
 	clock   = clocktesting.NewFakePassiveClock(time.Unix(0, 0))
-	reports = controllers.NewReports()
+	reports = kind.NewReports()
 	told    = &recorder{}
 	written = &writes{}
-	grants  *controllers.GrantReconciler
+	grants  *grant.Reconciler
 )
 
 // startGrantControllers is part of the suite's setup.
@@ -52,12 +54,13 @@ func startGrantControllers() {
 		},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	grants = &controllers.GrantReconciler{
+	Expect(kind.SetupIndexes(context.Background(), mgr.GetFieldIndexer())).To(Succeed())
+	env := kind.Env{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock, Recorder: told, Reports: reports, Retention: retention,
 	}
+	grants = grant.New(env)
 	Expect(grants.SetupWithManager(mgr)).To(Succeed())
-	policies := &controllers.PolicyReconciler{Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock, Recorder: told, Reports: reports}
-	Expect(policies.SetupWithManager(mgr)).To(Succeed())
+	Expect(policy.New(env).SetupWithManager(mgr)).To(Succeed())
 	startManager(mgr)
 }
 

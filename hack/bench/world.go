@@ -19,7 +19,7 @@ import (
 	"net/netip"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers"
+	"github.com/airflow-oam/airflow-oam/controllers/instance"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -247,7 +247,7 @@ func (w *world) Declared(context.Context) (actuator.Declared, error) {
 func (w *world) capabilities() v1alpha1.Capabilities {
 	server := airflow.Server{Version: w.settings.generation.Version, FABProvider: w.settings.generation.FABProvider}
 	server.Capabilities = airflow.CapabilitiesOf(server)
-	return controllers.Capabilities(server)
+	return instance.Capabilities(server)
 }
 
 // StoreInventory keeps the inventory in memory.
