@@ -1,4 +1,4 @@
-// Package decision holds the parts that decisions about every kind of object share: the verdict, the named states and the
+// Package decision has the parts that decisions about every kind of object share: the verdict, the named states and the
 // conditions that each of them stands for, and the entries of an object's history. What becomes of one kind is decided in
 // a package of that kind beneath: decision/grant, decision/policy.
 //

@@ -59,7 +59,7 @@ func ToInstance(i *v1alpha1.AirflowInstance) Reference {
 // ToRole refers to a role of Airflow.
 func ToRole(name string) Reference { return Reference{Kind: KindRole, Name: name} }
 
-// History gives the lines of status.history for entries, without sequence and time, which status.History adds when it
+// History returns the lines of status.history for entries, without sequence and time, which status.History adds when it
 // appends them.
 func History(entries []Entry) []v1alpha1.HistoryEntry {
 	lines := make([]v1alpha1.HistoryEntry, 0, len(entries))

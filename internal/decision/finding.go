@@ -34,13 +34,13 @@ func LeastPrivilege(finding access.Problem) []metav1.Condition {
 	return []metav1.Condition{Condition(v1alpha1.ConditionLeastPrivilege, no, finding)}
 }
 
-// Excess gives the entry that reports users who can do more than was granted to them, where it is new: neither stored nor
+// Excess returns the entry that reports users who can do more than was granted to them, where it is new: neither stored nor
 // the conclusion itself.
 func Excess(stored, found []metav1.Condition, c Conclusion) []Entry {
 	var news []Entry
 	for _, least := range found {
 		switch {
-		case least.Status == yes, least.Reason == c.Reason, Says(stored, v1alpha1.ConditionLeastPrivilege, least.Reason):
+		case least.Status == yes, least.Reason == c.Reason, HasReason(stored, v1alpha1.ConditionLeastPrivilege, least.Reason):
 		default:
 			news = append(news, Entry{Event: least.Reason, Message: least.Message, Warning: true, Actor: v1alpha1.ActorOperator})
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
 // Observation is what the last pass over an instance reported, as far as it concerns one policy and the objects that name
@@ -21,7 +22,7 @@ type Observation struct {
 	// Users of that Airflow; nil until users and DAGs were read once.
 	Users *access.Directory
 	// Dags of that Airflow, sorted by id.
-	Dags []access.Dag
+	Dags []dag.Dag
 	// Policy is what the pass made of the policy; nil where the pass did not know it.
 	Policy *access.PolicyReport
 }

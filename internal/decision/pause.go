@@ -12,7 +12,7 @@ type Pause struct {
 	Remedy string
 }
 
-// PausedBy gives the pause of a policy or of its instance, the policy's first; nil where neither is paused.
+// PausedBy returns the pause of a policy or of its instance, the policy's first; nil where neither is paused.
 func PausedBy(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance) *Pause {
 	switch {
 	case p.Suspended():

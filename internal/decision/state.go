@@ -49,7 +49,7 @@ const (
 	StateEndedUnused State = "EndedUnused"
 )
 
-// row is what a state says. An empty status leaves the condition out.
+// row is the conditions of a state. An empty status leaves the condition out.
 type row struct {
 	// ready is the status of Ready.
 	ready metav1.ConditionStatus
@@ -103,27 +103,27 @@ type Conclusion struct {
 // Ready reports whether the state is one of those in which the condition Ready is True.
 func (c Conclusion) Ready() bool { return table[c.State].ready == yes }
 
-// Conditions gives Ready and, beside a Ready that is not True, Reconciling or Stalled. They are the first conditions of
+// Conditions returns Ready and, beside a Ready that is not True, Reconciling or Stalled. They are the first conditions of
 // every kind.
 func (c Conclusion) Conditions() []metav1.Condition {
-	says := table[c.State]
-	out := []metav1.Condition{c.condition(v1alpha1.ConditionReady, says.ready)}
-	if says.marker != "" {
-		out = append(out, c.condition(says.marker, yes))
+	is := table[c.State]
+	out := []metav1.Condition{c.condition(v1alpha1.ConditionReady, is.ready)}
+	if is.marker != "" {
+		out = append(out, c.condition(is.marker, yes))
 	}
 	return out
 }
 
-// AccessConditions gives Active and InSync as far as the state says something about them. Policies and instances, whose
+// AccessConditions returns Active and InSync as far as the state determines them. Policies and instances, whose
 // InSync comes from a comparison, do not use it.
 func (c Conclusion) AccessConditions() []metav1.Condition {
-	says := table[c.State]
+	is := table[c.State]
 	var out []metav1.Condition
-	if says.active != "" {
-		out = append(out, c.condition(v1alpha1.ConditionActive, says.active))
+	if is.active != "" {
+		out = append(out, c.condition(v1alpha1.ConditionActive, is.active))
 	}
-	if says.inSync != "" {
-		out = append(out, c.condition(v1alpha1.ConditionInSync, says.inSync))
+	if is.inSync != "" {
+		out = append(out, c.condition(v1alpha1.ConditionInSync, is.inSync))
 	}
 	return out
 }
@@ -132,22 +132,22 @@ func (c Conclusion) condition(conditionType string, status metav1.ConditionStatu
 	return metav1.Condition{Type: conditionType, Status: status, Reason: c.Reason, Message: c.Message}
 }
 
-// News gives the entry that reports the state where the stored conditions do not say so yet: at most one, when Ready
+// News returns the entry that reports the state where the stored conditions do not report it yet: at most one, when Ready
 // gets another reason.
 func (c Conclusion) News(stored []metav1.Condition) []Entry {
-	if Says(stored, v1alpha1.ConditionReady, c.Reason) {
+	if HasReason(stored, v1alpha1.ConditionReady, c.Reason) {
 		return nil
 	}
 	return []Entry{{Event: c.Reason, Message: c.Message, Warning: c.Warning, Actor: v1alpha1.ActorOperator}}
 }
 
-// Says reports whether a condition is stored with a reason, whatever its status.
-func Says(stored []metav1.Condition, conditionType, reason string) bool {
+// HasReason reports whether a condition is stored with a reason, whatever its status.
+func HasReason(stored []metav1.Condition, conditionType, reason string) bool {
 	c := meta.FindStatusCondition(stored, conditionType)
 	return c != nil && c.Reason == reason
 }
 
-// Restore gives the conclusion that is stored in conditions: the state, of some that are possible, whose statuses stand
+// Restore returns the conclusion that is stored in conditions: the state, of some that are possible, whose statuses stand
 // there. It reports false where the conditions are of none of them.
 func Restore(stored []metav1.Condition, possible ...State) (Conclusion, bool) {
 	status := func(conditionType string) metav1.ConditionStatus {

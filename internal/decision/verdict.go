@@ -34,7 +34,7 @@ func (v *Verdict) Record(entries ...Entry) { v.Entries = append(v.Entries, entri
 // Before brings NextAt forward to a moment; zero changes nothing.
 func (v *Verdict) Before(moment time.Time) { v.NextAt = Earliest(v.NextAt, moment) }
 
-// Earliest gives the first of some moments; zero is never.
+// Earliest returns the first of some moments; zero is never.
 func Earliest(moments ...time.Time) time.Time {
 	first := time.Time{}
 	for _, moment := range moments {
@@ -48,7 +48,7 @@ func Earliest(moments ...time.Time) time.Time {
 	return first
 }
 
-// Latest gives the last of some moments; zero comes before all others.
+// Latest returns the last of some moments; zero comes before all others.
 func Latest(moments ...time.Time) time.Time {
 	last := time.Time{}
 	for _, moment := range moments {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
@@ -137,10 +138,10 @@ func checkReason(a Asked) *access.Problem {
 	if hint == "" {
 		hint = "text that matches " + want.Pattern
 	}
-	return decision.Problem(v1alpha1.ReasonReasonMismatch, "spec.reason is not a reason that the policy accepts: give %s", hint)
+	return decision.Problem(v1alpha1.ReasonReasonMismatch, "the policy does not accept spec.reason: enter %s", hint)
 }
 
-// checkLevels looks for levels that the policy does not have. View comes with every level.
+// checkLevels finds levels that the policy does not have. View comes with every level.
 func checkLevels(a Asked) *access.Problem {
 	allowed := sets.New(a.Policy.Spec.Access...).Insert(v1alpha1.AccessView)
 	var excess []string
@@ -172,11 +173,11 @@ func checkDags(a Asked) *access.Problem {
 	if len(a.Dags) == 0 {
 		return nil
 	}
-	var listed []access.Dag
+	var listed []dag.Dag
 	if a.Observed.Listed() {
 		listed = Listed(a.Observed.Dags, a.Dags)
 	}
-	ids, _ := access.MatchDags(a.Policy.Spec.Dags, listed)
+	ids, _ := dag.Match(a.Policy.Spec.Dags, listed)
 	covered, known := sets.New(ids...), idsOf(listed)
 	var excess []string
 	for _, id := range a.Dags {
@@ -208,11 +209,11 @@ func checkSubject(a Asked) *access.Problem {
 	return p
 }
 
-// Listed gives those of some DAGs, sorted by id, that have one of the ids.
-func Listed(dags []access.Dag, ids []string) []access.Dag {
-	var found []access.Dag
+// Listed returns those of some DAGs, sorted by id, that have one of the ids.
+func Listed(dags []dag.Dag, ids []string) []dag.Dag {
+	var found []dag.Dag
 	for _, id := range ids {
-		at, ok := slices.BinarySearchFunc(dags, id, func(dag access.Dag, id string) int { return strings.Compare(dag.ID, id) })
+		at, ok := slices.BinarySearchFunc(dags, id, func(d dag.Dag, id string) int { return strings.Compare(d.ID, id) })
 		if ok {
 			found = append(found, dags[at])
 		}
@@ -220,8 +221,8 @@ func Listed(dags []access.Dag, ids []string) []access.Dag {
 	return found
 }
 
-// Absent gives those of some ids that no DAG has; the DAGs are sorted by id.
-func Absent(dags []access.Dag, ids []string) []string {
+// Absent returns those of some ids that no DAG has; the DAGs are sorted by id.
+func Absent(dags []dag.Dag, ids []string) []string {
 	known := idsOf(Listed(dags, ids))
 	var absent []string
 	for _, id := range ids {
@@ -232,10 +233,10 @@ func Absent(dags []access.Dag, ids []string) []string {
 	return absent
 }
 
-func idsOf(dags []access.Dag) sets.Set[string] {
+func idsOf(dags []dag.Dag) sets.Set[string] {
 	ids := sets.New[string]()
-	for _, dag := range dags {
-		ids.Insert(dag.ID)
+	for _, d := range dags {
+		ids.Insert(d.ID)
 	}
 	return ids
 }
@@ -250,7 +251,7 @@ func selectable(selectors []v1alpha1.DagSelector, id string) bool {
 		}
 		byID = append(byID, v1alpha1.DagSelector{IDs: ids, Exclude: s.Exclude})
 	}
-	covered, _ := access.MatchDags(byID, []access.Dag{{ID: id}})
+	covered, _ := dag.Match(byID, []dag.Dag{{ID: id}})
 	return len(covered) > 0
 }
 

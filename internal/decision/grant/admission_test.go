@@ -208,7 +208,9 @@ func TestAGrantWaitsForWhatIsNotThereYetAndEndsUnusedInTime(t *testing.T) {
 		"no pass was made since the start": {
 			func(f *grant.Facts) { f.Observed, f.Report = nil, nil }, v1alpha1.ReasonInstanceNotReady, "False"},
 		"F62: its instance only takes, since clocks differ": {
-			func(f *grant.Facts) { f.Observed.Giving = access.OnlyRevoking(v1alpha1.ReasonClockSkew, "clocks differ") }, v1alpha1.ReasonInstanceNotReady, "False"},
+			func(f *grant.Facts) {
+				f.Observed.Giving = access.OnlyRevoking(v1alpha1.ReasonClockSkew, "clocks differ")
+			}, v1alpha1.ReasonInstanceNotReady, "False"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -1,7 +1,7 @@
 // Package grant decides what becomes of an AccessGrant: from the facts that were read to the status that should be stored.
 //
-// A grant is in one of four parts of its life, each of which has a file: it waits to be activated (wait.go), it is active
-// until it ends (hold.go), it ends until its removal from Airflow is confirmed (end.go), or it is final. Expired and Revoked
+// A grant is in one of four parts of its life, each of which has a file: it waits to be activated (wait.go), it is live
+// until it ends (live.go), it ends until its removal from Airflow is confirmed (end.go), or it is final. Expired and Revoked
 // never change; an end is final; nothing is activated that is not admitted; what was activated stays until its end.
 package grant
 
@@ -45,7 +45,7 @@ func Decide(facts Facts) Verdict {
 	case v.End != nil:
 		end(f, v)
 	case s.Activation != nil:
-		hold(f, v)
+		live(f, v)
 	default:
 		wait(f, v)
 	}

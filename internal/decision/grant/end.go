@@ -58,8 +58,9 @@ func finish(f *Facts, v *Verdict, reason v1alpha1.EndReason) {
 	end(f, v)
 }
 
-// end goes on with a grant whose end is recorded: it waits until the removal from Airflow is confirmed, where that is
-// possible.
+// end goes on with a grant whose end is recorded: it waits until the removal from Airflow is confirmed. Where nothing was
+// activated there is nothing to confirm, and where the instance is lost nothing can be: both close the grant at once, the
+// latter without a claim (removedAt and revokedAt stay empty).
 func end(f *Facts, v *Verdict) {
 	_, early := SpentEntry(ending(f, v))
 	v.Hold = early || v.Activation != nil
@@ -101,7 +102,7 @@ func upwards(t time.Time) *metav1.Time {
 	return &metav1.Time{Time: whole}
 }
 
-// closed sets the final phase.
+// closed sets the final phase by the reason of the end.
 func closed(v *Verdict) {
 	v.Phase = v1alpha1.GrantRevoked
 	if inTime.Has(v.End.Reason) {
@@ -155,7 +156,7 @@ func storedAdmission(f *Facts, v *Verdict) metav1.Condition {
 	return notAdmitted(access.Problem{Reason: string(v.End.Reason), Message: endTexts[v.End.Reason]})
 }
 
-// bounded are the notes of a grant that asks for a later end than it gets, and was told so before its end.
+// bounded are the notes of a grant that asks for a later end than it gets, as was reported before its end.
 var bounded = sets.New(v1alpha1.ReasonExtensionTooLong, v1alpha1.ReasonExtensionNotAllowed)
 
 // extendedTooLate reports whether the spec asks for a later end since the end was recorded.
@@ -192,7 +193,8 @@ func release(f *Facts, v *Verdict) {
 	}
 }
 
-// releaseEnded releases a grant once its instance retains its terms, or its time would be over.
+// releaseEnded releases a grant once its instance retains its terms, or its time would be over. Before that, a tool that
+// creates the same object again would get the access again.
 func releaseEnded(f *Facts, v *Verdict) {
 	spent, early := SpentEntry(ending(f, v))
 	if !early || f.reached(spent.Until.Time) {

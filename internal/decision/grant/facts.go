@@ -12,7 +12,7 @@ import (
 type Facts struct {
 	// Now by the operator's clock.
 	Now time.Time
-	// Since is when this process started. What the status says is believed until there was time for an observation.
+	// Since is when this process started. The stored status is believed until there was time for an observation.
 	Since time.Time
 	// Grant to decide about.
 	Grant *v1alpha1.AccessGrant
@@ -47,7 +47,7 @@ func (f *Facts) lost() bool {
 // removal is when a grant that ends at a moment is revoked in Airflow.
 func (f *Facts) removal(end time.Time) time.Time { return end.Add(-access.Lead(f.CacheTTL)) }
 
-// reached reports whether a moment has come.
+// reached reports whether a moment has come by the operator's clock.
 func (f *Facts) reached(moment time.Time) bool { return !f.Now.Before(moment) }
 
 // now is the present in whole seconds, in which times are stored.
@@ -68,8 +68,8 @@ func (f *Facts) proof() *access.GrantReport {
 	return f.Report
 }
 
-// live is the proof of a pass for which the grant was live; nil where there is none.
-func (f *Facts) live() *access.GrantReport {
+// liveProof is the proof of a pass for which the grant was live; nil where there is none.
+func (f *Facts) liveProof() *access.GrantReport {
 	proof := f.proof()
 	if proof == nil || !proof.Desire.Live {
 		return nil
@@ -87,7 +87,7 @@ func (f *Facts) revokedElsewhere() bool {
 // absent reports whether Airflow was proved not to store a grant by a pass that did not grant it.
 func absent(r *access.GrantReport) bool { return r.Proof.Absent && !r.Desire.Live }
 
-// problems are what keeps a live grant from being stored in Airflow, the cause before the finding.
+// problems are the reasons for which a live grant is not stored in Airflow, the cause before the finding.
 func problems(r *access.GrantReport) []access.Problem {
 	var out []access.Problem
 	for _, p := range []*access.Problem{r.Desire.Problem, r.Proof.Problem} {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 	"github.com/airflow-oam/airflow-oam/internal/status"
@@ -61,7 +62,7 @@ func world() *grant.Facts {
 		Now: t0, Since: t0.Add(-time.Hour), Grant: g, Policy: policy, NamespaceAllowed: true, Instance: instance, CacheTTL: ttl,
 		Observed: &decision.Observation{
 			Reachable: true, Endpoint: "https://airflow.example.com", Users: access.NewDirectory(users, "operator"),
-			Dags: []access.Dag{
+			Dags: []dag.Dag{
 				{ID: "finance_daily"}, {ID: "finance_payroll"}, {ID: "marketing_close", Tags: []string{"closing"}}, {ID: "marketing_report"},
 			},
 			Policy: &access.PolicyReport{Generation: 3},

@@ -29,13 +29,13 @@ func Digest(g *v1alpha1.AccessGrant) string {
 		sorted(g.Spec.Dags), sorted(g.Spec.Access),
 		{moment(g.Spec.StartsAt), moment(g.Spec.ExpiresAt), duration},
 	} {
-		// Quoting keeps texts apart, the line break lists.
+		// Quotes separate texts, line breaks separate lists.
 		fmt.Fprintf(h, "%q\n", part)
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// sorted gives words in an order of their own.
+// sorted returns words in a fixed order, whatever the order of the spec.
 func sorted[T ~string](words []T) []string {
 	out := make([]string, 0, len(words))
 	for _, word := range words {
@@ -55,15 +55,15 @@ func moment(t *metav1.Time) string {
 // MaxSpent is how many spent grants the status of an instance has room for.
 const MaxSpent = 1024
 
-// Spent gives the terms that an instance retains of grants that ended early and are being deleted, sorted by their time.
+// Spent returns the terms that an instance retains of grants that ended early and are being deleted, sorted by their time.
 // Stored entries stay until their time is over, since nothing else is left of those grants; new entries are added while
 // there is room, those first that would wait longest. A grant that is not deleted needs none: it is its own record.
 func Spent(stored []v1alpha1.SpentGrant, grants []*v1alpha1.AccessGrant, now time.Time) []v1alpha1.SpentGrant {
-	var kept, added []v1alpha1.SpentGrant
+	var retained, added []v1alpha1.SpentGrant
 	known := sets.New[string]()
 	for _, entry := range stored {
 		if entry.Until.After(now) {
-			kept = append(kept, entry)
+			retained = append(retained, entry)
 			known.Insert(entry.UID)
 		}
 	}
@@ -77,9 +77,9 @@ func Spent(stored []v1alpha1.SpentGrant, grants []*v1alpha1.AccessGrant, now tim
 		}
 	}
 	slices.SortFunc(added, func(a, b v1alpha1.SpentGrant) int { return byTime(b, a) })
-	kept = append(kept, added[:min(len(added), max(0, MaxSpent-len(kept)))]...)
-	slices.SortFunc(kept, byTime)
-	return kept
+	retained = append(retained, added[:min(len(added), max(0, MaxSpent-len(retained)))]...)
+	slices.SortFunc(retained, byTime)
+	return retained
 }
 
 // byTime orders spent grants by the end of their time.
@@ -91,7 +91,7 @@ func byTime(a, b v1alpha1.SpentGrant) int {
 // that of another twin.
 var notEarly = sets.New(v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent)
 
-// SpentEntry gives the terms that an instance retains of a grant that is ended early, so that a twin which is created
+// SpentEntry returns the terms that an instance retains of a grant that is ended early, so that a twin which is created
 // after its deletion stays ended; false where none have to be retained. The grant's finalizer stays until the entry is
 // stored or its time is over.
 func SpentEntry(g *v1alpha1.AccessGrant) (v1alpha1.SpentGrant, bool) {
@@ -108,8 +108,8 @@ func SpentEntry(g *v1alpha1.AccessGrant) (v1alpha1.SpentGrant, bool) {
 	}, true
 }
 
-// unspentUntil is when the time of an ended grant would have been over: an end that was pinned counts where the spec has
-// a duration or asks for more.
+// unspentUntil is when the time of an ended grant would have been over, by its spec or by the end that was pinned,
+// whichever is later: a twin with these terms could be activated until then. A duration counts as it was pinned.
 func unspentUntil(g *v1alpha1.AccessGrant) time.Time {
 	asked := g.AskedEnd(g.Status.End.At.Time)
 	a := g.Status.Activation
@@ -119,5 +119,5 @@ func unspentUntil(g *v1alpha1.AccessGrant) time.Time {
 	case g.Spec.ExpiresAt == nil:
 		return a.ExpiresAt.Time
 	}
-	return decision.Earliest(asked, a.ExpiresAt.Time)
+	return decision.Latest(asked, a.ExpiresAt.Time)
 }

@@ -97,3 +97,19 @@ func TestADeletedGrantForWhoseTermsThereIsNoRoomSaysWhyItStays(t *testing.T) {
 		t.Errorf("release %t, Ready says %q", v.Release, ready.Message)
 	}
 }
+
+func TestTheTermsOfAGrantAreRetainedUntilTheLaterOfItsEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		asked, pinned, want time.Duration
+	}{
+		"an extension that was not followed": {2 * time.Hour, time.Hour, 2 * time.Hour},
+		"a later end was pinned":             {time.Hour, 2 * time.Hour, 2 * time.Hour},
+	} {
+		g := live(t).Grant.DeepCopy()
+		g.Spec.Duration, g.Spec.ExpiresAt = nil, new(at(c.asked))
+		g.Status.Activation.ExpiresAt, g.Status.End = at(c.pinned), &v1alpha1.End{Reason: v1alpha1.EndRevoked, At: at(time.Minute)}
+		if spent, early := grant.SpentEntry(g); !early || !spent.Until.Equal(new(at(c.want))) {
+			t.Errorf("%s: early %t, until %s, want %s", name, early, spent.Until, at(c.want))
+		}
+	}
+}

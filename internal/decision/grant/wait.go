@@ -11,6 +11,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/decision/admission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -53,7 +54,7 @@ func wait(f *Facts, v *Verdict) {
 	pause(f, v, *why)
 }
 
-// endUnused gives the reason for which a grant ends without having been activated; empty where it does not end.
+// endUnused returns the reason for which a grant ends without having been activated; empty where it does not end.
 func endUnused(f *Facts) v1alpha1.EndReason {
 	switch {
 	case f.Grant.Spec.Revoke != nil:
@@ -99,7 +100,8 @@ func start(f *Facts) time.Time {
 	}
 }
 
-// refusal says why the grant may not have what it asks for; nil where it may.
+// refusal says why the grant may not have what it asks for; nil where it may. The two rules that only grants have come before
+// those of admission: the object must be the grant itself, and its policy must be there.
 func refusal(f *Facts) *access.Problem {
 	if as, marked := f.Grant.Annotations[v1alpha1.GivenAsAnnotation]; marked && as != string(f.Grant.UID) {
 		return decision.Problem(v1alpha1.ReasonAlreadyGiven,
@@ -113,7 +115,8 @@ func refusal(f *Facts) *access.Problem {
 	return admission.Refusal(asked(f))
 }
 
-// asked is what the grant asks for, in the words of admission.
+// asked is what the grant asks for, in the words of admission. A duration counts as it is written, wherever the start is,
+// and the start counts from the creation, so that the answer does not change with time.
 func asked(f *Facts) admission.Asked {
 	spec, begin := f.Grant.Spec, f.Grant.Begin()
 	a := admission.Asked{
@@ -147,7 +150,7 @@ var intended = sets.New(
 	v1alpha1.ReasonInstanceObserving, v1alpha1.ReasonInstanceSuspended, v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld,
 )
 
-// pause is the state of an admitted grant that waits.
+// pause is the state of an admitted grant that waits: as intended, or for something that the operator works towards.
 func pause(f *Facts, v *Verdict, p access.Problem) {
 	c := decision.Conclusion{State: decision.StatePreparing, Reason: p.Reason, Message: p.Message}
 	if intended.Has(p.Reason) {
@@ -160,7 +163,8 @@ func pause(f *Facts, v *Verdict, p access.Problem) {
 // defaultActivateWithin is the default of spec.grants.activateWithin, for policies that no schema completed.
 const defaultActivateWithin = 24 * time.Hour
 
-// deadline is when a wait is over.
+// deadline is when a wait is over: spec.grants.activateWithin of the policy after the grant's start, but not before an
+// observation has had the chance to find what the grant waits for.
 func deadline(f *Facts) time.Time {
 	within := f.Policy.Spec.Grants.ActivateWithin.Duration
 	if within <= 0 {
@@ -178,7 +182,7 @@ func deadline(f *Facts) time.Time {
 	return planned
 }
 
-// obstacle gives the Airflow user for whom the grant is activated, or what the grant waits for.
+// obstacle returns the Airflow user for whom the grant is activated, or what the grant waits for.
 func obstacle(f *Facts) (access.User, *access.Problem) {
 	for _, find := range []func(*Facts) *access.Problem{instanceObstacle, modeObstacle, passObstacle} {
 		if p := find(f); p != nil {
@@ -229,7 +233,8 @@ func passObstacle(f *Facts) *access.Problem {
 	return nil
 }
 
-// activate pins everything that is needed to end the grant.
+// activate pins everything that is needed to end the grant, whatever becomes of its policy, its user and its instance
+// afterwards. The verdict is stored, with the finalizer, before the first write to Airflow.
 func activate(f *Facts, v *Verdict, user access.User) {
 	at := f.now()
 	expires := decision.Earliest(f.Grant.AskedEnd(at), at.Add(f.Policy.Spec.Grants.MaxDuration.Duration))
@@ -245,7 +250,7 @@ func activate(f *Facts, v *Verdict, user access.User) {
 	}
 	a.Instances = []v1alpha1.GrantInstance{{
 		Name: f.Instance.Name, Namespace: f.Instance.Namespace, UID: string(f.Instance.UID), Endpoint: f.Observed.Endpoint,
-		Username: user.Username, UserCreatedOn: user.CreatedOn, Role: access.RoleFor(f.Instance, f.Policy, a),
+		Username: user.Username, UserCreatedOn: user.CreatedOn, Role: rolename.OfActivation(f.Instance, f.Policy, a),
 	}}
 	v.Activation, v.Hold = a, true
 	v.NextAt = f.removal(a.ExpiresAt.Time)

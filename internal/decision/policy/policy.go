@@ -13,6 +13,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
@@ -29,7 +30,7 @@ type Verdict struct {
 func Decide(facts Facts) Verdict {
 	f, v := &facts, &Verdict{Instances: facts.Policy.Status.Instances}
 	if f.Policy.DeletionTimestamp != nil {
-		remove(f, v)
+		deleting(f, v)
 	} else {
 		v.Hold = true
 		v.Instances = instances(f)
@@ -39,10 +40,11 @@ func Decide(facts Facts) Verdict {
 	return *v
 }
 
-// Validate says why a policy's own text cannot be used; nil where it can.
+// Validate says why a policy's own text cannot be used; nil where it can. It checks what the schema cannot: selectors of
+// DAGs, the pattern for reasons, and the selector of namespaces.
 func Validate(p *v1alpha1.DagAccessPolicy) *access.Problem {
-	if problem := access.ValidateSelectors(p.Spec.Dags); problem != nil {
-		return problem
+	if err := dag.Validate(p.Spec.Dags); err != nil {
+		return &access.Problem{Reason: v1alpha1.ReasonInvalidSelector, Message: err.Error()}
 	}
 	terms := p.Spec.Grants
 	if terms == nil {
@@ -61,9 +63,9 @@ func Validate(p *v1alpha1.DagAccessPolicy) *access.Problem {
 	return nil
 }
 
-// remove decides whether a policy that is being deleted may go: its grants have ended and its roles are proved gone, or
+// deleting decides whether a policy that is being deleted may go: its grants have ended and its roles are proved gone, or
 // none was ever created, or nothing can be proved because its instance is gone or was abandoned.
-func remove(f *Facts, v *Verdict) {
+func deleting(f *Facts, v *Verdict) {
 	c := decision.Conclusion{State: decision.StateWorking, Reason: v1alpha1.ReasonDeleting}
 	switch {
 	case f.lost():
@@ -72,12 +74,12 @@ func remove(f *Facts, v *Verdict) {
 	case f.Unended > 0:
 		c.Reason, c.Message = v1alpha1.ReasonGrantsRemain, "the policy is deleted once the removal of its grants from Airflow is confirmed"
 	case f.rolesRemain():
-		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, rolesRemain
+		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, awaitsRoles
 	case f.current() != nil:
 		v.Release = true
 		c.Message = "its roles are confirmed to be deleted from Airflow, or left there as spec.deletion asks"
 	case f.awaited():
-		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, rolesRemain
+		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, awaitsRoles
 	default:
 		v.Release = true
 		c.Message = "Airflow cannot be observed, and no role of the policy was ever created there"
@@ -85,7 +87,8 @@ func remove(f *Facts, v *Verdict) {
 	conclude(f, v, c)
 }
 
-const rolesRemain = "the policy is deleted once the removal of its roles from Airflow is confirmed, or they are left there as spec.deletion asks"
+// awaitsRoles is the message of a policy that is being deleted and has roles in Airflow.
+const awaitsRoles = "the policy is deleted once the removal of its roles from Airflow is confirmed, or they are left there as spec.deletion asks"
 
 // judge reports what is so. What was stored stays until a pass reports on the policy of today, for as long as the last
 // observation is recent enough to believe.
@@ -131,7 +134,8 @@ func notReady() *access.Problem {
 	return decision.Problem(v1alpha1.ReasonInstanceNotReady, "Airflow was not observed: see the conditions of the AirflowInstance")
 }
 
-// report reports what a pass made of a policy that is not refused.
+// report reports what a pass made of a policy that is not refused: Ready from the conclusion, InSync from the comparison
+// with Airflow, and a condition for each part that could not be applied.
 func report(f *Facts, v *Verdict, view *View) {
 	problem := difference(view)
 	inSync := decision.Condition(v1alpha1.ConditionInSync, metav1.ConditionTrue, access.Problem{Reason: v1alpha1.ReasonInSync, Message: asDeclared})
@@ -166,7 +170,8 @@ func conclusion(f *Facts, view *View, problem *access.Problem) decision.Conclusi
 	return decision.Conclusion{State: decision.StateSettled, Reason: v1alpha1.ReasonReady, Message: asDeclared}
 }
 
-// difference says why Airflow does not store exactly what is declared; nil where it does.
+// difference says why Airflow does not store exactly what is declared; nil where it does. A loss of access that is held and
+// a role that is only reported come before other differences, because they wait for a user.
 func difference(view *View) *access.Problem {
 	for _, reason := range []string{v1alpha1.ReasonMassRevocationHeld, v1alpha1.ReasonAdoptionReported} {
 		if note := noteOf(view, reason); note != nil {
@@ -225,7 +230,8 @@ func refuse(f *Facts, v *Verdict, p *access.Problem) {
 		decision.Condition(v1alpha1.ConditionAdmitted, metav1.ConditionFalse, *p))
 }
 
-// unready reports a policy about which Airflow does not say anything now.
+// unready reports a policy about which nothing is known from Airflow at present. Only a first pass that is under way is no
+// reason for a warning.
 func unready(f *Facts, v *Verdict, p *access.Problem) {
 	conclude(f, v, decision.Conclusion{
 		State: decision.StateWorking, Reason: p.Reason, Message: p.Message, Warning: p.Reason != v1alpha1.ReasonProgressing,
@@ -283,7 +289,7 @@ func instances(f *Facts) []v1alpha1.PolicyInstance {
 		}
 	}
 	if view.Report.Proof.InSync {
-		synced = access.SelectorDigest(f.Policy.Spec.Dags)
+		synced = dag.Digest(f.Policy.Spec.Dags)
 	}
 	entry.ObservedAt, entry.SyncedDags = &observedAt, synced
 	return []v1alpha1.PolicyInstance{entry}

@@ -12,9 +12,9 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// hold decides about a grant that was activated and has no end: it ends, follows an end that was changed, and reports
+// live decides about a grant that was activated and has no end: it ends, follows an end that was changed, and reports
 // what was observed of it.
-func hold(f *Facts, v *Verdict) {
+func live(f *Facts, v *Verdict) {
 	v.Hold = true
 	if reason := endLive(f); reason != "" {
 		finish(f, v, reason)
@@ -30,7 +30,7 @@ func hold(f *Facts, v *Verdict) {
 	report(f, v, follows)
 }
 
-// endLive gives the reason that ends an activated grant; empty where none does. Time comes first, so that an outage across
+// endLive returns the reason that ends an activated grant; empty where none does. Time comes first, so that an outage across
 // the end is reported as an expiry; a deletion before that moment is reported as a deletion.
 func endLive(f *Facts) v1alpha1.EndReason {
 	due := f.removal(f.Grant.Status.Activation.ExpiresAt.Time)
@@ -58,10 +58,11 @@ func endLive(f *Facts) v1alpha1.EndReason {
 	return ""
 }
 
-// subjectChanged reports whether a pass found another user under the pinned user name.
+// subjectChanged reports whether a pass found another user under the pinned user name. Names and ids are used again in
+// Airflow, so that the same name alone does not prove the same user.
 func subjectChanged(f *Facts) bool {
-	live := f.live()
-	return live != nil && slices.ContainsFunc(problems(live), func(p access.Problem) bool { return p.Reason == v1alpha1.ReasonSubjectChanged })
+	proof := f.liveProof()
+	return proof != nil && slices.ContainsFunc(problems(proof), func(p access.Problem) bool { return p.Reason == v1alpha1.ReasonSubjectChanged })
 }
 
 // tooLong and notAllowed are the notes of a grant whose spec asks for a later end than it gets.
@@ -74,8 +75,9 @@ func notAllowed(why string) access.Problem {
 	return access.Problem{Reason: v1alpha1.ReasonExtensionNotAllowed, Message: "a later end was requested, and is not applied while " + why}
 }
 
-// follow moves the pinned end to what spec and policy say today, and gives the condition that reports what of the spec
-// could not be followed.
+// follow moves the pinned end to what spec and policy say today, and returns the condition that reports what of the spec
+// could not be followed. The end is at most maxDuration after the activation and never in the past; an earlier end is
+// always followed, a later one only while something may be granted.
 func follow(f *Facts, v *Verdict) metav1.Condition {
 	at, pinned, note := v.Activation.At.Time, v.Activation.ExpiresAt.Time, allowed
 	want := f.Grant.AskedEnd(at)
@@ -96,7 +98,8 @@ func follow(f *Facts, v *Verdict) metav1.Condition {
 	return admitted(note)
 }
 
-// extensionsStopped says why a live grant gets no more time than it has; empty where it may.
+// extensionsStopped says why a live grant gets no more time than it has, as a clause; empty where it may. What stops the
+// activation of a new grant stops the extension of a live one.
 func extensionsStopped(f *Facts) string {
 	if !f.NamespaceAllowed {
 		return "the policy allows no grants in this namespace"
@@ -107,36 +110,37 @@ func extensionsStopped(f *Facts) string {
 	return ""
 }
 
-// report says what was observed of a live grant.
+// report writes the phase, the conditions and the entries of a live grant: its state, then what a pass found beside it. The
+// phase becomes Active with the first confirmation and stays Active until the end, whatever is observed after.
 func report(f *Facts, v *Verdict, follows metav1.Condition) {
-	stored, live := f.Grant.Status.Conditions, f.live()
-	if follows.Reason != allowed.Reason && !decision.Says(stored, follows.Type, follows.Reason) {
+	stored, proof := f.Grant.Status.Conditions, f.liveProof()
+	if follows.Reason != allowed.Reason && !decision.HasReason(stored, follows.Type, follows.Reason) {
 		v.Record(warned(follows.Reason, follows.Message))
 	}
 	if v.Phase != v1alpha1.GrantActive {
 		v.Phase = v1alpha1.GrantPending
 	}
 	observed := decision.Latest(f.Grant.Status.Activation.At.Time, f.Since)
-	if live != nil {
-		observed = decision.Latest(observed, live.ObservedAt)
+	if proof != nil {
+		observed = decision.Latest(observed, proof.ObservedAt)
 	}
 	c := unobserved
 	if blind := observed.Add(2 * f.Instance.Interval()); !f.reached(blind) {
 		v.Before(blind)
-		c = observe(f, v.Phase, live)
+		c = observe(f, v.Phase, proof)
 	}
 	if c.State == decision.StateActive {
 		v.Phase = v1alpha1.GrantActive
 	}
 	v.Record(c.News(stored)...)
 	v.conclude(c, follows)
-	if live == nil {
+	if proof == nil {
 		v.Add(retained(stored)...)
 		return
 	}
-	least := decision.LeastPrivilege(live.Proof.LeastPrivilege)
+	least := decision.LeastPrivilege(proof.Proof.LeastPrivilege)
 	v.Record(decision.Excess(stored, least, c)...)
-	v.Add(slices.Concat(least, limits(live))...)
+	v.Add(slices.Concat(least, limits(proof))...)
 }
 
 // unobserved, active and missing are states of a live grant.
@@ -152,19 +156,19 @@ var (
 	}
 )
 
-// observe gives the state of a live grant whose Airflow was observed lately; live is nil where no pass reports the grant as
-// live.
-func observe(f *Facts, phase v1alpha1.GrantPhase, live *access.GrantReport) decision.Conclusion {
-	if live == nil {
+// observe returns the state of a live grant whose Airflow was observed lately. The proof is nil where no pass reports the
+// grant as live.
+func observe(f *Facts, phase v1alpha1.GrantPhase, proof *access.GrantReport) decision.Conclusion {
+	if proof == nil {
 		return unreported(f, phase)
 	}
-	if live.Proof.Present {
-		if live.Proof.Empty {
-			return empty(live.Desire.Pending)
+	if proof.Proof.Present {
+		if proof.Proof.Empty {
+			return empty(proof.Desire.Pending)
 		}
 		return active
 	}
-	for _, p := range problems(live) {
+	for _, p := range problems(proof) {
 		if intended.Has(p.Reason) {
 			return decision.Conclusion{State: decision.StatePaused, Reason: p.Reason, Message: p.Message}
 		}
@@ -176,12 +180,12 @@ func observe(f *Facts, phase v1alpha1.GrantPhase, live *access.GrantReport) deci
 	return activating()
 }
 
-// unreported gives the state of a live grant of which no pass reports anything now: that which is stored, once the grant
+// unreported returns the state of a live grant of which no pass reports anything now: that which is stored, once the grant
 // was confirmed.
 func unreported(f *Facts, phase v1alpha1.GrantPhase) decision.Conclusion {
 	stored := f.Grant.Status.Conditions
 	if phase != v1alpha1.GrantActive {
-		if decision.Says(stored, v1alpha1.ConditionInSync, v1alpha1.ReasonDagPending) {
+		if decision.HasReason(stored, v1alpha1.ConditionInSync, v1alpha1.ReasonDagPending) {
 			return restored(stored)
 		}
 		return activating()
@@ -192,7 +196,8 @@ func unreported(f *Facts, phase v1alpha1.GrantPhase) decision.Conclusion {
 	return restored(stored)
 }
 
-// restored is the state that is stored of a live grant, else the one in which it was confirmed.
+// restored is the state that is stored of a live grant, so that a start of the operator changes no status before its first
+// pass; where none is stored, it is the one in which the grant was confirmed.
 func restored(stored []metav1.Condition) decision.Conclusion {
 	c, ok := decision.Restore(stored, decision.StateActive, decision.StateEmpty, decision.StatePaused, decision.StateApplying, decision.StateUnobserved)
 	if !ok {
@@ -218,14 +223,15 @@ func uncovered(pending []string) string {
 	return "the policy does not cover " + dags + ", or Airflow does not know yet what it covers"
 }
 
-// limits are the conditions of a live grant that is applied in part.
-func limits(live *access.GrantReport) []metav1.Condition {
+// limits are the conditions of a live grant that is applied in part: DAGs that its policy does not cover at present, and
+// levels that its Airflow does not support. They do not change its state.
+func limits(proof *access.GrantReport) []metav1.Condition {
 	var out []metav1.Condition
-	if pending := live.Desire.Pending; len(pending) > 0 {
+	if pending := proof.Desire.Pending; len(pending) > 0 {
 		out = append(out, decision.Condition(v1alpha1.ConditionDagsPending, metav1.ConditionTrue,
 			access.Problem{Reason: v1alpha1.ReasonDagPending, Message: uncovered(pending)}))
 	}
-	for _, note := range live.Desire.Notes {
+	for _, note := range proof.Desire.Notes {
 		if note.Reason == v1alpha1.ReasonLevelNotSupported {
 			out = append(out, decision.Condition(v1alpha1.ConditionLevelsSupported, metav1.ConditionFalse, note))
 		}
