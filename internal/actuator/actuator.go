@@ -317,8 +317,16 @@ func fingerprint(d Declared) uint64 {
 		live := access.LiveUnder(g, policies[g.PolicyKey()], d.Now, d.CacheTTL)
 		add(g.UID, g.ResourceVersion, g.Generation, live)
 	}
-	add(d.Instance.Generation, d.StartsAllowed, d.Account, d.CacheTTL)
+	add(d.Instance.Generation, reasonOf(d.Giving), d.Account, d.CacheTTL)
 	return sum
+}
+
+// reasonOf is why only revoking is allowed; empty where everything is.
+func reasonOf(g access.Giving) string {
+	if g.All() {
+		return ""
+	}
+	return g.RevokeOnly.Reason
 }
 
 // owned is the inventory that plans of this pass rest on: what was stored before it and what it stored since, but for
@@ -352,7 +360,8 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
 		Policies: d.Policies, Grants: d.Grants, Observed: p.look(), Previous: p.previous,
 		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, UnknownResources: p.lacking, NoGain: p.noGain(), Contested: p.givenUp(),
-		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed, NoNewRoles: d.Limited,
+		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities,
+		TakeOnly: !d.Giving.All(), NoNewRoles: reasonOf(d.Giving) == v1alpha1.ReasonMissingPermissions,
 	}
 	desired, plan := access.Decide(p.input)
 	p.desired = desired

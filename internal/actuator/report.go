@@ -22,8 +22,8 @@ type Report struct {
 	Endpoint, Account string
 	// CacheTTL is how long Airflow's workers may go on using what was taken away.
 	CacheTTL time.Duration
-	// StartsAllowed is false where the pass could only take, as its source said.
-	StartsAllowed bool
+	// Giving is how much the pass was allowed to do, as its source said.
+	Giving access.Giving
 	// Behind is how much the slowest of the clocks is behind ours, at least 0.
 	Behind time.Duration
 	// StartedAt and FinishedAt of the pass, by our clock. ObservedAt is the time of the oldest look that the
@@ -33,8 +33,8 @@ type Report struct {
 	Users []access.User
 	Dags  []dag.Dag
 	// Policies and Grants have an entry for each object that the pass knew.
-	Policies map[types.NamespacedName]PolicyReport
-	Grants   map[types.UID]GrantReport
+	Policies map[types.NamespacedName]access.PolicyReport
+	Grants   map[types.UID]access.GrantReport
 	// Inventory is what is managed now: roles that were proved gone are no longer in it.
 	Inventory []v1alpha1.ManagedRole
 	// Held are losses of access that wait for a release.
@@ -57,25 +57,6 @@ type Report struct {
 	Failures []string
 }
 
-// PolicyReport is what a pass made of one policy.
-type PolicyReport struct {
-	// UID and Generation of the policy that the pass read.
-	UID        types.UID
-	Generation int64
-	Desire     access.PolicyDesire
-	Proof      access.PolicyProof
-	// Failures of steps of this policy's roles.
-	Failures []string
-}
-
-// GrantReport is what a pass proved about one grant.
-type GrantReport struct {
-	Desire access.GrantDesire
-	Proof  access.GrantProof
-	// ObservedAt is when the user of this grant was read last; a proof is of that moment.
-	ObservedAt time.Time
-}
-
 // maxFailures bounds the sentences of a report.
 const maxFailures = 16
 
@@ -83,9 +64,9 @@ const maxFailures = 16
 func (p *pass) report(err error) *Report {
 	d := p.declared
 	r := &Report{
-		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL, StartsAllowed: d.StartsAllowed, Behind: d.Behind,
+		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL, Giving: d.Giving, Behind: d.Behind,
 		StartedAt: p.started, ObservedAt: p.snap.oldest(), Observed: p.observed, Full: p.full, Changes: p.changes, Err: err,
-		Policies: map[types.NamespacedName]PolicyReport{}, Grants: map[types.UID]GrantReport{},
+		Policies: map[types.NamespacedName]access.PolicyReport{}, Grants: map[types.UID]access.GrantReport{},
 		Inventory: p.inventory,
 	}
 	if d.Instance != nil {
@@ -112,7 +93,7 @@ func (p *pass) fill(r *Report) {
 	p.input.Observed = p.snap.observed()
 	grants, policies, gone := access.Assess(p.input, p.desired)
 	for key, desire := range p.desired.Policies {
-		r.Policies[key] = PolicyReport{Desire: desire, Proof: policies[key], Failures: p.failuresOf(key)}
+		r.Policies[key] = access.PolicyReport{Desire: desire, Proof: policies[key], Failures: p.failuresOf(key)}
 	}
 	for _, policy := range p.input.Policies {
 		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
@@ -122,7 +103,7 @@ func (p *pass) fill(r *Report) {
 		}
 	}
 	for _, grant := range p.input.Grants {
-		entry := GrantReport{Desire: p.desired.Grants[grant.UID], Proof: grants[grant.UID]}
+		entry := access.GrantReport{Desire: p.desired.Grants[grant.UID], Proof: grants[grant.UID]}
 		if a := grant.Status.Activation; a != nil && len(a.Instances) > 0 {
 			entry.ObservedAt = p.readAt(a.Instances[0].Username)
 		}

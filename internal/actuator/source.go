@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 )
 
 // Source gives the Kubernetes side of an instance and stores what must be stored before a write to Airflow.
@@ -23,11 +24,9 @@ type Declared struct {
 	Now time.Time
 	// Behind is how much the slowest of these clocks is behind ours, at least 0: a start waits for it.
 	Behind time.Duration
-	// StartsAllowed is false while nothing may be given: clocks differ, the account lacks rights, or this is not the
-	// Airflow that the instance names.
-	StartsAllowed bool
-	// Limited is true while the account is not known to have the rights it needs; StartsAllowed is false then.
-	Limited  bool
+	// Giving is how much the pass may do: only revoke while clocks differ, while the account is not known to have the
+	// permissions it needs (ReasonMissingPermissions), or where this is not the Airflow that the instance names.
+	Giving   access.Giving
 	Instance *v1alpha1.AirflowInstance
 	Policies []*v1alpha1.DagAccessPolicy
 	// Grants of these policies, and grants that were activated in this instance.
