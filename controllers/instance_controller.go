@@ -228,7 +228,7 @@ func (r *InstanceReconciler) takeDue(ctx context.Context, s *instanceScope) {
 	if s.conn.account == "" || !s.due(ctx) {
 		return
 	}
-	err := s.conn.actuator.TakeDue(ctx, &instanceSource{r: r, conn: s.conn, afi: s.afi, scope: s})
+	err := s.conn.actuator.RevokeDue(ctx, &instanceSource{r: r, conn: s.conn, afi: s.afi, scope: s})
 	if wait, asked := airflow.RetryAfter(err); asked {
 		s.conn.notBefore = r.Clock.Now().Add(wait)
 	}

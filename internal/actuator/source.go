@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 )
@@ -54,3 +56,15 @@ const (
 	// LookFull reads roles, users and DAGs.
 	LookFull
 )
+
+// lists are the lists that a pass reads before it plans.
+func (l Look) lists() sets.Set[list] {
+	switch l {
+	case LookFull:
+		return sets.New(listRoles, listUsers, listDags)
+	case LookDags:
+		return sets.New(listDags)
+	case LookTouched:
+	}
+	return nil
+}
