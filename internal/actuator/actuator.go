@@ -33,6 +33,7 @@ type memory struct {
 	inventory *inventory
 	endings   endings
 	contests  contests
+	awaited   *awaited
 	previous  *access.Observed // at the end of the last pass that observed; nil after a start
 }
 
@@ -48,9 +49,10 @@ func New(airflow Airflow, passive clock.PassiveClock, options Options) *Actuator
 		options.Concurrency = defaultConcurrency
 	}
 	s := &server{Airflow: airflow, slots: make(chan struct{}, options.Concurrency)}
+	r := newReader(s, passive)
 	return &Actuator{
-		clock: passive, server: s, reader: newReader(s, passive),
-		memory: memory{inventory: newInventory(), endings: endings{}, contests: contests{}},
+		clock: passive, server: s, reader: r,
+		memory: memory{inventory: newInventory(), endings: endings{}, contests: contests{}, awaited: newAwaited(r)},
 	}
 }
 

@@ -9,39 +9,41 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // awaited records when users were looked up that grants and policies wait for: at once when they are named for the first
 // time, then every dagInterval.
 type awaited struct {
+	reader    *reader
 	usernames map[string]time.Time // by folded username
 	emails    time.Time            // the list was read for addresses
 }
 
-// readAwaited looks up users that are declared and not known. started is when the pass was.
-func (r *reader) readAwaited(ctx context.Context, d Declared, started time.Time) error {
-	now, interval := r.clock.Now(), d.Instance.Spec.DagInterval.Duration
+func newAwaited(r *reader) *awaited { return &awaited{reader: r, usernames: map[string]time.Time{}} }
+
+// read looks up users that are declared and not known. started is when the pass was.
+func (a *awaited) read(ctx context.Context, d Declared, started time.Time) error {
+	now, interval := a.reader.clock.Now(), d.Instance.Spec.DagInterval.Duration
 	recent := func(last time.Time) bool { return started.Sub(last) < interval }
-	maps.DeleteFunc(r.awaited.usernames, func(_ string, last time.Time) bool { return !recent(last) })
-	names, byEmail := r.unresolved(d)
-	if len(names) > r.userPages() || byEmail && !recent(r.awaited.emails) {
-		if err := r.readLists(ctx, sets.New(listUsers)); err != nil {
+	maps.DeleteFunc(a.usernames, func(_ string, last time.Time) bool { return !recent(last) })
+	names, byEmail := a.unresolved(d)
+	if len(names) > a.reader.userPages() || byEmail && !recent(a.emails) {
+		if err := a.reader.readLists(ctx, sets.New(listUsers)); err != nil {
 			return err
 		}
-		r.awaited.emails = started
+		a.emails = started
 		for _, name := range names {
-			r.awaited.usernames[text.Fold(name)] = started
+			a.usernames[text.Fold(name)] = started
 		}
 		return nil
 	}
-	if err := r.readUsers(ctx, names, now); err != nil {
+	if err := a.reader.readUsers(ctx, names, now); err != nil {
 		return err
 	}
 	for _, name := range names {
-		if _, _, err := r.user(name); err == nil || ofName(err) {
-			r.awaited.usernames[text.Fold(name)] = started
+		if _, _, err := a.reader.user(name); err == nil || ofName(err) {
+			a.usernames[text.Fold(name)] = started
 		}
 	}
 	return nil
@@ -49,9 +51,9 @@ func (r *reader) readAwaited(ctx context.Context, d Declared, started time.Time)
 
 // unresolved are the usernames of subjects that no stored user has, and which were not looked up within the interval; byEmail
 // reports whether one is named by an address.
-func (r *reader) unresolved(d Declared) (names []string, byEmail bool) {
-	directory := access.NewDirectory(r.view().Observed.Users, d.Account)
-	seen := sets.KeySet(r.awaited.usernames)
+func (a *awaited) unresolved(d Declared) (names []string, byEmail bool) {
+	directory := access.NewDirectory(a.reader.view().Observed.Users, d.Account)
+	seen := sets.KeySet(a.usernames)
 	for _, subject := range waiting(d) {
 		_, problem := directory.Resolve(subject)
 		switch {
@@ -80,11 +82,4 @@ func waiting(d Declared) []v1alpha1.Subject {
 		}
 	}
 	return subjects
-}
-
-// userPages is how many requests a reading of all users takes, at least one.
-func (r *reader) userPages() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return max(1, (len(r.snap.users.order)+airflow.PageSize-1)/airflow.PageSize)
 }

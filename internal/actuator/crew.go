@@ -81,16 +81,15 @@ type crew struct {
 	*tally
 	server  *server
 	clock   clock.PassiveClock
-	course  course
-	version uint64    // of what was declared when the plan was made
-	checked time.Time // when what is declared was compared with that last
+	changed func(context.Context) (bool, error) // whether something else is declared than when the plan was made
+	checked time.Time                           // when that was asked last
 	running sync.WaitGroup
 }
 
 // begin starts a write as soon as a slot is free; false means that no more are begun. Every sliceTime it asks what is
 // declared: when that changed, the rest of the plan is out of date, and an ending may be due.
 func (c *crew) begin(ctx context.Context, write func() error) bool {
-	c.checkVersion(ctx)
+	c.checkPlan(ctx)
 	if c.over() || !c.server.acquire(ctx) {
 		return false
 	}
@@ -105,14 +104,14 @@ func (c *crew) begin(ctx context.Context, write func() error) bool {
 	return true
 }
 
-// checkVersion ends the phase when something else is declared now than what its plan was made of.
-func (c *crew) checkVersion(ctx context.Context) {
+// checkPlan ends the phase when something else is declared now than what its plan was made of.
+func (c *crew) checkPlan(ctx context.Context) {
 	now := c.clock.Now()
 	if c.over() || now.Sub(c.checked) <= sliceTime {
 		return
 	}
 	c.checked = now
-	if changed, err := c.course.changed(ctx, c.version); changed || err != nil {
+	if changed, err := c.changed(ctx); changed || err != nil {
 		c.end(err)
 	}
 }

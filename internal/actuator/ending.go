@@ -52,11 +52,19 @@ func unproved(g *v1alpha1.AccessGrant) (username string, ok bool) {
 	}
 }
 
-// policies of what is declared, by name.
-func (d Declared) policies() map[types.NamespacedName]*v1alpha1.DagAccessPolicy {
-	out := make(map[types.NamespacedName]*v1alpha1.DagAccessPolicy, len(d.Policies))
-	for _, p := range d.Policies {
-		out[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
+// due reports whether a grant ended whose access may be stored still, and gives the users of such grants that were never read.
+func (e endings) due(d Declared, r *reader) (due bool, unknown []string) {
+	policies, names := d.policies(), sets.New[string]()
+	for _, g := range d.Grants {
+		name, waits := unproved(g)
+		if !waits || access.LiveUnder(g, policies[g.PolicyKey()], d.Now, d.CacheTTL) {
+			continue
+		}
+		due = true
+		_, found, _ := r.user(name)
+		if !found && r.readAt(name).Before(e.since(g, d)) {
+			names.Insert(name)
+		}
 	}
-	return out
+	return due, sets.List(names)
 }

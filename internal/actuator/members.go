@@ -50,26 +50,26 @@ type memberPhase struct {
 	verified sync.WaitGroup
 }
 
-func (w *writer) applyMembers(ctx context.Context, steps []access.Step) error {
-	w.reader.sortByPlace(steps)
-	phase := &memberPhase{writer: w, crew: w.newCrew(true), rest: steps}
-	for next := phase.cut(ctx); next != nil; {
-		if err := w.course.beside(ctx, next.ready); err != nil {
-			phase.crew.end(err)
+// run carries out the phase.
+func (ph *memberPhase) run(ctx context.Context) error {
+	ph.reader.sortByPlace(ph.rest)
+	for next := ph.cut(ctx); next != nil; {
+		if err := ph.course.beside(ctx, next.ready); err != nil {
+			ph.crew.end(err)
 			break
 		}
-		next = phase.write(ctx, next)
+		next = ph.write(ctx, next)
 	}
-	phase.readBack(ctx)
-	err := w.course.beside(ctx, func() error {
-		_ = phase.crew.wait()
-		phase.verified.Wait()
-		return phase.crew.wait()
+	ph.readBack(ctx)
+	err := ph.course.beside(ctx, func() error {
+		_ = ph.crew.wait()
+		ph.verified.Wait()
+		return ph.crew.wait()
 	})
-	if moved := w.ledger.rolesHaveMoved(); err != nil || !moved {
+	if moved := ph.ledger.rolesHaveMoved(); err != nil || !moved {
 		return err
 	}
-	return w.reader.readWhole(ctx, sets.New(listRoles))
+	return ph.reader.readWhole(ctx, sets.New(listRoles))
 }
 
 // cut cuts a batch off the steps that are left, and begins to read its users; nil when no steps are left.

@@ -2,9 +2,6 @@ package actuator
 
 import (
 	"context"
-	"fmt"
-	"hash/fnv"
-	"maps"
 	"slices"
 	"time"
 
@@ -14,7 +11,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -98,42 +94,13 @@ func (p *pass) declare(ctx context.Context) error {
 	return nil
 }
 
-// version identifies what is declared as the last plan knew it.
-func (p *pass) version() uint64 { return p.seen }
-
-// changed reports whether something else is declared now than at a version, or something came due.
-func (p *pass) changed(ctx context.Context, version uint64) (bool, error) {
-	declared, err := p.source.Declared(ctx)
-	return err == nil && fingerprint(declared) != version, err
-}
-
-// fingerprint is of all that a plan depends on in what is declared: the versions of objects, and which grants are live. A
-// cache lists objects in another order each time, which is no change.
-func fingerprint(d Declared) uint64 {
-	sum := uint64(0)
-	add := func(parts ...any) {
-		h := fnv.New64a()
-		fmt.Fprintln(h, parts...)
-		sum += h.Sum64()
+// watch gives a check whether something else is declared than the last plan knew, or something came due since.
+func (p *pass) watch() func(context.Context) (bool, error) {
+	seen := p.seen
+	return func(ctx context.Context) (bool, error) {
+		declared, err := p.source.Declared(ctx)
+		return err == nil && fingerprint(declared) != seen, err
 	}
-	policies := d.policies()
-	for _, p := range d.Policies {
-		add(p.UID, p.ResourceVersion, p.Generation)
-	}
-	for _, g := range d.Grants {
-		live := access.LiveUnder(g, policies[g.PolicyKey()], d.Now, d.CacheTTL)
-		add(g.UID, g.ResourceVersion, g.Generation, live)
-	}
-	add(d.Instance.Generation, reasonOf(d.Giving), d.Account, d.CacheTTL)
-	return sum
-}
-
-// reasonOf is why only revoking is allowed; empty where everything is.
-func reasonOf(g access.Giving) string {
-	if g.All() {
-		return ""
-	}
-	return g.RevokeOnly.Reason
 }
 
 // decide asks what should hold and which steps lead there, from what is declared and known at this moment.
@@ -158,30 +125,6 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 		p.plan, p.planned = plan, true
 	}
 	return plan, nil
-}
-
-// presuming gives what is observed to a plan. As long as the role list was never read, all roles that other readings name
-// are presumed to be there: no user must leave one because another seems to be missing.
-func (v view) presuming(inventory []v1alpha1.ManagedRole) access.Observed {
-	if v.RolesRead {
-		return v.Observed
-	}
-	observed := v.Observed
-	observed.Roles = maps.Clone(observed.Roles)
-	presume := func(role string) {
-		if _, known := observed.Roles[role]; !known {
-			observed.Roles[role] = nil
-		}
-	}
-	for _, entry := range inventory {
-		presume(entry.Name)
-	}
-	for _, u := range observed.Users {
-		for _, role := range u.Roles {
-			presume(role)
-		}
-	}
-	return observed
 }
 
 // decideFresh decides, and again as long as the plan rests on lists that have to be read first.
@@ -318,7 +261,7 @@ func (p *pass) observe(ctx context.Context, look Look) error {
 		p.full = true
 	}
 	d := p.declared
-	return p.beside(ctx, func() error { return p.reader.readAwaited(ctx, d, p.started) })
+	return p.beside(ctx, func() error { return p.memory.awaited.read(ctx, d, p.started) })
 }
 
 // prove reads the users of grants whose state rests on a reading that is too old to prove it. It reports whether any was
@@ -355,11 +298,11 @@ func (p *pass) isProvable(name string, since, now time.Time) bool {
 // revokeDue revokes what is due. It waits for no list: an ending needs only its user, who is read right before. What cannot
 // be read or written now is left to the plans that follow.
 func (p *pass) revokeDue(ctx context.Context) error {
-	due, unknown := p.due()
+	due, unknown := p.memory.endings.due(p.declared, p.reader)
 	if !due {
 		return nil
 	}
-	if err := p.readUnknown(ctx, unknown); err != nil {
+	if err := p.reader.readNew(ctx, unknown); err != nil {
 		return err
 	}
 	for range maxSlices {
@@ -376,32 +319,6 @@ func (p *pass) revokeDue(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// due reports whether a grant ended whose access may be stored still, and gives the users of such grants that were never read.
-func (p *pass) due() (due bool, unknown []string) {
-	policies, names := p.declared.policies(), sets.New[string]()
-	for _, g := range p.declared.Grants {
-		name, waits := unproved(g)
-		if !waits || access.LiveUnder(g, policies[g.PolicyKey()], p.declared.Now, p.declared.CacheTTL) {
-			continue
-		}
-		due = true
-		_, found, _ := p.reader.user(name)
-		if !found && p.reader.readAt(name).Before(p.memory.endings.since(g, p.declared)) {
-			names.Insert(name)
-		}
-	}
-	return due, sets.List(names)
-}
-
-// readUnknown reads users that were never read: many by the list, where that can be read.
-func (p *pass) readUnknown(ctx context.Context, names []string) error {
-	at := p.clock.Now()
-	if len(names) > airflow.PageSize/4 && p.reader.readLists(ctx, sets.New(listUsers)) == nil {
-		return nil
-	}
-	return p.reader.readUsers(ctx, names, at)
 }
 
 // endings are the steps of a plan that revoke what ended, except for users that are being written.
@@ -424,7 +341,7 @@ func (p *pass) beside(ctx context.Context, wait func() error) error {
 			return err
 		case <-tick.C():
 		}
-		if changed, err := p.changed(ctx, p.seen); !changed || err != nil {
+		if changed, err := p.watch()(ctx); !changed || err != nil {
 			continue
 		}
 		if p.declare(ctx) == nil && p.revokeDue(ctx) != nil {

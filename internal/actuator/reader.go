@@ -23,12 +23,10 @@ type reader struct {
 
 	mu   sync.Mutex // guards the snapshot, and nothing else; never held during a request
 	snap *snapshot
-
-	awaited awaited // of the goroutine of the pass
 }
 
 func newReader(s *server, passive clock.PassiveClock) *reader {
-	return &reader{server: s, clock: passive, snap: newSnapshot(), awaited: awaited{usernames: map[string]time.Time{}}}
+	return &reader{server: s, clock: passive, snap: newSnapshot()}
 }
 
 // view is the snapshot at one moment. Nothing in it is changed later.
@@ -46,6 +44,30 @@ type view struct {
 
 // complete reports whether every list was read at least once: what was never read proves nothing.
 func (v view) complete() bool { return !v.ObservedAt.IsZero() }
+
+// presuming gives what is observed to a plan. As long as the role list was never read, all roles that other readings name
+// are presumed to be there: no user must leave one because another seems to be missing.
+func (v view) presuming(inventory []v1alpha1.ManagedRole) access.Observed {
+	if v.RolesRead {
+		return v.Observed
+	}
+	observed := v.Observed
+	observed.Roles = maps.Clone(observed.Roles)
+	presume := func(role string) {
+		if _, known := observed.Roles[role]; !known {
+			observed.Roles[role] = nil
+		}
+	}
+	for _, entry := range inventory {
+		presume(entry.Name)
+	}
+	for _, u := range observed.Users {
+		for _, role := range u.Roles {
+			presume(role)
+		}
+	}
+	return observed
+}
 
 // view gives what is known now.
 func (r *reader) view() view {
@@ -145,6 +167,35 @@ func (r *reader) readWhole(ctx context.Context, wanted sets.Set[list]) error {
 		return ErrListShifted
 	}
 	return nil
+}
+
+// readUsers reads users anew: by pages where several stand on one page, one by one otherwise, as are those on a page that
+// cannot be read, by chance or because of one of them. Users that it cannot read are noted with the reason; it fails only
+// with what concerns all of them. It asks for no more after such an error, and after as many failures in a row as a server
+// has that fails every request.
+func (r *reader) readUsers(ctx context.Context, names []string, at time.Time) error {
+	if len(names) == 0 {
+		return nil
+	}
+	reading := &userReading{reader: r, at: at, tally: newTally(r.server, true)}
+	reading.alone(ctx, reading.byPage(ctx, names))
+	return reading.tally.outcome()
+}
+
+// readNew reads users that were never read: many by the list, where that can be read.
+func (r *reader) readNew(ctx context.Context, names []string) error {
+	at := r.clock.Now()
+	if len(names) > airflow.PageSize/4 && r.readLists(ctx, sets.New(listUsers)) == nil {
+		return nil
+	}
+	return r.readUsers(ctx, names, at)
+}
+
+// userPages is how many requests a reading of all users takes, at least one.
+func (r *reader) userPages() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(1, (len(r.snap.users.order)+airflow.PageSize-1)/airflow.PageSize)
 }
 
 // readRoles reads roles by name: the whole list where that is fewer requests.

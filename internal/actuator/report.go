@@ -107,7 +107,11 @@ func (p *pass) fill(r *Report) {
 	r.Held = p.desired.Held
 	if p.planned {
 		p.plan.Drift = p.outcome()
-		p.contest(p.plan.Drift)
+		now := p.clock.Now()
+		p.memory.contests.count(p.plan.Drift, now.Add(p.declared.Instance.Spec.Interval.Duration))
+		if p.full {
+			p.memory.contests.forget(p.plan.Drift, now)
+		}
 		p.memory.previous = access.Remember(p.input, p.plan, p.input.Observed)
 	}
 	r.Drift = p.plan.Drift
@@ -116,15 +120,6 @@ func (p *pass) fill(r *Report) {
 		r.Plan = access.Render(access.ObservePlan(p.input))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
-}
-
-// contest counts how often in a row each item had to be restored.
-func (p *pass) contest(drift []access.Drift) {
-	now := p.clock.Now()
-	p.memory.contests.count(drift, now.Add(p.declared.Instance.Spec.Interval.Duration))
-	if p.full {
-		p.memory.contests.forget(drift, now)
-	}
 }
 
 // outcome is the drift of the pass, with what is undone now: a plan that is made of the last reading must not find it any

@@ -32,27 +32,26 @@ type roleWrite struct {
 	err    error
 }
 
-// applyRoles writes roles, and reads back each whose write was begun.
-func (w *writer) applyRoles(ctx context.Context, steps []access.Step, server v1alpha1.Capabilities) error {
-	phase := &rolePhase{writer: w, capabilities: server, crew: w.newCrew(false)}
+// run writes roles, and reads back each whose write was begun.
+func (ph *rolePhase) run(ctx context.Context, steps []access.Step) error {
 	for _, step := range steps {
-		write := &roleWrite{step: step, target: w.portion(step)}
-		phase.writes = append(phase.writes, write)
-		if !phase.begin(ctx, write) {
+		write := &roleWrite{step: step, target: ph.portion(step)}
+		ph.writes = append(ph.writes, write)
+		if !ph.begin(ctx, write) {
 			break
 		}
 	}
-	stop := w.course.beside(ctx, phase.crew.wait)
-	phase.writes = slices.DeleteFunc(phase.writes, func(write *roleWrite) bool { return !write.begun })
-	for _, write := range phase.writes {
+	stop := ph.course.beside(ctx, ph.crew.wait)
+	ph.writes = slices.DeleteFunc(ph.writes, func(write *roleWrite) bool { return !write.begun })
+	for _, write := range ph.writes {
 		if write.mayHaveCreated() {
-			w.inventory.attempt(write.step.Role)
+			ph.inventory.attempt(write.step.Role)
 		}
 	}
 	if askedToWait(stop) {
 		return stop // nothing is asked any more, not even what the writes came to: the next pass finds out
 	}
-	if err := phase.verify(ctx); err != nil && stop == nil {
+	if err := ph.verify(ctx); err != nil && stop == nil {
 		stop = err
 	}
 	return stop
@@ -91,11 +90,11 @@ func (ph *rolePhase) write(ctx context.Context, write *roleWrite, before int) (e
 }
 
 // portion is what one write stores of a step: all of it, or so much that the call stays short.
-func (w *writer) portion(s access.Step) []access.Permission {
+func (ph *rolePhase) portion(s access.Step) []access.Permission {
 	if !s.Kind.Gives() {
 		return s.Permissions
 	}
-	stored, _ := w.reader.role(s.Role)
+	stored, _ := ph.reader.role(s.Role)
 	has := sets.New(stored...)
 	out, added := make([]access.Permission, 0, len(s.Permissions)), 0
 	for _, pair := range s.Permissions {

@@ -17,19 +17,6 @@ type userReading struct {
 	at    time.Time // when it was begun: what it finds was so after that
 }
 
-// readUsers reads users anew: by pages where several stand on one page, one by one otherwise, as are those on a page that
-// cannot be read, by chance or because of one of them. Users that it cannot read are noted with the reason; it fails only
-// with what concerns all of them. It asks for no more after such an error, and after as many failures in a row as a server
-// has that fails every request.
-func (r *reader) readUsers(ctx context.Context, names []string, at time.Time) error {
-	if len(names) == 0 {
-		return nil
-	}
-	reading := &userReading{reader: r, at: at, tally: newTally(r.server, true)}
-	reading.alone(ctx, reading.byPage(ctx, names))
-	return reading.tally.outcome()
-}
-
 // byPage reads users by pages, and gives the names that are to be read alone: few stand on their page, it could not be read,
 // or they are not on it any more.
 func (u *userReading) byPage(ctx context.Context, names []string) (left []string) {

@@ -25,10 +25,8 @@ type writer struct {
 type course interface {
 	// beside waits for requests, and revokes meanwhile what comes due. It fails with what wait does.
 	beside(ctx context.Context, wait func() error) error
-	// version identifies what is declared as the last plan knew it, and changed reports whether something else is declared
-	// than at a version.
-	version() uint64
-	changed(ctx context.Context, version uint64) (bool, error)
+	// watch gives a check whether something else is declared than the last plan knew: the rest of the plan is out of date then.
+	watch() func(context.Context) (changed bool, err error)
 	// disown removes a role from the inventory that is another writer's.
 	disown(ctx context.Context, role string) error
 }
@@ -37,15 +35,16 @@ type course interface {
 // It fails with what ends the pass; what befell a step is in the ledger.
 func (w *writer) apply(ctx context.Context, steps []access.Step, server v1alpha1.Capabilities) error {
 	if steps[0].Kind.OnUser() {
-		return w.applyMembers(ctx, steps)
+		phase := &memberPhase{writer: w, crew: w.newCrew(true), rest: steps}
+		return phase.run(ctx)
 	}
-	return w.applyRoles(ctx, steps, server)
+	phase := &rolePhase{writer: w, crew: w.newCrew(false), capabilities: server}
+	return phase.run(ctx, steps)
 }
 
 // newCrew makes the crew of a phase; users says that each of its writes is about one user.
 func (w *writer) newCrew(users bool) *crew {
 	return &crew{
-		tally: newTally(w.server, users), server: w.server, clock: w.clock, course: w.course,
-		version: w.course.version(), checked: w.clock.Now(),
+		tally: newTally(w.server, users), server: w.server, clock: w.clock, changed: w.course.watch(), checked: w.clock.Now(),
 	}
 }
