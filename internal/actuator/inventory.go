@@ -11,9 +11,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
-// ownPrefix begins the role names that only the operator makes.
-const ownPrefix = "oam."
-
 // inventory is the list of managed roles in memory, which is newer than a cached status. The goroutine of the pass owns it.
 type inventory struct {
 	loaded bool
@@ -101,7 +98,7 @@ func (i *inventory) confirmAll() { i.attempted.Clear() }
 
 // foreign reports whether a role that is in the way of a creation was made by another writer.
 func (i *inventory) foreign(name string) bool {
-	ours := strings.HasPrefix(name, ownPrefix) || strings.Contains(name, "~")
+	ours := rolename.HasOwnPrefix(name) || strings.Contains(name, "~")
 	return !ours && !i.attempted.Has(name)
 }
 

@@ -244,7 +244,7 @@ func (r *reader) rolePages() int {
 }
 
 // role gives the permissions that a role stores, and whether there is such a role.
-func (r *reader) role(name string) (pairs []access.Permission, exists bool) {
+func (r *reader) role(name string) (pairs []permission.Pair, exists bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	pairs, exists = r.snap.roles[name]
@@ -332,7 +332,7 @@ func (r *reader) learnUnknown(ctx context.Context, resource string, how v1alpha1
 func (r *reader) noteUnknown(resource string) (another bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, isDag := dagOf(resource)
+	_, isDag := permission.DagOf(resource)
 	others := len(r.snap.unknownDags)
 	r.snap.learnUnknown(resource)
 	return isDag && others > 0

@@ -27,7 +27,7 @@ type rolePhase struct {
 // roleWrite is the write of one role. begun and err are set by the goroutine of the write, and read after crew.wait.
 type roleWrite struct {
 	step   access.Step
-	target []access.Permission // what this write stores
+	target []permission.Pair // what this write stores
 	begun  bool
 	err    error
 }
@@ -65,7 +65,7 @@ func (ph *rolePhase) begin(ctx context.Context, write *roleWrite) bool {
 		write.begun = true
 		write.err = ph.write(ctx, write, len(stored))
 		resource, unknown := airflow.UnknownResource(write.err)
-		if _, isDag := dagOf(resource); unknown && isDag && ph.reader.isNews(resource) {
+		if _, isDag := permission.DagOf(resource); unknown && isDag && ph.reader.isNews(resource) {
 			ph.crew.end(nil)
 		}
 		return write.err
@@ -90,13 +90,13 @@ func (ph *rolePhase) write(ctx context.Context, write *roleWrite, before int) (e
 }
 
 // portion is what one write stores of a step: all of it, or so much that the call stays short.
-func (ph *rolePhase) portion(s access.Step) []access.Permission {
+func (ph *rolePhase) portion(s access.Step) []permission.Pair {
 	if !s.Kind.Gives() {
 		return s.Permissions
 	}
 	stored, _ := ph.reader.role(s.Role)
 	has := sets.New(stored...)
-	out, added := make([]access.Permission, 0, len(s.Permissions)), 0
+	out, added := make([]permission.Pair, 0, len(s.Permissions)), 0
 	for _, pair := range s.Permissions {
 		if !has.Has(pair) {
 			added++
@@ -175,21 +175,18 @@ func (ph *rolePhase) isEffective(write *roleWrite) bool {
 	return added && removed
 }
 
-// website is a pair that servers of Airflow 3 add to every role by themselves. On Airflow 2 it is one like others.
-var website = access.Permission{Action: "can_read", Resource: "Website"}
-
 // covers reports whether a has everything that b has.
-func covers(a, b []access.Permission, model v1alpha1.PermissionModel) bool {
+func covers(a, b []permission.Pair, model v1alpha1.PermissionModel) bool {
 	has := sets.New(a...)
 	if model != v1alpha1.PermissionModelAirflow2 {
-		has.Insert(website)
+		has.Insert(permission.Website)
 	}
 	return has.HasAll(b...)
 }
 
 // roleProgress is how far the roles of a plan are.
 type roleProgress struct {
-	stored map[string][]access.Permission
+	stored map[string][]permission.Pair
 	wanted map[string]access.Role
 	model  v1alpha1.PermissionModel
 }

@@ -25,7 +25,7 @@ const (
 // the reader that holds it is.
 type snapshot struct {
 	users roster
-	roles map[string][]access.Permission
+	roles map[string][]permission.Pair
 	dags  map[string]listedDag
 
 	rolesAt, dagsAt time.Time // of the last complete list
@@ -41,13 +41,13 @@ type snapshot struct {
 
 // listedDag is a DAG and how many complete lists in a row lacked it.
 type listedDag struct {
-	dag    access.Dag
+	dag    dag.Dag
 	misses int
 }
 
 func newSnapshot() *snapshot {
 	return &snapshot{
-		users: newRoster(), roles: map[string][]access.Permission{}, dags: map[string]listedDag{},
+		users: newRoster(), roles: map[string][]permission.Pair{}, dags: map[string]listedDag{},
 		unknownDags: map[string]bool{}, unknownResources: map[string]bool{}, fresh: sets.New[list](),
 	}
 }
@@ -79,7 +79,7 @@ func (s *snapshot) oldest() time.Time {
 func (s *snapshot) setRoles(list airflow.List[airflow.Role], at time.Time) {
 	before := s.roles
 	if list.Complete {
-		s.roles = make(map[string][]access.Permission, len(list.Items))
+		s.roles = make(map[string][]permission.Pair, len(list.Items))
 		s.rolesAt = at
 		s.fresh.Insert(listRoles)
 	} else {
@@ -129,7 +129,7 @@ func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
 			continue
 		}
 		seen.Insert(d.ID)
-		s.dags[d.ID] = listedDag{dag: access.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}}
+		s.dags[d.ID] = listedDag{dag: dag.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}}
 	}
 	if !list.Complete {
 		return
@@ -151,11 +151,11 @@ func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
 // isNews reports whether it was not known that Airflow does not know a resource. One that some role stores is known, whatever
 // Airflow said: believed, that would revoke it everywhere.
 func (s *snapshot) isNews(resource string) bool {
-	if dag, ok := dagOf(resource); ok {
+	if dag, ok := permission.DagOf(resource); ok {
 		return !s.unknownDags[dag]
 	}
 	for _, pairs := range s.roles {
-		if slices.ContainsFunc(pairs, func(pair access.Permission) bool { return pair.Resource == resource }) {
+		if slices.ContainsFunc(pairs, func(pair permission.Pair) bool { return pair.Resource == resource }) {
 			return false
 		}
 	}
@@ -164,7 +164,7 @@ func (s *snapshot) isNews(resource string) bool {
 
 // learnUnknown notes a resource that Airflow does not know.
 func (s *snapshot) learnUnknown(resource string) {
-	if dag, ok := dagOf(resource); ok {
+	if dag, ok := permission.DagOf(resource); ok {
 		s.unknownDags[dag] = true
 		return
 	}
@@ -175,7 +175,7 @@ func (s *snapshot) learnUnknown(resource string) {
 func (s *snapshot) learnKnown(pairs []airflow.Permission) {
 	known := sets.New[string]()
 	for _, pair := range pairs {
-		if id, ok := dagOf(pair.Resource); ok {
+		if id, ok := permission.DagOf(pair.Resource); ok {
 			known.Insert(id)
 		}
 	}
@@ -189,36 +189,26 @@ func (s *snapshot) learnKnown(pairs []airflow.Permission) {
 // observed gives the snapshot as the planner reads it. The value is shared and never changed.
 func (s *snapshot) observed() access.Observed {
 	if s.sorted == nil || s.users.changed {
-		o := access.Observed{Roles: maps.Clone(s.roles), Users: s.users.sorted(), Dags: make([]access.Dag, 0, len(s.dags))}
+		o := access.Observed{Roles: maps.Clone(s.roles), Users: s.users.sorted(), Dags: make([]dag.Dag, 0, len(s.dags))}
 		for _, listed := range s.dags {
 			o.Dags = append(o.Dags, listed.dag)
 		}
-		slices.SortFunc(o.Dags, func(a, b access.Dag) int { return strings.Compare(a.ID, b.ID) })
+		slices.SortFunc(o.Dags, func(a, b dag.Dag) int { return strings.Compare(a.ID, b.ID) })
 		s.sorted = &o
 	}
 	return *s.sorted
 }
 
-// dagOf is the id of the DAG that a resource is about.
-func dagOf(resource string) (string, bool) {
-	for _, prefix := range []string{"DAG:", "DAG Run:"} {
-		if id, ok := strings.CutPrefix(resource, prefix); ok {
-			return id, true
-		}
-	}
-	return "", false
-}
-
-func permissions(in []airflow.Permission) []access.Permission {
-	out := make([]access.Permission, len(in))
+func permissions(in []airflow.Permission) []permission.Pair {
+	out := make([]permission.Pair, len(in))
 	for i, p := range in {
-		out[i] = access.Permission{Action: p.Action, Resource: p.Resource}
+		out[i] = permission.Pair{Action: p.Action, Resource: p.Resource}
 	}
-	slices.SortFunc(out, access.ComparePermissions) // what is compared again and again is sorted once
+	slices.SortFunc(out, permission.Compare) // what is compared again and again is sorted once
 	return out
 }
 
-func role(name string, in []access.Permission) airflow.Role {
+func role(name string, in []permission.Pair) airflow.Role {
 	out := airflow.Role{Name: name, Permissions: make([]airflow.Permission, len(in))}
 	for i, p := range in {
 		out.Permissions[i] = airflow.Permission{Action: p.Action, Resource: p.Resource}
