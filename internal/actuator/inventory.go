@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // inventory is the list of managed roles in memory, which is newer than a cached status. The goroutine of the pass owns it.

@@ -14,6 +14,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // reader reads Airflow and keeps the snapshot, between passes too. Its methods may be called by any goroutine.

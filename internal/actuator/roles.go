@@ -9,6 +9,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // maxNewPairs is how many permissions one write adds at most. A pair that Airflow has not yet stored costs it about
