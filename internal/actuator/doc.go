@@ -8,11 +8,11 @@
 // phase of a plan and has the reader read back what it wrote; an answer to a write proves nothing. The ledger records what
 // became of steps, and which failures stand in the way of others.
 //
-//	pass      pass.go report.go           one pass: declare, decide, slices, prove, report
-//	reader    reader.go userreading.go    lists, pages, users; snapshot.go and roster.go are what they found, awaited.go who is waited for
+//	pass      pass.go report.go               one pass: declare, decide, slices, prove, report
+//	reader    reader.go userreading.go        lists, pages, users; snapshot.go and roster.go are what they found
 //	writer    writer.go members.go roles.go   steps, batches, reading back; crew.go begins requests and stops
-//	ledger    ledger.go                   tries, failures, what they block, changes
-//	memory    inventory.go contest.go ending.go   what outlives a pass, beside the snapshot
+//	ledger    ledger.go                       tries, failures and what they block, changes
+//	memory    inventory.go ending.go contest.go awaited.go   what outlives a pass, beside the snapshot
 //
 // # Concurrency
 //
