@@ -20,6 +20,7 @@ type awaited struct {
 	emails    time.Time            // the list was read for addresses
 }
 
+// newAwaited makes the memory of a new process: every awaited user is looked up by its first pass.
 func newAwaited(r *reader) *awaited { return &awaited{reader: r, usernames: map[string]time.Time{}} }
 
 // read looks up users that are declared and not known. started is when the pass was.

@@ -12,6 +12,7 @@ import (
 // ErrListShifted says that a list changed while it was read, three times over.
 var ErrListShifted = errors.New("a list of Airflow kept changing while it was read")
 
+// What befalls steps and users beside the errors of the client.
 var (
 	// errNotEffective says that Airflow accepted a write and stored something else.
 	errNotEffective = errors.New("Airflow accepted the write, and a reading afterwards shows that it took no effect")

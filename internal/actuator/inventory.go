@@ -23,6 +23,7 @@ type inventory struct {
 	attempted sets.Set[string]
 }
 
+// newInventory makes the inventory of a new process, which takes in the status with the first load.
 func newInventory() *inventory { return &inventory{attempted: sets.New[string]()} }
 
 // begin starts a pass.
@@ -92,9 +93,10 @@ func (i *inventory) settle(gone []string) []v1alpha1.ManagedRole {
 // attempt notes that a role may have been made and was not read back yet.
 func (i *inventory) attempt(name string) { i.attempted.Insert(name) }
 
-// confirm notes that a role was read back, and confirmAll that all were.
+// confirm notes that a role was read back.
 func (i *inventory) confirm(name string) { i.attempted.Delete(name) }
 
+// confirmAll notes that all roles were read: what is not there now was not made.
 func (i *inventory) confirmAll() { i.attempted.Clear() }
 
 // foreign reports whether a role that is in the way of a creation was made by another writer.

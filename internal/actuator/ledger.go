@@ -12,6 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
+// Limits of one pass: Airflow must not be written to without end.
 const (
 	// maxTries is how often a step is tried in one pass.
 	maxTries = 2
@@ -45,6 +46,7 @@ type failure struct {
 	err  error
 }
 
+// newLedger makes the ledger of a new pass: what failed before is tried again.
 func newLedger() *ledger {
 	return &ledger{
 		tries: map[string]int{}, repeats: map[string]int{}, waited: sets.New[string](),
@@ -52,6 +54,7 @@ func newLedger() *ledger {
 	}
 }
 
+// stepKey identifies a step in the plans of one pass.
 func stepKey(s access.Step) string {
 	return string(s.Kind) + "\x00" + s.Role + "\x00" + s.Username + "\x00" + strings.Join(s.Roles, "\x00")
 }
@@ -179,13 +182,14 @@ func (l *ledger) mayGoOn(step access.Step) bool {
 	return waited
 }
 
-// beginWriting and endWriting enclose the write of one user.
+// beginWriting notes that the write of a user is under way: no other phase writes that user.
 func (l *ledger) beginWriting(username string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.writing.Insert(text.Fold(username))
 }
 
+// endWriting notes that the write of a user was answered, or was not begun.
 func (l *ledger) endWriting(username string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -199,13 +203,14 @@ func (l *ledger) isWriting(username string) bool {
 	return l.writing.Has(text.Fold(username))
 }
 
-// noteRolesMoved notes that the role list is old, and rolesHaveMoved reports that once.
+// noteRolesMoved notes that Airflow does not have a role any more that the last reading found.
 func (l *ledger) noteRolesMoved() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rolesMoved = true
 }
 
+// rolesHaveMoved reports once that the role list is to be read again.
 func (l *ledger) rolesHaveMoved() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -225,13 +230,14 @@ func (l *ledger) withoutGain() map[string]bool {
 	return out
 }
 
-// failed gives the steps that did not take effect, and changed those that did. They are shared and never changed.
+// failed gives the steps that did not take effect so far. The value is never changed.
 func (l *ledger) failed() []failure {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clip(l.failures)
 }
 
+// changed gives the steps that took effect so far, in that order. The value is never changed.
 func (l *ledger) changed() []access.Step {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -12,6 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
 
+// Sizes of batches. A batch is at most a page of Airflow's list: what is read by one request.
 const (
 	// recent is how old the reading of a user may be that is not read anew with its batch.
 	recent = sliceTime / 4

@@ -42,6 +42,7 @@ type pass struct {
 	proved sets.Set[string] // folded names of users that were read for a proof
 }
 
+// newPass makes a pass over what is known. The caller holds a.mu.
 func (a *Actuator) newPass(source Source) *pass {
 	p := &pass{
 		memory: &a.memory, reader: a.reader, ledger: newLedger(), clock: a.clock, source: source,

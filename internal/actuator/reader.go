@@ -26,6 +26,7 @@ type reader struct {
 	snap *snapshot
 }
 
+// newReader makes a reader that knows nothing yet.
 func newReader(s *server, passive clock.PassiveClock) *reader {
 	return &reader{server: s, clock: passive, snap: newSnapshot()}
 }

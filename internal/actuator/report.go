@@ -20,7 +20,7 @@ type Report struct {
 	InstanceUID types.UID
 	// Endpoint and Account at which and with which the pass was made.
 	Endpoint, Account string
-	// CacheTTL is how long Airflow's workers may go on using what was taken away.
+	// CacheTTL is how long Airflow's workers may go on using what was revoked.
 	CacheTTL time.Duration
 	// Giving is how much the pass was allowed to do, as its source said.
 	Giving access.Giving
@@ -142,6 +142,7 @@ func (p *pass) outcome() []access.Drift {
 	return out
 }
 
+// counts are the numbers of what is observed, and of what of it is managed.
 func counts(o access.Observed, inventory []v1alpha1.ManagedRole) v1alpha1.InstanceCounts {
 	ours := make(map[string]bool, len(inventory))
 	c := v1alpha1.InstanceCounts{Dags: size(o.Dags), Users: size(o.Users), Roles: int32(min(len(o.Roles), math.MaxInt32))}
@@ -161,6 +162,7 @@ func counts(o access.Observed, inventory []v1alpha1.ManagedRole) v1alpha1.Instan
 	return c
 }
 
+// size is the length of a list, as far as the API has room for it.
 func size[T any](items []T) int32 { return int32(min(len(items), math.MaxInt32)) }
 
 // failuresOf are the sentences about the roles of one policy.

@@ -43,10 +43,12 @@ type reading struct {
 	twins    bool // the name does not identify one user but for its case: what is written must be read right before
 }
 
+// newReading is what an answer says about a user.
 func newReading(u airflow.User, at, came time.Time) reading {
 	return reading{user: user(u), wire: u, at: at, came: came}
 }
 
+// newRoster makes a roster that knows no user yet.
 func newRoster() roster {
 	return roster{
 		byName: map[string]reading{}, twins: map[string][]access.User{}, gone: map[string]time.Time{}, index: map[string]int{},
@@ -284,6 +286,7 @@ func (r *roster) sorted() []access.User {
 	return users
 }
 
+// user is a user of the client as the planner reads it.
 func user(u airflow.User) access.User {
 	return access.User{
 		Username: u.Username, Email: u.Email, CreatedOn: u.CreatedOn, LastLogin: u.LastLogin,

@@ -17,6 +17,7 @@ import (
 // list is one of Airflow's lists.
 type list string
 
+// The lists that a snapshot rests on.
 const (
 	listRoles list = "roles"
 	listUsers list = "users"
@@ -47,6 +48,7 @@ type listedDag struct {
 	misses int
 }
 
+// newSnapshot makes a snapshot of nothing.
 func newSnapshot() *snapshot {
 	return &snapshot{
 		users: newRoster(), roles: map[string][]permission.Pair{}, dags: map[string]listedDag{},
@@ -201,6 +203,7 @@ func (s *snapshot) observed() access.Observed {
 	return *s.sorted
 }
 
+// permissions are pairs of the client as the planner reads them, sorted.
 func permissions(in []airflow.Permission) []permission.Pair {
 	out := make([]permission.Pair, len(in))
 	for i, p := range in {
@@ -210,6 +213,7 @@ func permissions(in []airflow.Permission) []permission.Pair {
 	return out
 }
 
+// role is a role as the client writes it.
 func role(name string, in []permission.Pair) airflow.Role {
 	out := airflow.Role{Name: name, Permissions: make([]airflow.Permission, len(in))}
 	for i, p := range in {
