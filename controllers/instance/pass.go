@@ -90,7 +90,7 @@ func (r *Reconciler) revokeDue(ctx context.Context, s *scope) {
 	if s.account == "" || !s.due(ctx) {
 		return
 	}
-	err := s.actuator.TakeDue(ctx, source{s})
+	err := s.actuator.RevokeDue(ctx, source{s})
 	if wait, asked := airflow.RetryAfter(err); asked {
 		s.notBefore = r.Clock.Now().Add(wait)
 	}
