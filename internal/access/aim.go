@@ -125,12 +125,10 @@ func (a *aim) aimRoles() {
 func (a *aim) decideRole(r *roleAim, role Role) {
 	key := RoleKey(r.name)
 	switch {
-	case role.Narrows && !r.exists:
-		r.create = len(r.want) > 0
-	case role.Narrows:
-		r.want = intersect(r.want, r.have)
-	case role.Frozen:
+	case role.Upkeep == UpkeepNone:
 		r.want = r.have
+	case role.Upkeep == UpkeepNarrow:
+		r.want = intersect(r.want, r.have)
 	case !r.exists && role.Follows == "":
 		r.create = !a.in.Contested[key] && (!a.lost.roles[r.name] || !a.withheld(key))
 	case a.in.Contested[key]:
@@ -153,8 +151,6 @@ func (a *aim) bound(r *roleAim) {
 	case !r.exists && !r.create:
 		r.want = r.have // nothing can be changed in what is not there
 	case !r.exists:
-	case a.in.refuses():
-		r.want = r.have
 	case a.in.adds():
 		r.want = union(r.have, r.want)
 	}
@@ -199,7 +195,7 @@ func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
 		switch {
 		case !a.managed[role] && (len(pinned) == 0 || !pinned[MemberKey(user.Username, role)]):
 			u.foreign = append(u.foreign, role)
-		case a.managed[role] && (slices.Contains(wanted, role) || isBridge(role) && a.crossing(user.Username, role)):
+		case a.managed[role] && (slices.Contains(wanted, role)):
 			u.have = append(u.have, role)
 		case a.succeeds && a.passesOn(role, user.Roles, wanted):
 			u.have = append(u.have, role)
@@ -208,19 +204,11 @@ func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
 		}
 	}
 	for _, role := range wanted {
-		if a.canHave(user.Username, role, u.have) || a.comesTo(role, user.Roles) {
+		if a.canHave(user.Username, role, u.have) {
 			u.want = append(u.want, role)
 		}
 	}
 	return u
-}
-
-// crossing says whether a user is half way over a bridge and goes straight on to the final roles. The name of the bridge
-// proves that nothing that the user should have has ended since it was made.
-func (a *aim) crossing(username, role string) bool {
-	bridge, wanted := a.roles[role], a.d.Members[username]
-	return bridge != nil && lineOf(role) == bridgeName(string(a.in.Instance.UID), wanted, bridge.have) &&
-		slices.ContainsFunc(wanted, func(name string) bool { return a.canHave(username, name, nil) || a.comesTo(name, []string{role}) })
 }
 
 // canHave says whether a user who should have a role has it or can get it now.
@@ -231,7 +219,7 @@ func (a *aim) canHave(username, role string, have []string) bool {
 		return false
 	case slices.Contains(have, role):
 		return true
-	case a.d.Roles[role].Frozen:
+	case !a.d.Roles[role].Giving.All():
 		return false
 	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return lineOf(held) == lineOf(role) }):
 		return true
@@ -243,24 +231,8 @@ func (a *aim) canHave(username, role string, have []string) bool {
 // passesOn says whether a user is in a role whose place another one takes, which the user should have and has not yet.
 func (a *aim) passesOn(role string, has, wanted []string) bool {
 	return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(wanted, func(name string) bool {
-		return lineOf(name) == lineOf(role) && !slices.Contains(has, name) && (a.canHave("", name, []string{role}) || a.comesTo(name, has))
+		return lineOf(name) == lineOf(role) && !slices.Contains(has, name) && a.canHave("", name, []string{role})
 	})
-}
-
-// comesTo says whether a user in some roles may come to another one that only narrows: it gives nothing that the managed
-// ones among them do not.
-func (a *aim) comesTo(role string, has []string) bool {
-	r := a.roles[role]
-	if r == nil || !r.exists && !r.create || !a.d.Roles[role].Narrows {
-		return false
-	}
-	var held []Permission
-	for _, name := range has {
-		if own := a.roles[name]; own != nil {
-			held = union(held, own.have)
-		}
-	}
-	return contains(held, r.want)
 }
 
 // pinnedElsewhere are memberships (MemberKey) that ended grants pinned in roles that are not managed any more, or in

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -61,9 +60,6 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 			out = append(out, note.Message)
 		}
 	}
-	if desire.Staying > 0 {
-		out = append(out, fmt.Sprintf("%d members stay in another role than %s, since nothing may be given now", desire.Staying, text.Plain(desire.Role)))
-	}
 	return out
 }
 
@@ -114,8 +110,8 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 			proof.Present, proof.Empty = a.given(user, desire.Role)
 		}
 	}
-	if desire.Staying != nil {
-		proof.Present, proof.Empty, proof.Problem = false, false, cmp.Or(proof.Problem, desire.Staying)
+	if desire.Live && !proof.Present && proof.Problem == nil {
+		proof.Problem = a.d.Roles[desire.Role].Giving.RevokeOnly
 	}
 	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
 		proof.Problem = &Problem{v1alpha1.ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
@@ -145,19 +141,19 @@ func (a *assessor) gives(role, desired string) bool {
 		return a.storesEnough(role)
 	}
 	_, inventoried := a.entries[role]
-	return inventoried && lineOf(role) == lineOf(desired) && a.d.Roles[desired].Withheld == 0 &&
+	return inventoried && lineOf(role) == lineOf(desired) &&
 		contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
 }
 
 // leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
-// its policy, also the policy's own, and bridges.
+// its policy, also the policy's own, and roles of which only the name says that they were ours.
 func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, role string) bool {
 	entry, inventoried := a.entries[role]
 	if !manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
 		return false
 	}
 	line := lineOf(pinned.Role)
-	return isBridge(role) || inventoried && entry.Policy == g.PolicyKey().String() ||
+	return inventoried && (entry.Policy == "" || entry.Policy == g.PolicyKey().String()) ||
 		lineOf(role) == line && manageable(line) && (inventoried || !a.known[line])
 }
 
@@ -190,7 +186,7 @@ func (a *assessor) storesEnough(role string) bool {
 	if !known {
 		stored, exists := a.in.Observed.Roles[role]
 		desired, managed := a.d.Roles[role]
-		enough = exists && managed && desired.Withheld == 0 && contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
+		enough = exists && managed && contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
 		a.enough[role] = enough
 	}
 	return enough
@@ -214,8 +210,8 @@ func (a *assessor) differences() map[string][]string {
 			continue
 		}
 		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
-		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(minus(want, have))+role.Withheld)
-		out[policy] = appendCount(out[policy], "role %s has %d permissions too many", name, len(minus(have, want)))
+		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(minus(want, have)))
+		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(minus(have, want)))
 		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))
 		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(without(a.members[name], wanted[name])))
 	}
@@ -226,6 +222,15 @@ func (a *assessor) differences() map[string][]string {
 		}
 	}
 	return out
+}
+
+// tooMany says that a role has permissions that it should not have, and why they stay where that is so.
+func (a *assessor) tooMany(role Role) string {
+	const text = "role %s has %d permissions too many"
+	if role.Upkeep == UpkeepNarrow && a.in.adds() {
+		return text + ", which stay until access may be granted again: this Airflow only adds permissions to roles"
+	}
+	return text
 }
 
 func appendCount(lines []string, format, role string, count int) []string {
@@ -273,9 +278,8 @@ func (a *assessor) gone() []string {
 	var out []string
 	for _, entry := range a.d.Inventory {
 		_, exists := a.in.Observed.Roles[entry.Name]
-		bridge := isBridge(entry.Name)
 		switch {
-		case doomed[entry.Name] && a.isGone(entry), bridge && !exists, entry.Orphaned && (!exists || ending):
+		case doomed[entry.Name] && a.isGone(entry), entry.Orphaned && (!exists || ending):
 			out = append(out, entry.Name)
 		}
 	}

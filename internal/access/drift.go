@@ -220,8 +220,7 @@ func (f *driftFinder) users() {
 
 func (f *driftFinder) member(before, now User) {
 	had, has := f.ours(before.Roles), f.ours(now.Roles)
-	onBridge := slices.ContainsFunc(now.Roles, isBridge)
-	if onBridge || f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
+	if f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
 		return
 	}
 	cause := v1alpha1.DriftCauseManual

@@ -109,32 +109,6 @@ func (r *rights) add(p Permission) {
 	r.global[p] = true
 }
 
-// join adds the rights of another set on the given DAGs, and all of its global pairs.
-func (r *rights) join(other *rights, on map[string]bool) {
-	for p := range other.global {
-		r.global[p] = true
-	}
-	r.guards |= other.guards
-	if len(on) < len(other.dags) {
-		for id := range on {
-			r.dags[id] |= other.dags[id]
-		}
-		return
-	}
-	for id, bits := range other.dags {
-		if on[id] {
-			r.dags[id] |= bits
-		}
-	}
-}
-
-// effect is what a flat permission set allows.
-type effect struct {
-	global map[Permission]bool
-	dags   map[string]verbs
-	noDag  verbs
-}
-
 // rules evaluate the rights on single DAGs under one set of global pairs.
 type rules struct {
 	model   v1alpha1.PermissionModel
@@ -153,25 +127,6 @@ func rulesOf(model v1alpha1.PermissionModel, have guards) *rules {
 		}
 	}
 	return g
-}
-
-// effectOf evaluates rights on the given DAGs; r.some counts those that are not evaluated, too. The DAG ""
-// stands for all DAGs that no right names.
-func effectOf(model v1alpha1.PermissionModel, r *rights, on map[string]bool) effect {
-	e := effect{global: r.global, dags: make(map[string]verbs, len(on)+1)}
-	g := rulesOf(model, r.guards)
-	for method := range methods {
-		for entity := range entityCount {
-			if g.withoutDag(method, entity, r) {
-				e.noDag |= verb(method, entity)
-			}
-		}
-	}
-	e.dags[""] = g.on(0)
-	for id := range on {
-		e.dags[id] = g.on(r.dags[id])
-	}
-	return e
 }
 
 // verb is the bit of a method and an entity.
@@ -230,34 +185,4 @@ func (g *rules) evaluate(bits uint8) verbs {
 func (g *rules) byRun(method int, entity Entity) bool {
 	return entity == EntityRun ||
 		entity == EntityTaskInstance && g.model == v1alpha1.PermissionModelAirflow2 && g.guarded[method][EntityTask]
-}
-
-// within says whether everything that e allows is allowed by a or by b.
-func (e effect) within(a, b effect) bool {
-	for p := range e.global {
-		if !a.global[p] && !b.global[p] {
-			return false
-		}
-	}
-	for id, v := range e.dags {
-		if v&^(a.dags[id]|b.dags[id]) != 0 {
-			return false
-		}
-	}
-	return e.noDag&^(a.noDag|b.noDag) == 0
-}
-
-// covers says whether e allows everything that both a and b allow.
-func (e effect) covers(a, b effect) bool {
-	for p := range a.global {
-		if b.global[p] && !e.global[p] {
-			return false
-		}
-	}
-	for id, v := range a.dags {
-		if v&b.dags[id]&^e.dags[id] != 0 {
-			return false
-		}
-	}
-	return a.noDag&b.noDag&^e.noDag == 0
 }

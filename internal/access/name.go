@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	ownPrefix    = "oam."
-	bridgePrefix = "oam.bridge~"
+	ownPrefix = "oam."
 	// maxBase leaves room for a tilde and a hash below Airflow's 64 characters for a role name.
 	maxBase    = 48
 	hashLength = 16
@@ -77,9 +76,6 @@ func grantBase(role string) (base string, ok bool) {
 	}
 	return base, true
 }
-
-// isBridge says whether a role is named like a bridge.
-func isBridge(role string) bool { return strings.HasPrefix(role, bridgePrefix) }
 
 // checkRoleName refuses explicit role names that cannot or must not be managed. The schema says the same; this holds
 // also for objects that the schema never saw.

@@ -12,16 +12,16 @@ import (
 
 // NewPlan gives the steps from what is observed to what is desired. The package documentation says why they are in this
 // order.
-func NewPlan(in Input, d Desired) Plan { return newRoute(in, d).plan(&in, &d) }
-
-func (r *route) plan(in *Input, d *Desired) Plan {
-	b := &builder{route: r, in: in, d: d}
+func NewPlan(in Input, d Desired) Plan {
+	b := &builder{order: newOrder(newAim(&in, &d)), in: &in, d: &d}
 	b.whyEnded()
 	phases := [][]Step{
-		b.removals(), b.creations(),
-		b.moves(beforeWidening), b.edits(widens), b.edits(replaces),
-		b.moves(beforeNarrowing), b.edits(narrows),
-		b.moves(atLast), b.deletions(),
+		b.removals(),
+		b.creations(),
+		b.widenings(false), b.moves(beforeWidening), b.widenings(true),
+		b.replacements(),
+		b.moves(beforeNarrowing), b.narrowings(), b.moves(afterNarrowing),
+		b.deletions(),
 	}
 	plan := Plan{Drift: b.aim.drift}
 	for _, steps := range phases {
@@ -53,9 +53,9 @@ func ObservePlan(in Input) Plan {
 	return plan
 }
 
-// builder writes a route down as steps.
+// builder writes the changes down as steps.
 type builder struct {
-	*route
+	*order
 	in    *Input
 	d     *Desired
 	ended map[string]string // MemberKey -> why a grant that gave it ended
@@ -85,7 +85,7 @@ func (b *builder) removals() []Step {
 	return steps
 }
 
-// creations make missing roles, which nobody holds yet, and bridges.
+// creations make missing roles, which nobody holds yet.
 func (b *builder) creations() []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
@@ -104,58 +104,69 @@ func (b *builder) creations() []Step {
 		}
 		steps = append(steps, step)
 	}
-	for _, bridge := range b.bridges {
-		stored, exists := b.in.Observed.Roles[bridge.role]
-		step := Step{Kind: StepCreateRole, Role: bridge.role, Permissions: bridge.permissions, Why: "holds access while roles change"}
-		if exists {
-			have := b.in.canonical(stored)
-			switch {
-			case slices.Equal(have, bridge.permissions):
-				continue
-			case contains(bridge.permissions, have):
-				step.Kind = StepWidenRole
-			default:
-				step.Kind = StepReplaceRole
-			}
-		}
-		steps = append(steps, step)
-	}
 	return steps
 }
 
-// edits change the permissions of existing roles.
-func (b *builder) edits(what change) []Step {
-	kinds := map[change]StepKind{widens: StepWidenRole, replaces: StepReplaceRole, narrows: StepNarrowRole}
+// widenings give roles what they lack: those that a user leaves before that, or the others.
+func (b *builder) widenings(left bool) []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
-		if b.changes[name] != what {
-			continue
+		role := b.aim.roles[name]
+		switch {
+		case b.left[name] != left:
+		case b.changes[name] == widens:
+			steps = append(steps, b.edit(StepWidenRole, name, role.have, role.want))
+		case b.changes[name] == replaces && b.shared[name]:
+			steps = append(steps, b.edit(StepWidenRole, name, role.have, union(role.have, role.want)))
 		}
-		have, want := b.aim.roles[name].have, b.aim.roles[name].want
-		step := Step{Kind: kinds[what], Role: name, Permissions: want, Gained: minus(want, have), Lost: minus(have, want), Why: b.purpose(name)}
-		if key := RoleKey(name); b.drifted(key) {
-			step.Repair, step.Why = key, "somebody else changed the role"
-		}
-		steps = append(steps, step)
 	}
 	return steps
 }
 
-// moves change the managed roles of users. Users with a bridge go onto it before roles change and off it at last.
-func (b *builder) moves(when slot) []Step {
+// replacements change roles that gain and lose in one write, where no user has to have both for a moment.
+func (b *builder) replacements() []Step {
 	var steps []Step
-	for _, u := range b.aim.users {
-		from, to := u.have, u.want
-		bridge, bridged := b.bridged[u.name]
+	for _, name := range b.aim.names() {
+		if role := b.aim.roles[name]; b.changes[name] == replaces && !b.shared[name] {
+			steps = append(steps, b.edit(StepReplaceRole, name, role.have, role.want))
+		}
+	}
+	return steps
+}
+
+// narrowings take from roles what they should not have.
+func (b *builder) narrowings() []Step {
+	var steps []Step
+	for _, name := range b.aim.names() {
+		role := b.aim.roles[name]
 		switch {
-		case bridged && when == beforeWidening:
-			to = append(b.steady(&u), bridge)
-		case bridged && when == atLast:
-			from = append(b.steady(&u), bridge)
-		case bridged || b.slots[u.name] != when:
+		case b.changes[name] == narrows:
+			steps = append(steps, b.edit(StepNarrowRole, name, role.have, role.want))
+		case b.changes[name] == replaces && b.shared[name]:
+			steps = append(steps, b.edit(StepNarrowRole, name, union(role.have, role.want), role.want))
+		}
+	}
+	return steps
+}
+
+// edit changes the permissions of an existing role.
+func (b *builder) edit(kind StepKind, name string, from, to []Permission) Step {
+	step := Step{Kind: kind, Role: name, Permissions: to, Gained: minus(to, from), Lost: minus(from, to), Why: b.purpose(name)}
+	if key := RoleKey(name); b.drifted(key) {
+		step.Repair, step.Why = key, "somebody else changed the role"
+	}
+	return step
+}
+
+// moves change the managed roles of users.
+func (b *builder) moves(at moment) []Step {
+	var steps []Step
+	for i := range b.aim.users {
+		u := &b.aim.users[i]
+		if b.when(u) != at {
 			continue
 		}
-		if step, needed := b.move(u.name, from, to); needed {
+		if step, needed := b.move(u.name, u.have, u.want); needed {
 			steps = append(steps, step)
 		}
 	}
@@ -191,11 +202,6 @@ func (b *builder) deletions() []Step {
 			names = append(names, name)
 		}
 	}
-	for _, bridge := range b.bridges {
-		if b.in.deletes() {
-			names = append(names, bridge.role)
-		}
-	}
 	heirs := map[string]string{}
 	for name := range b.d.Roles {
 		line, _, ok := succession(name)
@@ -204,7 +210,7 @@ func (b *builder) deletions() []Step {
 		}
 	}
 	var steps []Step
-	for _, name := range sortedSet(names) {
+	for _, name := range names {
 		step := Step{Kind: StepDeleteRole, Role: name, Why: "nothing needs the role any more"}
 		if heir, ok := heirs[lineOf(name)]; ok {
 			step.Why = text.Plain(heir) + " has taken its place"

@@ -238,7 +238,7 @@ func (h *holdings) rights(role string) *rights {
 		return r
 	}
 	desired, managed := h.d.Roles[role]
-	if h.managed[role] && managed && !desired.Frozen {
+	if h.managed[role] && managed && desired.Giving.All() {
 		r = rightsOf(desired.Permissions)
 	} else {
 		r = rightsOf(h.in.Observed.Roles[role])
@@ -251,7 +251,7 @@ func (h *holdings) rights(role string) *rights {
 func (h *holdings) foreign(u *User) []string {
 	var out []string
 	for _, role := range u.Roles {
-		if !h.managed[role] && !isBridge(role) {
+		if !h.managed[role] {
 			out = append(out, role)
 		}
 	}
@@ -261,7 +261,7 @@ func (h *holdings) foreign(u *User) []string {
 // gives says whether a role will be with a user who should have it: a frozen one is given to nobody new.
 func (h *holdings) gives(u *User, role string) bool {
 	desired, managed := h.d.Roles[role]
-	return managed && h.managed[role] && (!desired.Frozen || slices.Contains(u.Roles, role))
+	return managed && h.managed[role] && (desired.Giving.All() || slices.Contains(u.Roles, role))
 }
 
 // byAge orders causes by age. Times are whole seconds: in the same one standing access comes before grants, so that

@@ -12,7 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// Where the server only adds permissions to a role, or refuses to change one, a role that would have to lose some gets a
+// Where the server only adds permissions to a role, a role that would have to lose some gets a
 // successor: another Airflow role, which has the right content from the start and takes its members over. A role that is
 // decided about is therefore known by its first name (base), and carried by one Airflow role at a time: the one with
 // that name, or <base>~g<n>. All of them together are the line of the role.
@@ -59,13 +59,8 @@ func lineOf(role string) string {
 	return text.Cut(front, maxSuccessorBase-1-hashLength) + "~" + hash
 }
 
-// adds says whether roles can get permissions and never lose any, or cannot be changed at all.
-func (in *Input) adds() bool {
-	return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateAdd || in.refuses()
-}
-
-// refuses says whether roles cannot be changed at all.
-func (in *Input) refuses() bool { return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateRefused }
+// adds says whether roles can get permissions and never lose any.
+func (in *Input) adds() bool { return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateAdd }
 
 // deletes says whether roles can be deleted.
 func (in *Input) deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
@@ -189,19 +184,19 @@ func (w *work) contents(roles []string) []Permission {
 }
 
 // carry chooses the role of a line that carries it from now on. The same is chosen again after every step on the way: a
-// role that will do stays one that will do. While the policy is frozen it is the present one, unless that may only lose.
+// role that will do stays one that will do. While nothing is granted it is the present one.
 func (w *work) carry(c *policyCase, base string, want []Permission) string {
 	line := w.generations(c, base)
 	if len(line) == 0 {
 		return base
 	}
-	if c.frozen != nil && !c.moves {
+	if !c.giving.All() {
 		if name, ok := present(line); ok {
 			return name
 		}
 	}
 	for _, suits := range []func(g generation) bool{
-		func(g generation) bool { return g.exists && !g.retired && w.fits(c, base, g.name, want) },
+		func(g generation) bool { return g.exists && !g.retired && w.fits(g.name, want) },
 		func(g generation) bool { return !g.exists && !g.retired },
 		func(g generation) bool { return g.exists && g.retired && w.revives(base, g.name, want) },
 	} {
@@ -212,31 +207,9 @@ func (w *work) carry(c *policyCase, base string, want []Permission) string {
 	return SuccessorName(base, w.nextNumber(base))
 }
 
-// fits says whether a role can come to hold exactly what it should, or as much of that as may be given now.
-func (w *work) fits(c *policyCase, base, role string, want []Permission) bool {
-	if !w.in.adds() {
-		return true
-	}
-	have := w.content(role)
-	if !contains(want, have) {
-		return false
-	}
-	if missing := minus(want, have); w.in.refuses() && len(missing) > 0 && !c.taking {
-		return contains(w.withheld(base, role, want), missing)
-	}
-	return true
-}
-
-// withheld are pairs that others took away and whose restoration is left out.
-func (w *work) withheld(base, role string, want []Permission) []Permission {
-	if w.in.Contested[RoleKey(base)] {
-		return want
-	}
-	before, ok := w.in.reference(w.kin, role)
-	if !ok || w.in.Instance.Spec.Drift != v1alpha1.DriftReport {
-		return nil
-	}
-	return w.in.canonical(w.in.Previous.Roles[before])
+// fits says whether a role can come to hold exactly what it should.
+func (w *work) fits(role string, want []Permission) bool {
+	return !w.in.adds() || contains(want, w.content(role))
 }
 
 // revives says whether a retired role can be used again: nobody is in it, and it holds what it should, or can be made to.
@@ -302,8 +275,8 @@ func (w *work) holders() map[string]bool {
 	return w.held
 }
 
-// heldBy is the role of a line that a user is in, when nothing may be given: whoever has not come to the successor yet
-// stays where they are.
+// heldBy is the role of a line that a user is in, when nothing may be granted: a user who has not come to the successor
+// yet stays in the old one.
 func (w *work) heldBy(c *policyCase, base string, user User) (string, bool) {
 	for _, g := range w.generations(c, base) {
 		if g.exists && !g.retired && slices.Contains(user.Roles, g.name) {
@@ -335,17 +308,6 @@ func (w *work) retires(entry v1alpha1.ManagedRole) bool {
 
 // whySuccessor says why a role takes the place of another.
 func whySuccessor(in *Input, follows string, want []Permission) string {
-	have := in.canonical(in.Observed.Roles[follows])
-	var wrong []string
-	if n := len(minus(have, want)); n > 0 {
-		wrong = append(wrong, fmt.Sprintf("has %d permissions too many", n))
-	}
-	why := "this Airflow only adds permissions to roles"
-	if in.refuses() {
-		why = "this Airflow does not change roles"
-		if n := len(minus(want, have)); n > 0 {
-			wrong = append(wrong, fmt.Sprintf("lacks %d permissions", n))
-		}
-	}
-	return fmt.Sprintf("takes the place of %s, which %s: %s", text.Plain(follows), strings.Join(wrong, " and "), why)
+	return fmt.Sprintf("takes the place of %s, which has %d permissions too many: this Airflow only adds permissions to roles",
+		text.Plain(follows), len(minus(in.canonical(in.Observed.Roles[follows]), want)))
 }

@@ -204,8 +204,6 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 		switch server.RoleUpdate {
 		case v1alpha1.RoleUpdateReplace, "":
 			o.Roles[step.Role] = step.Permissions
-		case v1alpha1.RoleUpdateRefused:
-			return fmt.Errorf("role updates are refused")
 		case v1alpha1.RoleUpdateAdd:
 			if step.Kind != StepWidenRole || !contains(canonical(step.Permissions), canonical(stored)) {
 				return fmt.Errorf("roles lose nothing here")

@@ -352,7 +352,10 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance,
 		Policies: d.Policies, Grants: d.Grants, Observed: p.look(), Previous: p.previous,
 		FirstList: p.snap.dagLists < 2, UnknownDags: p.unknown, UnknownResources: p.lacking, NoGain: p.noGain(), Contested: p.givenUp(),
-		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities, TakeOnly: !d.StartsAllowed, NoNewRoles: d.Limited,
+		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities,
+	}
+	if !d.StartsAllowed {
+		p.input.Giving = access.OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "nothing is granted in this Airflow now: the conditions of the AirflowInstance say why")
 	}
 	desired, plan := access.Decide(p.input)
 	p.desired = desired
