@@ -191,6 +191,37 @@ const (
 	StepDeleteRole StepKind = "DeleteRole"
 )
 
+// OnUser reports whether steps of this kind write the roles of a user; the others write a role.
+func (k StepKind) OnUser() bool {
+	switch k {
+	case StepAddMember, StepRemoveMember, StepRemoveReplaced, StepSwapMember:
+		return true
+	case StepCreateRole, StepWidenRole, StepReplaceRole, StepNarrowRole, StepDeleteRole:
+	}
+	return false
+}
+
+// Gives reports whether steps of this kind add anything in Airflow: a role, permissions to a role, or roles to a user.
+func (k StepKind) Gives() bool {
+	switch k {
+	case StepCreateRole, StepWidenRole, StepReplaceRole, StepAddMember, StepSwapMember:
+		return true
+	case StepRemoveMember, StepRemoveReplaced, StepNarrowRole, StepDeleteRole:
+	}
+	return false
+}
+
+// Takes reports whether steps of this kind remove anything in Airflow: a role, permissions of a role, or roles of a user. A
+// kind may give and take in one write.
+func (k StepKind) Takes() bool {
+	switch k {
+	case StepRemoveMember, StepRemoveReplaced, StepSwapMember, StepReplaceRole, StepNarrowRole, StepDeleteRole:
+		return true
+	case StepCreateRole, StepWidenRole, StepAddMember:
+	}
+	return false
+}
+
 // Step is one change in Airflow. It may be applied twice.
 type Step struct {
 	Kind StepKind
