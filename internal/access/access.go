@@ -83,8 +83,8 @@ type Problem struct{ Reason, Message string }
 type Desired struct {
 	// Roles by name, managed ones only.
 	Roles map[string]Role
-	// Members are the managed roles that each user should have: username as Airflow stores it -> sorted role names.
-	Members map[string][]string
+	// Members are the managed roles that each user should have, and why.
+	Members Members
 	// Inventory is the inventory as it should be stored before the first step; entries for roles that are to be
 	// deleted stay until Assess proves that they are gone.
 	Inventory []v1alpha1.ManagedRole
@@ -237,13 +237,26 @@ type Step struct {
 	Roles []string
 	// Replaced are the roles that StepSwapMember takes, sorted.
 	Replaced []string
-	// Ending is true when a grant that ended is the cause: such steps are taken in every mode.
-	Ending bool
-	// Why is a short cause for people.
-	Why string
+	// Policy is the policy whose role it is, and RoleKind what the role carries, in role steps. Both are empty for a role
+	// that nothing needs any more.
+	Policy   types.NamespacedName
+	RoleKind v1alpha1.ManagedRoleKind
+	// Follows is the role whose place a created role takes; Lost is then what that one has and this one has not.
+	Follows string
+	// Successor is the role that has taken the place of a deleted one.
+	Successor string
+	// For are the causes that a member step serves: those of the roles that are granted, or that stay when others are
+	// revoked. The oldest is first.
+	For []Cause
+	// Ended are grants that ended and gave a role which StepRemoveMember revokes, the oldest first. Empty where the role never
+	// had a cause.
+	Ended []Cause
 	// Repair is the Drift.Key that this step undoes, if any.
 	Repair string
 }
+
+// Ending says whether a grant that ended is the cause: such steps are taken in every mode.
+func (s Step) Ending() bool { return len(s.Ended) > 0 }
 
 // Plan is the way from observed to desired.
 type Plan struct {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
@@ -189,7 +191,7 @@ func (a *aim) aimUsers() {
 
 // aimUser decides about the roles of one user.
 func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
-	wanted := a.d.Members[user.Username]
+	wanted := a.d.Members.Roles(user.Username)
 	u := userAim{name: user.Username}
 	for _, role := range user.Roles {
 		switch {
@@ -270,35 +272,68 @@ func knownLines(d *Desired) map[string]bool {
 // findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its
 // policy in this plan: such a user must not be without both for an instant.
 func (a *aim) findMovers() {
-	policies := map[string]*v1alpha1.DagAccessPolicy{}
-	for _, p := range a.in.Policies {
-		policies[p.Namespace+"/"+p.Name] = p
-	}
-	for _, g := range a.in.Grants {
-		desire := a.d.Grants[g.UID]
-		if !desire.Live || desire.Problem != nil {
+	var objects *objects
+	for i := range a.users {
+		u := &a.users[i]
+		if len(u.gone) == 0 {
 			continue
 		}
-		at, ok := slices.BinarySearchFunc(a.users, desire.Username, func(u userAim, name string) int { return strings.Compare(u.name, name) })
-		if !ok {
-			continue
+		if objects == nil {
+			objects = newObjects(a.in)
 		}
-		u := &a.users[at]
-		policy := policies[g.PolicyKey().String()]
-		if len(u.gone) == 0 || policy == nil || slices.Contains(u.have, desire.Role) || !slices.Contains(u.want, desire.Role) {
-			continue
-		}
-		bases := carriers(policy, a.in.Instance, g.Status.Activation, g.In(a.in.Instance))
-		carried := func(role string) bool {
-			return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
-		}
-		for _, role := range slices.Clone(u.gone) {
-			if carried(role) {
-				u.gone = slices.DeleteFunc(u.gone, func(name string) bool { return name == role })
-				u.have = append(u.have, role)
+		for _, role := range u.want {
+			if slices.Contains(u.have, role) {
+				continue
+			}
+			for _, cause := range a.d.Members.Causes(u.name, role) {
+				a.takeBack(u, objects.carriers(cause))
 			}
 		}
 	}
+}
+
+// takeBack takes roles of the lines of bases back from gone to have.
+func (a *aim) takeBack(u *userAim, bases []string) {
+	carried := func(role string) bool {
+		return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
+	}
+	for _, role := range slices.Clone(u.gone) {
+		if carried(role) {
+			u.gone = slices.DeleteFunc(u.gone, func(name string) bool { return name == role })
+			u.have = append(u.have, role)
+		}
+	}
+}
+
+// objects are the policies and grants of an input by name and UID.
+type objects struct {
+	in       *Input
+	policies map[types.NamespacedName]*v1alpha1.DagAccessPolicy
+	grants   map[types.UID]*v1alpha1.AccessGrant
+}
+
+func newObjects(in *Input) *objects {
+	o := &objects{in: in, policies: map[types.NamespacedName]*v1alpha1.DagAccessPolicy{}, grants: map[types.UID]*v1alpha1.AccessGrant{}}
+	for _, p := range in.Policies {
+		o.policies[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
+	}
+	for _, g := range in.Grants {
+		o.grants[g.UID] = g
+	}
+	return o
+}
+
+// carriers are the roles that can have carried a grant; none for other causes.
+func (o *objects) carriers(cause Cause) []string {
+	grant, policy := o.grants[cause.UID], o.policies[cause.Policy]
+	if cause.Kind != CauseGrant || grant == nil {
+		return nil
+	}
+	pinned := grant.In(o.in.Instance)
+	if policy == nil {
+		return []string{pinned.Role}
+	}
+	return carriers(policy, o.in.Instance, grant.Status.Activation, pinned)
 }
 
 // names are the managed roles in order.

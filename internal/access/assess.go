@@ -19,11 +19,6 @@ const differencesShown = 8
 func Assess(in Input, d Desired) (map[types.UID]GrantProof, map[types.NamespacedName]PolicyProof, []string) {
 	a := &assessor{in: &in, d: &d, users: make(map[string]*User, len(in.Observed.Users)), entries: map[string]v1alpha1.ManagedRole{}}
 	a.readUsers()
-	for _, desire := range d.Grants {
-		if desire.Live && desire.Problem == nil {
-			a.causes[MemberKey(desire.Username, desire.Role)]++
-		}
-	}
 	for _, entry := range d.Inventory {
 		a.entries[entry.Name] = entry
 	}
@@ -71,13 +66,12 @@ type assessor struct {
 	members map[string][]string // role -> users, without the operator's account
 	entries map[string]v1alpha1.ManagedRole
 	enough  map[string]bool // role -> it stores at least what it should
-	causes  map[string]int  // MemberKey -> live grants that give it
 	known   map[string]bool // lines of the inventory
 	carried map[string]bool // lines that a desired role carries
 }
 
 func (a *assessor) readUsers() {
-	a.members, a.enough, a.causes = map[string][]string{}, map[string]bool{}, map[string]int{}
+	a.members, a.enough = map[string][]string{}, map[string]bool{}
 	a.carried, a.persons = map[string]bool{}, newPersons(a.in.Observed.Users)
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
@@ -102,11 +96,11 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 	for _, username := range a.persons.of(pinned) {
 		user := a.users[username]
 		for _, role := range user.Roles {
-			if a.leftover(g, pinned, role) && !a.otherCause(g, desire, username, role) {
+			if a.leftover(g, pinned, role) && !a.otherCause(g, username, role) {
 				proof.Absent = false
 			}
 		}
-		if desire.Live && username == desire.Username && slices.Contains(a.d.Members[username], desire.Role) {
+		if desire.Live && username == desire.Username && a.d.Members.Has(username, desire.Role) {
 			proof.Present, proof.Empty = a.given(user, desire.Role)
 		}
 	}
@@ -158,21 +152,8 @@ func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInsta
 }
 
 // otherCause says whether something else than this grant gives the role to the user.
-func (a *assessor) otherCause(g *v1alpha1.AccessGrant, desire GrantDesire, username, role string) bool {
-	if !slices.Contains(a.d.Members[username], role) {
-		return false
-	}
-	if !desire.Live || desire.Role != role {
-		return true
-	}
-	if slices.Contains(a.d.Policies[g.PolicyKey()].Members, username) && a.d.Policies[g.PolicyKey()].Role == role {
-		return true
-	}
-	others := a.causes[MemberKey(username, role)]
-	if desire.Problem == nil {
-		others--
-	}
-	return others > 0
+func (a *assessor) otherCause(g *v1alpha1.AccessGrant, username, role string) bool {
+	return slices.ContainsFunc(a.d.Members.Causes(username, role), func(c Cause) bool { return c.UID != g.UID })
 }
 
 // nothing says whether permissions let nobody do anything.
@@ -196,8 +177,8 @@ func (a *assessor) storesEnough(role string) bool {
 func (a *assessor) differences() map[string][]string {
 	out := map[string][]string{}
 	wanted := map[string][]string{}
-	for _, username := range slices.Sorted(maps.Keys(a.d.Members)) {
-		for _, role := range a.d.Members[username] {
+	for _, username := range a.d.Members.Users() {
+		for role := range a.d.Members[username] {
 			wanted[role] = append(wanted[role], username)
 		}
 	}

@@ -3,7 +3,6 @@ package access
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -49,7 +48,7 @@ type work struct {
 	cases    []*policyCase                   // oldest first
 	byName   map[types.NamespacedName]*policyCase
 	byUID    map[string]*policyCase
-	members  map[string]map[string]bool
+	members  Members
 	adopting map[string]v1alpha1.ManagedRole
 	observed map[string][]Permission // canonical permissions, filled when first asked for
 	files    fileIndex               // filled when first asked for
@@ -105,10 +104,10 @@ func newWork(in Input) *work {
 		in: &in, users: NewDirectory(in.Observed.Users, in.Account), userAt: make(map[string]int, len(in.Observed.Users)),
 		dags: newDagIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[string]bool{},
 		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
-		members: map[string]map[string]bool{}, adopting: map[string]v1alpha1.ManagedRole{},
+		members: Members{}, adopting: map[string]v1alpha1.ManagedRole{},
 		observed: map[string][]Permission{}, successors: map[string][]int{}, carried: map[string]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
 		out: Desired{
-			Roles: map[string]Role{}, Members: map[string][]string{}, Policies: map[types.NamespacedName]PolicyDesire{},
+			Roles: map[string]Role{}, Policies: map[types.NamespacedName]PolicyDesire{},
 			Grants: map[types.UID]GrantDesire{},
 		},
 	}
@@ -262,15 +261,11 @@ func (w *work) content(role string) []Permission {
 	return ps
 }
 
-func (w *work) addMember(username, role string) {
-	if w.members[username] == nil {
-		w.members[username] = map[string]bool{}
-	}
-	w.members[username][role] = true
-}
-
 func (w *work) finishMembers() {
-	for username, roles := range w.members {
-		w.out.Members[username] = slices.Sorted(maps.Keys(roles))
+	for _, roles := range w.members {
+		for role, causes := range roles {
+			roles[role] = sortedCauses(causes)
+		}
 	}
+	w.out.Members = w.members
 }

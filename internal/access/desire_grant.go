@@ -91,7 +91,7 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		}
 	}
 	if managed {
-		w.addMember(user.Username, desire.Role)
+		w.members.add(user.Username, desire.Role, granted(g))
 	}
 }
 

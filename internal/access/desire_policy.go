@@ -102,15 +102,12 @@ func (w *work) reportAdoption(c *policyCase) {
 	have := w.content(c.role)
 	leave := 0
 	for _, user := range w.in.Observed.Users {
-		if slices.Contains(user.Roles, c.role) && !w.members[user.Username][c.role] {
+		if slices.Contains(user.Roles, c.role) && !w.members.Has(user.Username, c.role) {
 			leave++
 		}
 	}
-	for username, roles := range w.members {
-		delete(roles, c.role)
-		if len(roles) == 0 {
-			delete(w.members, username)
-		}
+	for username := range w.members {
+		w.members.remove(username, c.role)
 	}
 	delete(w.out.Roles, c.role)
 	c.desire.Notes = append(c.desire.Notes, Problem{v1alpha1.ReasonAdoptionReported, fmt.Sprintf(
@@ -235,7 +232,7 @@ func (w *work) decideStanding(c *policyCase) {
 			role = name
 			w.wantHeld(c, c.role, name, c.permissions)
 		}
-		w.addMember(user.Username, role)
+		w.members.add(user.Username, role, standing(c.policy))
 	}
 	c.desire.Members = sortedSet(c.desire.Members)
 	slices.SortFunc(c.desire.Unresolved, func(a, b Problem) int { return strings.Compare(a.Message, b.Message) })

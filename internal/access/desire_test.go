@@ -152,7 +152,7 @@ func TestAGrantThatEndedLeavesTheRoleItPinnedAlsoWhenTheInventoryLostIt(t *testi
 		t.Error("claimed absent while it is stored")
 	}
 	d, plan := w.pass(t)
-	if proofs, _, _ := Assess(w.Input, d); !proofs[g.UID].Absent || len(w.rolesOf("bob")) != 0 || !plan.Phases[0][0].Ending {
+	if proofs, _, _ := Assess(w.Input, d); !proofs[g.UID].Absent || len(w.rolesOf("bob")) != 0 || !plan.Phases[0][0].Ending() {
 		t.Errorf("bob has %v after %v", w.rolesOf("bob"), Render(plan))
 	}
 	if _, exists := w.Observed.Roles["people"]; !exists {
@@ -180,7 +180,7 @@ func TestAGrantThatEndedIsFoundAtItsPersonUnderAnotherName(t *testing.T) {
 			t.Errorf("%s: claimed absent while it is stored", name)
 		}
 		plan := NewPlan(w.Input, d)
-		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending {
+		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending() {
 			t.Fatalf("%s: it is not told that a grant ends: %v", name, Render(plan))
 		}
 		w.finish(t, d, plan)

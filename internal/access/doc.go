@@ -26,9 +26,9 @@
 //  1. Revoke roles without a cause.
 //  2. Create roles, with all that they should hold. No user has them yet.
 //  3. Widen roles. Users who leave a role that is widened move before that: see below.
-//  4. Replace the permissions of roles that gain and lose in one write. Where a member of such a role also moves, or has a
-//     second role of this kind, the role is widened to the union in phase 3 and narrowed in phase 6 instead.
-//  5. Move users who have a role that loses permissions.
+//  4. Move users who have a role that loses permissions.
+//  5. Replace the permissions of roles that gain and lose in one write. Where a member of such a role leaves a role, joins
+//     one of this kind or has two of them, it is widened to the union in phase 3 and narrowed in phase 6 instead.
 //  6. Narrow roles.
 //  7. Move all other users: the roles that they join are exactly as they should be by now.
 //  8. Delete roles that have no member.

@@ -229,7 +229,7 @@ func (f *driftFinder) member(before, now User) {
 	}
 	for _, role := range had {
 		heir := f.heir(role)
-		if f.among(has, role) || f.lost.roles[heir] || !f.among(f.d.Members[now.Username], role) {
+		if f.among(has, role) || f.lost.roles[heir] || !f.among(f.d.Members.Roles(now.Username), role) {
 			continue
 		}
 		key := MemberKey(now.Username, role)

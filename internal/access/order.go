@@ -71,8 +71,9 @@ func (o *order) when(u *userAim) moment {
 	return afterNarrowing
 }
 
-// together are the roles that gain and lose and must have both for a moment, because of one user: where the user changes
-// roles, too, or has several such roles, one of them could lose what another one has yet to gain.
+// together are the roles that gain and lose and must have both for a moment, because of one user: where the user leaves a
+// role, joins such a role, or has several of them, one could lose what another one has yet to gain. A user who only joins
+// other roles does so before, and has all of them when such a role is replaced in one write.
 func (o *order) together(u *userAim) []string {
 	if o.when(u) == afterNarrowing {
 		return nil
@@ -83,7 +84,7 @@ func (o *order) together(u *userAim) []string {
 			replaced = append(replaced, role)
 		}
 	}
-	if len(replaced) == 1 && slices.Equal(u.have, u.want) {
+	if len(replaced) == 1 && slices.Contains(u.have, replaced[0]) && subset(u.have, u.want) {
 		return nil
 	}
 	return replaced

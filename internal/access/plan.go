@@ -7,20 +7,18 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // NewPlan gives the steps from what is observed to what is desired. The package documentation says why they are in this
 // order.
 func NewPlan(in Input, d Desired) Plan {
 	b := &builder{order: newOrder(newAim(&in, &d)), in: &in, d: &d}
-	b.whyEnded()
+	b.ended = findEnded(&in, &d, b.aim.users)
 	phases := [][]Step{
 		b.removals(),
 		b.creations(),
 		b.widenings(false), b.moves(beforeWidening), b.widenings(true),
-		b.replacements(),
-		b.moves(beforeNarrowing), b.narrowings(), b.moves(afterNarrowing),
+		b.moves(beforeNarrowing), b.replacements(), b.narrowings(), b.moves(afterNarrowing),
 		b.deletions(),
 	}
 	plan := Plan{Drift: b.aim.drift}
@@ -58,7 +56,7 @@ type builder struct {
 	*order
 	in    *Input
 	d     *Desired
-	ended map[string]string // MemberKey -> why a grant that gave it ended
+	ended map[string][]Cause // MemberKey -> grants that gave it and ended
 }
 
 // removals take roles without a cause off users.
@@ -68,13 +66,11 @@ func (b *builder) removals() []Step {
 		if len(u.gone) == 0 {
 			continue
 		}
-		step := Step{Kind: StepRemoveMember, Username: u.name, Roles: u.gone, Why: "nothing gives this access"}
+		step := Step{Kind: StepRemoveMember, Username: u.name, Roles: u.gone}
 		for _, role := range u.gone {
-			if why, ended := b.ended[MemberKey(u.name, role)]; ended {
-				step.Ending, step.Why = true, why
-				break
-			}
+			step.Ended = append(step.Ended, b.ended[MemberKey(u.name, role)]...)
 		}
+		step.Ended = sortedCauses(step.Ended)
 		for _, role := range u.gone {
 			if key := MemberKey(u.name, role); step.Repair == "" && b.drifted(key) {
 				step.Repair = key
@@ -93,13 +89,14 @@ func (b *builder) creations() []Step {
 		if !role.create {
 			continue
 		}
-		step := Step{Kind: StepCreateRole, Role: name, Permissions: role.want, Why: b.purpose(name)}
-		if follows := b.d.Roles[name].Follows; follows != "" {
-			step.Why = whySuccessor(b.in, follows, role.want)
+		desired := b.d.Roles[name]
+		step := Step{
+			Kind: StepCreateRole, Role: name, Permissions: role.want, Policy: desired.Policy, RoleKind: desired.Kind, Follows: desired.Follows,
 		}
-		if key := RoleKey(name); b.aim.lost.roles[name] {
-			step.Repair, step.Why = key, "the role is gone"
-		} else if b.drifted(key) {
+		if step.Follows != "" {
+			step.Lost = minus(b.in.canonical(b.in.Observed.Roles[step.Follows]), role.want)
+		}
+		if key := RoleKey(name); b.aim.lost.roles[name] || b.drifted(key) {
 			step.Repair = key
 		}
 		steps = append(steps, step)
@@ -151,9 +148,12 @@ func (b *builder) narrowings() []Step {
 
 // edit changes the permissions of an existing role.
 func (b *builder) edit(kind StepKind, name string, from, to []Permission) Step {
-	step := Step{Kind: kind, Role: name, Permissions: to, Gained: minus(to, from), Lost: minus(from, to), Why: b.purpose(name)}
+	step := Step{
+		Kind: kind, Role: name, Permissions: to, Gained: minus(to, from), Lost: minus(from, to),
+		Policy: b.d.Roles[name].Policy, RoleKind: b.d.Roles[name].Kind,
+	}
 	if key := RoleKey(name); b.drifted(key) {
-		step.Repair, step.Why = key, "somebody else changed the role"
+		step.Repair = key
 	}
 	return step
 }
@@ -175,23 +175,42 @@ func (b *builder) moves(at moment) []Step {
 
 func (b *builder) move(username string, from, to []string) (Step, bool) {
 	given, taken := without(to, from), without(from, to)
-	step := Step{Username: username, Roles: given, Why: "should have this access"}
+	step := Step{Username: username, Roles: given}
 	switch {
 	case len(given) == 0 && len(taken) == 0:
 		return Step{}, false
 	case len(taken) == 0:
 		step.Kind = StepAddMember
 	case len(given) == 0:
-		step.Kind, step.Roles, step.Why = StepRemoveReplaced, taken, "has this access by another role"
+		step.Kind, step.Roles = StepRemoveReplaced, taken
 	default:
-		step.Kind, step.Replaced, step.Why = StepSwapMember, taken, "has this access by another role now"
+		step.Kind, step.Replaced = StepSwapMember, taken
 	}
+	served := given
+	if step.Kind == StepRemoveReplaced {
+		served = b.heirs(taken, to)
+	}
+	for _, role := range served {
+		step.For = append(step.For, b.d.Members.Causes(username, role)...)
+	}
+	step.For = sortedCauses(step.For)
 	for _, role := range given {
 		if key := MemberKey(username, role); step.Repair == "" && b.aim.lost.members[key] {
-			step.Repair, step.Why = key, "somebody else took this access"
+			step.Repair = key
 		}
 	}
 	return step, true
+}
+
+// heirs are those of some roles that carry the same policies as the ones that a user leaves.
+func (b *builder) heirs(left, roles []string) []string {
+	policies := map[string]bool{}
+	for _, entry := range b.d.Inventory {
+		if slices.Contains(left, entry.Name) {
+			policies[entry.Policy] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return !policies[b.d.Roles[role].Policy.String()] })
 }
 
 // deletions delete roles that nobody holds any more.
@@ -211,22 +230,9 @@ func (b *builder) deletions() []Step {
 	}
 	var steps []Step
 	for _, name := range names {
-		step := Step{Kind: StepDeleteRole, Role: name, Why: "nothing needs the role any more"}
-		if heir, ok := heirs[lineOf(name)]; ok {
-			step.Why = text.Plain(heir) + " has taken its place"
-		}
-		steps = append(steps, step)
+		steps = append(steps, Step{Kind: StepDeleteRole, Role: name, Successor: heirs[lineOf(name)]})
 	}
 	return steps
-}
-
-// purpose says what a role is for.
-func (b *builder) purpose(name string) string {
-	role := b.d.Roles[name]
-	if role.Kind == v1alpha1.ManagedRoleGrant {
-		return "grants under policy " + role.Policy.String()
-	}
-	return "policy " + role.Policy.String()
 }
 
 func (b *builder) drifted(key string) bool {
@@ -234,42 +240,36 @@ func (b *builder) drifted(key string) bool {
 	return found
 }
 
-// whyEnded finds for every membership that goes whether a grant that gave it ended.
-func (b *builder) whyEnded() {
-	b.ended = map[string]string{}
-	going := map[string]bool{}
-	for _, u := range b.aim.users {
-		if len(u.gone) > 0 {
-			going[u.name] = true
+// findEnded finds for every membership that goes (MemberKey) the grants that gave it and ended.
+func findEnded(in *Input, d *Desired, users []userAim) map[string][]Cause {
+	ended, going := map[string][]Cause{}, map[string]bool{}
+	for i := range users {
+		if len(users[i].gone) > 0 {
+			going[users[i].name] = true
 		}
 	}
 	if len(going) == 0 {
-		return
+		return ended
 	}
-	policies := map[string]*v1alpha1.DagAccessPolicy{}
-	for _, p := range b.in.Policies {
-		policies[p.Namespace+"/"+p.Name] = p
-	}
-	people := newPersons(b.in.Observed.Users)
-	for _, g := range inOrder(b.in.Grants) {
-		pinned := g.In(b.in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || b.d.Grants[g.UID].Live {
+	objects, people := newObjects(in), newPersons(in.Observed.Users)
+	for _, g := range in.Grants {
+		pinned := g.In(in.Instance)
+		if pinned == nil || g.Status.RemovedAt != nil || d.Grants[g.UID].Live {
 			continue
 		}
 		holders := slices.DeleteFunc(slices.Clone(people.of(pinned)), func(name string) bool { return !going[name] })
 		if len(holders) == 0 {
 			continue
 		}
-		roles := []string{pinned.Role}
-		if p := policies[g.PolicyKey().String()]; p != nil {
-			roles = carriers(p, b.in.Instance, g.Status.Activation, pinned)
-		}
-		for _, username := range holders {
-			for _, role := range roles {
-				b.ended[MemberKey(username, role)] = "grant " + g.Namespace + "/" + g.Name + " ended"
+		cause := granted(g)
+		for _, role := range objects.carriers(cause) {
+			for _, username := range holders {
+				key := MemberKey(username, role)
+				ended[key] = append(ended[key], cause)
 			}
 		}
 	}
+	return ended
 }
 
 // markRepaired says which drifts the steps undo.

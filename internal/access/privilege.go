@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -262,11 +261,4 @@ func (h *holdings) foreign(u *User) []string {
 func (h *holdings) gives(u *User, role string) bool {
 	desired, managed := h.d.Roles[role]
 	return managed && h.managed[role] && (desired.Giving.All() || slices.Contains(u.Roles, role))
-}
-
-// byAge orders causes by age. Times are whole seconds: in the same one standing access comes before grants, so that
-// making a policy and a grant together has one outcome; then names decide.
-func byAge(a, b cause) int {
-	return cmp.Or(a.since.Compare(b.since), cmp.Compare(min(len(a.grant), 1), min(len(b.grant), 1)), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name),
-		strings.Compare(string(a.grant), string(b.grant)))
 }

@@ -24,7 +24,7 @@ func findExcess(in *Input, d *Desired) findings {
 	people := map[types.NamespacedName]map[*excess]int{}
 	for at := range in.Observed.Users {
 		user := &in.Observed.Users[at]
-		roles := slices.DeleteFunc(slices.Clone(d.Members[user.Username]), func(role string) bool { return !h.gives(user, role) })
+		roles := slices.DeleteFunc(d.Members.Roles(user.Username), func(role string) bool { return !h.gives(user, role) })
 		over := j.judge(h.foreign(user), roles)
 		if over == nil {
 			continue

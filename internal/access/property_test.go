@@ -262,11 +262,11 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 	}
 	for _, user := range w.Observed.Users {
 		for _, role := range user.Roles {
-			if _, managed := d.Roles[role]; managed && user.Username != account && !slices.Contains(d.Members[user.Username], role) {
+			if _, managed := d.Roles[role]; managed && user.Username != account && !d.Members.Has(user.Username, role) {
 				t.Fatalf("user %s has %s without a cause", user.Username, role)
 			}
 		}
-		for _, role := range d.Members[user.Username] {
+		for _, role := range d.Members.Roles(user.Username) {
 			if d.Roles[role].Giving.All() && !slices.Contains(user.Roles, role) {
 				t.Fatalf("user %s lacks %s", user.Username, role)
 			}

@@ -2,7 +2,6 @@ package access
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -286,28 +285,9 @@ func (w *work) heldBy(c *policyCase, base string, user User) (string, bool) {
 	return "", false
 }
 
-// standingIn is the role in which a standing member of a policy should be; empty when that is none.
-func (w *work) standingIn(c *policyCase, username string) string {
-	if w.members[username][c.carrier] {
-		return c.carrier
-	}
-	for role := range w.members[username] {
-		if lineOf(role) == lineOf(c.role) {
-			return role
-		}
-	}
-	return ""
-}
-
 // retires says whether a role that nothing needs stays in Airflow, and all who were in it have left. Whom somebody else
 // puts into it later leaves again; that does not bring it back into use.
 func (w *work) retires(entry v1alpha1.ManagedRole) bool {
 	stays := !w.in.deletes() || entry.Adopted && w.carried[lineOf(entry.Name)]
 	return stays && w.exists(entry.Name) && (entry.Retired || !w.holders()[entry.Name])
-}
-
-// whySuccessor says why a role takes the place of another.
-func whySuccessor(in *Input, follows string, want []Permission) string {
-	return fmt.Sprintf("takes the place of %s, which has %d permissions too many: this Airflow only adds permissions to roles",
-		text.Plain(follows), len(minus(in.canonical(in.Observed.Roles[follows]), want)))
 }

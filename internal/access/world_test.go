@@ -254,7 +254,7 @@ func transcript(d Desired, plan Plan) string {
 	for i, steps := range plan.Phases {
 		fmt.Fprintf(&b, "phase %d\n", i+1)
 		for _, step := range steps {
-			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending, " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
+			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending(), " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
 			for _, p := range step.Permissions {
 				fmt.Fprintf(&b, "    %s\n", p)
 			}

@@ -61,7 +61,7 @@ func (p *pass) endings(plan access.Plan) []access.Step {
 	p.guard.Lock()
 	defer p.guard.Unlock()
 	return slices.DeleteFunc(steps, func(s access.Step) bool {
-		return s.Kind != access.StepRemoveMember || !s.Ending || p.writing[text.Fold(s.Username)]
+		return s.Kind != access.StepRemoveMember || !s.Ending() || p.writing[text.Fold(s.Username)]
 	})
 }
 
