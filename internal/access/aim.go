@@ -31,6 +31,7 @@ type roleAim struct {
 	exists       bool
 	create, drop bool
 	have, want   []Permission // canonical; equal when nothing is to change
+	change       change
 }
 
 // change is what has to happen to the permissions of an existing role.
@@ -43,17 +44,20 @@ const (
 	narrows          // gets less
 )
 
-func (r *roleAim) change() change {
-	more, less := !contains(r.have, r.want), !contains(r.want, r.have)
-	switch {
-	case r.create || r.drop || !more && !less:
+// changeOf compares what an existing role holds with what it should hold.
+func (r *roleAim) changeOf() change {
+	if r.create || r.drop {
 		return unchanged
+	}
+	switch more, less := !contains(r.have, r.want), !contains(r.want, r.have); {
 	case more && less:
 		return replaces
 	case more:
 		return widens
+	case less:
+		return narrows
 	}
-	return narrows
+	return unchanged
 }
 
 // userAim is where one user is and should come to, managed roles only; all lists are sorted.
@@ -142,6 +146,7 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 		}
 	}
 	a.bound(r)
+	r.change = r.changeOf()
 }
 
 // bound leaves out of what a role should hold what cannot be done now.

@@ -9,10 +9,9 @@ import "slices"
 // moment with less than both.
 type order struct {
 	aim *aim
-	// changes are what happens to the permissions of existing roles.
-	changes map[string]change
-	// shared are roles that gain and lose and may not do both in one write: they are widened to the union of both first.
-	shared map[string]bool
+	// wide is what each role holds from its creation or widening until its narrowing: what it held and what it should hold.
+	// Roles that are replaced in one write hold what they held.
+	wide map[string][]Permission
 	// left are roles that gain permissions and that a user leaves for another one: a holder of a pinned, narrower grant
 	// whose policy is widened. They gain nothing before that user has left.
 	left map[string]bool
@@ -32,27 +31,51 @@ const (
 )
 
 func newOrder(a *aim) *order {
-	o := &order{aim: a, changes: make(map[string]change, len(a.roles)), shared: map[string]bool{}, left: map[string]bool{}}
+	o := &order{aim: a, wide: make(map[string][]Permission, len(a.roles)), left: map[string]bool{}}
+	shared := map[string]bool{}
+	for i := range a.users {
+		for _, role := range o.together(&a.users[i]) {
+			shared[role] = true
+		}
+	}
 	for name, role := range a.roles {
-		o.changes[name] = role.change()
+		switch {
+		case role.change == unchanged, role.change == widens:
+			o.wide[name] = role.want
+		case role.change == replaces && shared[name]:
+			o.wide[name] = union(role.have, role.want)
+		default:
+			o.wide[name] = role.have
+		}
 	}
 	for i := range a.users {
 		u := &a.users[i]
 		for _, role := range u.have {
 			if o.mustLeave(u, role) {
 				o.left[role] = true
+				o.takeAlong(u, role)
 			}
-		}
-		for _, role := range o.together(u) {
-			o.shared[role] = true
 		}
 	}
 	return o
 }
 
+// takeAlong lets the created role to which a grant moves hold for a moment all that the role which it leaves holds: that
+// may come to the user by a third role, which is widened later, since another user has to leave it first.
+func (o *order) takeAlong(u *userAim, left string) {
+	if o.aim.in.adds() {
+		return // a role that loses permissions is not widened there, so that nothing is left behind
+	}
+	for _, role := range u.want {
+		if o.aim.roles[role].create && o.aim.d.Roles[role].Policy == o.aim.d.Roles[left].Policy {
+			o.wide[role] = union(o.wide[role], o.aim.roles[left].have)
+		}
+	}
+}
+
 // mustLeave says whether a user leaves a role that gains permissions.
 func (o *order) mustLeave(u *userAim, role string) bool {
-	change := o.changes[role]
+	change := o.aim.roles[role].change
 	return (change == widens || change == replaces) && !slices.Contains(u.want, role)
 }
 
@@ -63,7 +86,8 @@ func (o *order) when(u *userAim) moment {
 		if o.mustLeave(u, role) {
 			return beforeWidening
 		}
-		loses = loses || o.changes[role] == replaces || o.changes[role] == narrows
+		change := o.aim.roles[role].change
+		loses = loses || change == replaces || change == narrows
 	}
 	if loses {
 		return beforeNarrowing
@@ -80,7 +104,7 @@ func (o *order) together(u *userAim) []string {
 	}
 	var replaced []string
 	for _, role := range sortedSet(slices.Concat(u.have, u.want)) {
-		if o.changes[role] == replaces {
+		if o.aim.roles[role].change == replaces {
 			replaced = append(replaced, role)
 		}
 	}

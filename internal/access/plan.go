@@ -91,7 +91,7 @@ func (b *builder) creations() []Step {
 		}
 		desired := b.d.Roles[name]
 		step := Step{
-			Kind: StepCreateRole, Role: name, Permissions: role.want, Policy: desired.Policy, RoleKind: desired.Kind, Follows: desired.Follows,
+			Kind: StepCreateRole, Role: name, Permissions: b.wide[name], Policy: desired.Policy, RoleKind: desired.Kind, Follows: desired.Follows,
 		}
 		if step.Follows != "" {
 			step.Lost = minus(b.in.canonical(b.in.Observed.Roles[step.Follows]), role.want)
@@ -109,12 +109,8 @@ func (b *builder) widenings(left bool) []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
-		switch {
-		case b.left[name] != left:
-		case b.changes[name] == widens:
-			steps = append(steps, b.edit(StepWidenRole, name, role.have, role.want))
-		case b.changes[name] == replaces && b.shared[name]:
-			steps = append(steps, b.edit(StepWidenRole, name, role.have, union(role.have, role.want)))
+		if b.left[name] == left && role.exists && !contains(role.have, b.wide[name]) {
+			steps = append(steps, b.edit(StepWidenRole, name, role.have, b.wide[name]))
 		}
 	}
 	return steps
@@ -124,7 +120,7 @@ func (b *builder) widenings(left bool) []Step {
 func (b *builder) replacements() []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
-		if role := b.aim.roles[name]; b.changes[name] == replaces && !b.shared[name] {
+		if role := b.aim.roles[name]; !contains(b.wide[name], role.want) {
 			steps = append(steps, b.edit(StepReplaceRole, name, role.have, role.want))
 		}
 	}
@@ -136,11 +132,8 @@ func (b *builder) narrowings() []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
-		switch {
-		case b.changes[name] == narrows:
-			steps = append(steps, b.edit(StepNarrowRole, name, role.have, role.want))
-		case b.changes[name] == replaces && b.shared[name]:
-			steps = append(steps, b.edit(StepNarrowRole, name, union(role.have, role.want), role.want))
+		if wide := b.wide[name]; contains(wide, role.want) && !contains(role.want, wide) {
+			steps = append(steps, b.edit(StepNarrowRole, name, wide, role.want))
 		}
 	}
 	return steps

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
@@ -246,5 +247,29 @@ func TestTranscripts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestARightThatMovesToAnotherPolicyIsNotLostByAHolderWhoHasToLeaveFirst: bob's grant leaves the role of one before that is
+// widened, and a DAG that it loses comes to him by the role of two, which another grant has to leave before.
+func TestARightThatMovesToAnotherPolicyIsNotLostByAHolderWhoHasToLeaveFirst(t *testing.T) {
+	w := newWorld()
+	w.dags("a", "b", "c")
+	w.user("bob")
+	w.user("carol")
+	one := w.policy("one", levels("View", "Trigger"), []string{"a", "b"})
+	two := w.policy("two", levels("View", "Trigger"), []string{"c"}, "bob")
+	w.grant("bob-one", one, "bob")
+	w.grant("carol-two", two, "carol")
+	w.pass(t)
+	one.Spec.Access, two.Spec.Access = levels("View", "Trigger", "ViewLogs"), levels("View", "Trigger", "ViewLogs")
+	one.Spec.Dags[0].IDs, two.Spec.Dags[0].IDs = []string{"a"}, []string{"b", "c"}
+	d, plan := Decide(w.Input)
+	rapid.Check(t, func(rt *rapid.T) {
+		walk(rt, w.Capabilities, w.Observed, plan, rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 1)))
+	})
+	w.finish(t, d, plan)
+	if again := NewPlan(w.Input, Desire(w.Input)); len(again.Phases) > 0 {
+		t.Errorf("a second pass is not empty: %v", Render(again))
 	}
 }
