@@ -121,7 +121,7 @@ func (w *world) declare(i int, members []v1alpha1.Subject) {
 		Status: v1alpha1.DagAccessPolicyStatus{ObservedGeneration: 1},
 	})
 	var pairs []airflow.Permission
-	for _, p := range access.PermissionsFor(v1alpha1.PermissionModelAirflow3, levels, ids, nil) {
+	for _, p := range permission.ForLevels(v1alpha1.PermissionModelAirflow3, levels, ids, nil) {
 		pairs = append(pairs, airflow.Permission{Action: p.Action, Resource: p.Resource})
 	}
 	w.roles[roleName(i)] = airflow.SortPermissions(pairs)

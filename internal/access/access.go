@@ -31,7 +31,7 @@ type Dag struct {
 
 // Observed is what an Airflow stores. Roles and their permissions, users and DAGs are sorted by name.
 type Observed struct {
-	Roles map[string][]Permission
+	Roles map[string][]permission.Pair
 	Users []User
 	Dags  []Dag
 }
@@ -104,7 +104,7 @@ type Role struct {
 	Name        string
 	Kind        v1alpha1.ManagedRoleKind
 	Policy      types.NamespacedName
-	Permissions []Permission
+	Permissions []permission.Pair
 	// Follows is the role whose place this one takes, as long as that one is in use: the server cannot take permissions
 	// away.
 	Follows string
@@ -228,9 +228,9 @@ type Step struct {
 	// Role of role steps.
 	Role string
 	// Permissions that the role has after the step.
-	Permissions []Permission
+	Permissions []permission.Pair
 	// Gained and Lost are the permissions that a role which is there has only after the step, and only before it.
-	Gained, Lost []Permission
+	Gained, Lost []permission.Pair
 	// Username of member steps.
 	Username string
 	// Roles that are given or taken in member steps, sorted. In StepSwapMember they are given.

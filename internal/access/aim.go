@@ -30,7 +30,7 @@ type roleAim struct {
 	name         string
 	exists       bool
 	create, drop bool
-	have, want   []Permission // canonical; equal when nothing is to change
+	have, want   []permission.Pair // canonical; equal when nothing is to change
 	change       change
 }
 
@@ -49,7 +49,7 @@ func (r *roleAim) changeOf() change {
 	if r.create || r.drop {
 		return unchanged
 	}
-	switch more, less := !contains(r.have, r.want), !contains(r.want, r.have); {
+	switch more, less := !permission.Contains(r.have, r.want), !permission.Contains(r.want, r.have); {
 	case more && less:
 		return replaces
 	case more:
@@ -74,17 +74,17 @@ type userAim struct {
 func newAim(in *Input, d *Desired) *aim {
 	a := &aim{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), roles: make(map[string]*roleAim, len(d.Roles))}
 	for name := range d.Roles {
-		if manageable(name) {
+		if rolename.Manageable(name) {
 			a.managed[name] = true
 		}
 	}
 	for _, name := range d.Doomed {
-		if manageable(name) {
+		if rolename.Manageable(name) {
 			a.managed[name] = true
 		}
 	}
 	for name := range a.managed {
-		_, _, ok := succession(name)
+		_, _, ok := rolename.Succession(name)
 		a.succeeds = a.succeeds || ok
 	}
 	a.retired = map[string]bool{}
@@ -134,15 +134,15 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 	case role.Upkeep == UpkeepNone:
 		r.want = r.have
 	case role.Upkeep == UpkeepNarrow:
-		r.want = intersect(r.want, r.have)
+		r.want = permission.Intersect(r.want, r.have)
 	case !r.exists && role.Follows == "":
 		r.create = !a.in.Contested[key] && (!a.lost.roles[r.name] || !a.withheld(key))
 	case a.in.Contested[key]:
-		r.create, r.want = !r.exists, intersect(r.want, union(r.have, a.followed(r.name)))
+		r.create, r.want = !r.exists, permission.Intersect(r.want, permission.Union(r.have, a.followed(r.name)))
 	default:
 		r.create = !r.exists
 		if a.withheld(key) {
-			r.want = minus(r.want, a.lost.pairs[r.name])
+			r.want = permission.Minus(r.want, a.lost.pairs[r.name])
 		}
 	}
 	a.bound(r)
@@ -152,19 +152,19 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 // bound leaves out of what a role should hold what cannot be done now.
 func (a *aim) bound(r *roleAim) {
 	if a.in.NoGain[r.name] && r.exists {
-		r.want = intersect(r.want, r.have)
+		r.want = permission.Intersect(r.want, r.have)
 	}
 	switch {
 	case !r.exists && !r.create:
 		r.want = r.have // nothing can be changed in what is not there
 	case !r.exists:
 	case a.in.adds():
-		r.want = union(r.have, r.want)
+		r.want = permission.Union(r.have, r.want)
 	}
 }
 
 // followed is what the role holds whose place a role takes that was not there at the end of the previous pass.
-func (a *aim) followed(name string) []Permission {
+func (a *aim) followed(name string) []permission.Pair {
 	if a.in.Previous != nil {
 		if _, before := a.in.Previous.Roles[name]; before {
 			return nil
@@ -228,7 +228,7 @@ func (a *aim) canHave(username, role string, have []string) bool {
 		return true
 	case !a.d.Roles[role].Giving.All():
 		return false
-	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return lineOf(held) == lineOf(role) }):
+	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return rolename.SameLine(held, role) }):
 		return true
 	}
 	key := MemberKey(username, role)
@@ -238,7 +238,7 @@ func (a *aim) canHave(username, role string, have []string) bool {
 // passesOn says whether a user is in a role whose place another one takes, which the user should have and has not yet.
 func (a *aim) passesOn(role string, has, wanted []string) bool {
 	return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(wanted, func(name string) bool {
-		return lineOf(name) == lineOf(role) && !slices.Contains(has, name) && a.canHave("", name, []string{role})
+		return rolename.SameLine(name, role) && !slices.Contains(has, name) && a.canHave("", name, []string{role})
 	})
 }
 
@@ -249,13 +249,13 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 	var known map[string]bool
 	for _, g := range a.in.Grants {
 		pinned := g.In(a.in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !manageable(lineOf(pinned.Role)) || a.d.Grants[g.UID].Live {
+		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !rolename.LineOf(pinned.Role).Manageable() || a.d.Grants[g.UID].Live {
 			continue
 		}
 		if known == nil {
 			known = knownLines(a.d)
 		}
-		if !known[lineOf(pinned.Role)] {
+		if !known[rolename.LineOf(pinned.Role)] {
 			out[MemberKey(pinned.Username, pinned.Role)] = true
 		}
 	}
@@ -268,7 +268,7 @@ func knownLines(d *Desired) map[string]bool {
 	doomed := setOf(d.Doomed)
 	for _, entry := range d.Inventory {
 		if _, desired := d.Roles[entry.Name]; desired || doomed[entry.Name] || entry.Orphaned {
-			known[lineOf(entry.Name)] = true
+			known[rolename.LineOf(entry.Name)] = true
 		}
 	}
 	return known
@@ -300,7 +300,7 @@ func (a *aim) findMovers() {
 // takeBack takes roles of the lines of bases back from gone to have.
 func (a *aim) takeBack(u *userAim, bases []string) {
 	carried := func(role string) bool {
-		return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
+		return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
 	}
 	for _, role := range slices.Clone(u.gone) {
 		if carried(role) {

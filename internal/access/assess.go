@@ -24,7 +24,7 @@ func Assess(in Input, d Desired) (map[types.UID]GrantProof, map[types.Namespaced
 	}
 	a.known = knownLines(&d)
 	for name := range d.Roles {
-		a.carried[lineOf(name)] = true
+		a.carried[rolename.LineOf(name)] = true
 	}
 	grants := make(map[types.UID]GrantProof, len(in.Grants))
 	found := findExcess(&in, &d)
@@ -135,20 +135,20 @@ func (a *assessor) gives(role, desired string) bool {
 		return a.storesEnough(role)
 	}
 	_, inventoried := a.entries[role]
-	return inventoried && lineOf(role) == lineOf(desired) &&
-		contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
+	return inventoried && rolename.SameLine(role, desired) &&
+		permission.Contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
 }
 
 // leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
 // its policy, also the policy's own, and roles of which only the name says that they were ours.
 func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, role string) bool {
 	entry, inventoried := a.entries[role]
-	if !manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
+	if !rolename.Manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
 		return false
 	}
-	line := lineOf(pinned.Role)
+	line := rolename.LineOf(pinned.Role)
 	return inventoried && (entry.Policy == "" || entry.Policy == g.PolicyKey().String()) ||
-		lineOf(role) == line && manageable(line) && (inventoried || !a.known[line])
+		rolename.LineOf(role) == line && line.Manageable() && (inventoried || !a.known[line])
 }
 
 // otherCause says whether something else than this grant gives the role to the user.
@@ -157,8 +157,8 @@ func (a *assessor) otherCause(g *v1alpha1.AccessGrant, username, role string) bo
 }
 
 // nothing says whether permissions let nobody do anything.
-func nothing(ps []Permission) bool {
-	return !slices.ContainsFunc(ps, func(p Permission) bool { return p != website })
+func nothing(ps []permission.Pair) bool {
+	return !slices.ContainsFunc(ps, func(p permission.Pair) bool { return p != permission.Website })
 }
 
 // storesEnough says whether a role stores at least what it should.
@@ -167,7 +167,7 @@ func (a *assessor) storesEnough(role string) bool {
 	if !known {
 		stored, exists := a.in.Observed.Roles[role]
 		desired, managed := a.d.Roles[role]
-		enough = exists && managed && contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
+		enough = exists && managed && permission.Contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
 		a.enough[role] = enough
 	}
 	return enough
@@ -191,8 +191,8 @@ func (a *assessor) differences() map[string][]string {
 			continue
 		}
 		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
-		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(minus(want, have)))
-		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(minus(have, want)))
+		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have)))
+		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(permission.Minus(have, want)))
 		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))
 		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(without(a.members[name], wanted[name])))
 	}
@@ -239,7 +239,7 @@ func (a *assessor) isGone(entry v1alpha1.ManagedRole) bool {
 	case len(a.members[entry.Name]) > 0:
 		return false
 	case entry.Adopted:
-		return !a.carried[lineOf(entry.Name)]
+		return !a.carried[rolename.LineOf(entry.Name)]
 	}
 	return !a.in.deletes() && a.in.Instance.DeletionTimestamp != nil
 }

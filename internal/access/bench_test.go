@@ -11,7 +11,7 @@ import (
 func largeWorld() *world {
 	w := newWorld()
 	for i := range 2000 {
-		w.Observed.Dags = append(w.Observed.Dags, Dag{ID: fmt.Sprintf("team%03d_dag%04d", i%500, i), Path: fmt.Sprintf("team%03d/dag%04d.py", i%500, i)})
+		w.Observed.Dags = append(w.Observed.Dags, dag.Dag{ID: fmt.Sprintf("team%03d_dag%04d", i%500, i), Path: fmt.Sprintf("team%03d/dag%04d.py", i%500, i)})
 	}
 	for i := range 5000 {
 		name := fmt.Sprintf("user%04d", i)

@@ -56,7 +56,7 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 
 // place decides the role that carries a live grant, and makes its user a member unless there is a problem already.
 func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user User, desire *GrantDesire) {
-	terms := TermsOf(g.Status.Activation, c.policy)
+	terms := rolename.TermsOf(g.Status.Activation, c.policy)
 	base := w.baseFor(c, terms)
 	if desire.Problem != nil {
 		desire.Role = base
@@ -115,15 +115,15 @@ func (w *work) holder(pinned *v1alpha1.GrantInstance) (User, *Problem) {
 }
 
 // baseFor is the first name of the role for terms under a policy.
-func (w *work) baseFor(c *policyCase, terms Terms) string {
+func (w *work) baseFor(c *policyCase, terms rolename.Terms) string {
 	if terms.Whole {
 		return c.role
 	}
-	return GrantRoleName(c.role, string(w.in.Instance.UID), string(c.policy.UID), terms)
+	return rolename.ForGrant(c.role, string(w.in.Instance.UID), string(c.policy.UID), terms)
 }
 
 // wantGrantRole makes sure that the role of terms is desired, and says which one carries it.
-func (w *work) wantGrantRole(c *policyCase, base string, terms Terms) string {
+func (w *work) wantGrantRole(c *policyCase, base string, terms rolename.Terms) string {
 	switch name, done := w.carriers[base]; {
 	case done:
 		return name
@@ -140,13 +140,13 @@ func (w *work) wantGrantRole(c *policyCase, base string, terms Terms) string {
 }
 
 // grantPermissions are what pinned terms give today, never more than the policy's role should have.
-func (w *work) grantPermissions(c *policyCase, terms Terms) []Permission {
-	levels, extra := terms.today(c.policy)
-	return intersect(w.permissions(levels, c.dagsOf(terms), extra), c.permissions)
+func (w *work) grantPermissions(c *policyCase, terms rolename.Terms) []permission.Pair {
+	levels, extra := terms.Today(c.policy)
+	return permission.Intersect(w.permissions(levels, c.dagsOf(terms), extra), c.permissions)
 }
 
 // dagsOf are the DAGs of terms that the policy covers now.
-func (c *policyCase) dagsOf(terms Terms) []string {
+func (c *policyCase) dagsOf(terms rolename.Terms) []string {
 	if terms.Dags == nil {
 		return c.covered
 	}
@@ -157,8 +157,8 @@ func (c *policyCase) dagsOf(terms Terms) []string {
 }
 
 // grantNote says what of the terms cannot be given.
-func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
-	levels, extra := terms.today(c.policy)
+func (w *work) grantNote(c *policyCase, terms rolename.Terms) *Problem {
+	levels, extra := terms.Today(c.policy)
 	if note := w.notGiven(levels, c.dagsOf(terms), extra); note != nil {
 		return note
 	}
@@ -167,7 +167,7 @@ func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
 
 // staysIn finds the role in which the user of a grant stays who is not in the right one while nothing may be granted: the
 // present role, unless it gives more than the grant, and than the grant gave of DAGs that are gone.
-func (w *work) staysIn(c *policyCase, base, right string, user User, terms Terms, bases []string) (string, bool) {
+func (w *work) staysIn(c *policyCase, base, right string, user User, terms rolename.Terms, bases []string) (string, bool) {
 	if desired, managed := w.out.Roles[right]; managed {
 		if role, ok := w.heldBy(c, base, user); ok {
 			w.wantHeld(c, base, role, desired.Permissions)
@@ -175,7 +175,7 @@ func (w *work) staysIn(c *policyCase, base, right string, user User, terms Terms
 		}
 	}
 	for _, role := range sortedSet(slices.Clone(user.Roles)) {
-		at := slices.IndexFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
+		at := slices.IndexFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
 		if at < 0 || !w.ours(role) || w.stored[role].Retired || !w.mayStay(c, role, terms) {
 			continue
 		}
@@ -187,25 +187,25 @@ func (w *work) staysIn(c *policyCase, base, right string, user User, terms Terms
 
 // mayStay says whether a grant's user may stay in a role of its policy while nothing may be granted. A role that is left
 // as it is may hold no more than the grant gives today, one that is narrowed no more than the grant was given.
-func (w *work) mayStay(c *policyCase, role string, terms Terms) bool {
+func (w *work) mayStay(c *policyCase, role string, terms rolename.Terms) bool {
 	has, gone := w.content(role), w.leavingOf(c, terms)
 	if c.upkeep == UpkeepNone {
-		return contains(union(w.grantPermissions(c, terms), gone), has)
+		return permission.Contains(permission.Union(w.grantPermissions(c, terms), gone), has)
 	}
 	dags := terms.Dags
 	if dags == nil {
-		dags = sortedSet(slices.AppendSeq(slices.Clone(c.covered), maps.Keys(dagsIn(has))))
+		dags = sortedSet(slices.AppendSeq(slices.Clone(c.covered), maps.Keys(permission.DagsIn(has))))
 	}
 	given := w.permissions(terms.Access, dags, terms.AirflowPermissions)
 	if desired, known := w.out.Roles[role]; known && !w.in.adds() {
-		has = intersect(has, desired.Permissions)
+		has = permission.Intersect(has, desired.Permissions)
 	}
-	return contains(union(given, gone), has)
+	return permission.Contains(permission.Union(given, gone), has)
 }
 
 // leavingOf are what terms gave on DAGs that the list lacks, or has with other properties, by now.
-func (w *work) leavingOf(c *policyCase, terms Terms) []Permission {
-	levels, _ := terms.today(c.policy)
+func (w *work) leavingOf(c *policyCase, terms rolename.Terms) []permission.Pair {
+	levels, _ := terms.Today(c.policy)
 	dags := slices.DeleteFunc(slices.Clone(c.desire.Leaving), func(id string) bool {
 		return terms.Dags != nil && !slices.Contains(terms.Dags, id)
 	})
@@ -214,10 +214,10 @@ func (w *work) leavingOf(c *policyCase, terms Terms) []Permission {
 
 // carriers are the roles that can have carried an activation at one time or another, themselves or by a successor.
 func carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alpha1.Activation, pinned *v1alpha1.GrantInstance) []string {
-	base, terms := roleNameOf(p), TermsOf(a, p)
-	roles := []string{pinned.Role, GrantRoleName(base, string(i.UID), string(p.UID), terms)}
+	base, terms := rolename.OfPolicy(p), rolename.TermsOf(a, p)
+	roles := []string{pinned.Role, rolename.ForGrant(base, string(i.UID), string(p.UID), terms)}
 	if terms.Dags == nil {
 		roles = append(roles, base)
 	}
-	return slices.DeleteFunc(sortedSet(roles), func(role string) bool { return !manageable(role) })
+	return slices.DeleteFunc(sortedSet(roles), func(role string) bool { return !rolename.Manageable(role) })
 }

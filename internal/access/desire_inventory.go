@@ -48,11 +48,11 @@ func (w *work) doomLost() {
 	for name := range w.in.Observed.Roles {
 		_, stored := w.stored[name]
 		_, desired := w.out.Roles[name]
-		if stored || desired || w.account[name] || !ownName(name, w.bases) {
+		if stored || desired || w.account[name] || !rolename.IsOwn(name, w.bases) {
 			continue
 		}
 		kind := v1alpha1.ManagedRolePolicy
-		if _, ok := grantBase(lineOf(name)); ok {
+		if rolename.IsForGrant(name) {
 			kind = v1alpha1.ManagedRoleGrant
 		}
 		entry := v1alpha1.ManagedRole{Name: name, Kind: kind}

@@ -37,7 +37,7 @@ func TestPoliciesAreRefused(t *testing.T) {
 			p.Spec.AirflowPermissions = somePairs[:1]
 		}, v1alpha1.ReasonPermissionNotAllowed},
 		"a security resource, even when the instance allows it": {func(w *world, p *v1alpha1.DagAccessPolicy) {
-			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{{Action: canRead, Resource: "Users"}}
+			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{{Action: permission.CanRead, Resource: "Users"}}
 			w.Instance.Spec.AllowedPermissions = p.Spec.AirflowPermissions
 			w.AllowPrivileged = true
 		}, v1alpha1.ReasonPermissionNotAllowed},
@@ -264,7 +264,7 @@ func TestUnknownDagsWaitAndTheRestIsApplied(t *testing.T) {
 	if !slices.Equal(p.Dags, []string{"a"}) || !slices.Equal(p.Pending, []string{"b", "c"}) {
 		t.Errorf("dags %v, pending %v", p.Dags, p.Pending)
 	}
-	if slices.ContainsFunc(d.Roles["oam.data.p"].Permissions, func(p Permission) bool { return p.Resource == "DAG:b" }) {
+	if slices.ContainsFunc(d.Roles["oam.data.p"].Permissions, func(p permission.Pair) bool { return p.Resource == "DAG:b" }) {
 		t.Error("an unknown DAG is in the role")
 	}
 }
@@ -298,8 +298,8 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 		p.Spec.AirflowPermissions = somePairs[:1]
 		g := w.grant("g", p, "bob")
 		w.pass(t)
-		pair, trigger := Permission{somePairs[0].Action, somePairs[0].Resource}, Permission{canCreate, "DAG Run:a"}
-		holds := func(user string, p Permission) bool {
+		pair, trigger := permission.Pair{somePairs[0].Action, somePairs[0].Resource}, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}
+		holds := func(user string, p permission.Pair) bool {
 			return slices.ContainsFunc(w.rolesOf(user), func(role string) bool { return slices.Contains(w.Observed.Roles[role], p) })
 		}
 		if !holds("alice", pair) || !holds("bob", pair) {
@@ -325,14 +325,14 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 			t.Errorf("%s: carol was given %v", update, w.rolesOf("carol"))
 		}
 		p.Spec.Access = levels("View")
-		if w.pass(t); holds("alice", trigger) != waits || !holds("alice", Permission{canRead, "DAG:a"}) {
+		if w.pass(t); holds("alice", trigger) != waits || !holds("alice", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 			t.Errorf("%s: a refused policy does not become narrower: alice has %v", update, w.rolesOf("alice"))
 		}
 		if d, plan := w.pass(t); len(plan.Phases) != 0 {
 			t.Errorf("%s: it does not come to rest: %v %v", update, Render(plan), d.Roles)
 		}
 		p.Spec.AirflowPermissions = nil
-		if w.pass(t); holds("alice", pair) || holds("bob", trigger) || !holds("bob", Permission{canRead, "DAG:a"}) {
+		if w.pass(t); holds("alice", pair) || holds("bob", trigger) || !holds("bob", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 			t.Errorf("%s: when it is not refused any more, alice has %v, bob %v", update, w.rolesOf("alice"), w.rolesOf("bob"))
 		}
 	}
@@ -385,11 +385,11 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "bob"})
 	w.pass(t)
 	got := w.Observed.Roles["oam.data.finance"]
-	if slices.Contains(got, Permission{canCreate, "DAG Run:a"}) || !slices.Contains(got, Permission{canRead, "DAG:a"}) {
+	if slices.Contains(got, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}) || !slices.Contains(got, permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 		t.Errorf("narrowed: %v", got)
 	}
-	if slices.ContainsFunc(got, func(p Permission) bool {
-		return p.Action == canEdit && p.Resource == "DAG Run:a" || strings.HasSuffix(p.Resource, ":b")
+	if slices.ContainsFunc(got, func(p permission.Pair) bool {
+		return p.Action == permission.CanEdit && p.Resource == "DAG Run:a" || strings.HasSuffix(p.Resource, ":b")
 	}) {
 		t.Errorf("widened: %v", got)
 	}
@@ -398,7 +398,7 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	}
 	w.Giving = Giving{}
 	w.pass(t)
-	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, Permission{canEdit, "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
+	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, permission.Pair{Action: permission.CanEdit, Resource: "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
 		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))
 	}
 }

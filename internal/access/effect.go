@@ -16,7 +16,7 @@ import (
 type verbs uint64
 
 // methods in the order of their bits, by the action that allows them.
-var methods = [4]string{canRead, canCreate, canEdit, canDelete}
+var methods = [4]string{permission.CanRead, permission.CanCreate, permission.CanEdit, permission.CanDelete}
 
 const (
 	methodRead = 0
@@ -73,32 +73,32 @@ func needed(method int, entity Entity) guards {
 // rights is a flat permission set: global pairs, and per DAG one bit for every method on the DAG (0 to 3) and on its
 // runs (4 to 7).
 type rights struct {
-	global map[Permission]bool
+	global map[permission.Pair]bool
 	guards guards // those of the global pairs that guard something
 	dags   map[string]uint8
 	// some has the bits of methods on a DAG that hold for at least one DAG by name.
 	some uint8
 }
 
-func newRights() *rights { return &rights{global: map[Permission]bool{}, dags: map[string]uint8{}} }
+func newRights() *privilege.Rights { return &rights{global: map[permission.Pair]bool{}, dags: map[string]uint8{}} }
 
-func rightsOf(ps []Permission) *rights {
-	r := newRights()
+func rightsOf(ps []permission.Pair) *privilege.Rights {
+	r := privilege.NewRights()
 	for _, p := range ps {
 		r.add(p)
 	}
 	return r
 }
 
-func (r *rights) add(p Permission) {
+func (r *privilege.Rights) add(p permission.Pair) {
 	method := slices.Index(methods[:], p.Action)
 	if method >= 0 {
-		if id, ok := strings.CutPrefix(p.Resource, dagPrefix); ok {
+		if id, ok := strings.CutPrefix(p.Resource, permission.DagPrefix); ok {
 			r.dags[id] |= 1 << method
 			r.some |= 1 << method
 			return
 		}
-		if id, ok := strings.CutPrefix(p.Resource, runPrefix); ok {
+		if id, ok := strings.CutPrefix(p.Resource, permission.RunPrefix); ok {
 			r.dags[id] |= 1 << (4 + method)
 			return
 		}
@@ -133,7 +133,7 @@ func rulesOf(model v1alpha1.PermissionModel, have guards) *rules {
 func verb(method int, entity Entity) verbs { return 1 << (method*int(entityCount) + int(entity)) }
 
 // withoutDag says whether something is allowed that names no DAG, such as a list over all DAGs.
-func (g *rules) withoutDag(method int, entity Entity, r *rights) bool {
+func (g *rules) withoutDag(method int, entity Entity, r *privilege.Rights) bool {
 	airflow2 := g.model == v1alpha1.PermissionModelAirflow2
 	somewhere := g.allDags[method] || r.some&(1<<method) != 0
 	switch {

@@ -65,7 +65,7 @@ func TestGrantEndsWithThePolicysLongestDuration(t *testing.T) {
 }
 
 func TestTermsOf(t *testing.T) {
-	pools := v1alpha1.AirflowPermission{Action: canRead, Resource: "Pools"}
+	pools := v1alpha1.AirflowPermission{Action: permission.CanRead, Resource: "Pools"}
 	for sentence, c := range map[string]struct {
 		pinned v1alpha1.Activation
 		today  v1alpha1.DagAccessPolicySpec
@@ -80,7 +80,7 @@ func TestTermsOf(t *testing.T) {
 		"pinned pairs that the policy still has are carried on": {v1alpha1.Activation{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, v1alpha1.DagAccessPolicySpec{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, true},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			terms := TermsOf(&c.pinned, &v1alpha1.DagAccessPolicy{Spec: c.today})
+			terms := rolename.TermsOf(&c.pinned, &v1alpha1.DagAccessPolicy{Spec: c.today})
 			if terms.Whole != c.whole {
 				t.Errorf("whole is %v", terms.Whole)
 			}
@@ -96,36 +96,36 @@ func TestNames(t *testing.T) {
 	names := map[string]bool{}
 	for _, policy := range []string{"a", long, long[:127], long[:126] + "xy"} {
 		for _, namespace := range []string{"data", strings.Repeat("n", 63)} {
-			name := PolicyRoleName(namespace, policy, "")
+			name := rolename.ForPolicy(namespace, policy, "")
 			if names[name] || utf8.RuneCountInString(name) > 48 {
 				t.Errorf("%s/%s has the name %q: double or longer than 48", namespace, policy, name)
 			}
 			names[name] = true
-			grant := GrantRoleName(name, "i", "p", Terms{Access: levels("View")})
-			if utf8.RuneCountInString(grant) > 64 || !ownName(grant, nil) {
+			grant := rolename.ForGrant(name, "i", "p", rolename.Terms{Access: levels("View")})
+			if utf8.RuneCountInString(grant) > 64 || !rolename.IsOwn(grant, nil) {
 				t.Errorf("%q is longer than 64 or not recognised", grant)
 			}
 		}
 	}
-	if got := PolicyRoleName("data", "finance", ""); got != "oam.data.finance" {
+	if got := rolename.ForPolicy("data", "finance", ""); got != "oam.data.finance" {
 		t.Errorf("got %q", got)
 	}
 	base := strings.Repeat("ü", 48)
-	if got := GrantRoleName(base, "i", "p", Terms{}); utf8.RuneCountInString(got) > 64 || !ownName(got, map[string]bool{base: true}) {
+	if got := rolename.ForGrant(base, "i", "p", rolename.Terms{}); utf8.RuneCountInString(got) > 64 || !rolename.IsOwn(got, map[string]bool{base: true}) {
 		t.Errorf("%q is longer than 64 or not recognised", got)
 	}
-	if GrantRoleName("r", "i", "p", Terms{Dags: []string{"ab"}}) == GrantRoleName("r", "i", "p", Terms{Dags: []string{"a", "b"}}) {
+	if rolename.ForGrant("r", "i", "p", rolename.Terms{Dags: []string{"ab"}}) == rolename.ForGrant("r", "i", "p", rolename.Terms{Dags: []string{"a", "b"}}) {
 		t.Error("different terms have one name")
 	}
-	if !IsReserved("Viewer ") {
+	if !rolename.IsReserved("Viewer ") {
 		t.Error("a space hides a reserved role")
 	}
 	for role, reserved := range map[string]bool{"Admin": true, "aDMIN": true, "op": true, "PUBLIC": true, "user": true, "Ops": false, "admins": false} {
-		if IsReserved(role) != reserved {
+		if rolename.IsReserved(role) != reserved {
 			t.Errorf("%q reserved: %v", role, !reserved)
 		}
 	}
-	if ownName("handmade~0123456789abcdef", map[string]bool{"other": true}) || ownName("other~0123", map[string]bool{"other": true}) {
+	if rolename.IsOwn("handmade~0123456789abcdef", map[string]bool{"other": true}) || rolename.IsOwn("other~0123", map[string]bool{"other": true}) {
 		t.Error("a foreign name is taken for ours")
 	}
 }

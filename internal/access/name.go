@@ -16,7 +16,7 @@ const (
 	ownPrefix = "oam."
 	// maxBase leaves room for a tilde and a hash below Airflow's 64 characters for a role name.
 	maxBase    = 48
-	hashLength = 16
+	text.DigestLength = 16
 )
 
 // IsReserved says whether a role is one of Airflow's own, in any case. Such roles are never managed.
@@ -40,12 +40,12 @@ func PolicyRoleName(namespace, policy, explicit string) string {
 	if utf8.RuneCountInString(name) <= maxBase {
 		return name
 	}
-	return text.Cut(name, maxBase-1-hashLength) + "-" + digest(namespace, policy)
+	return text.Cut(name, maxBase-1-text.DigestLength) + "-" + text.Digest(namespace, policy)
 }
 
 // GrantRoleName is the role of grants that hold less than their policy: <base>~<hash over instance, policy and terms>.
 // The base is cut so that the name has at most 64 characters.
-func GrantRoleName(base, instanceUID, policyUID string, terms Terms) string {
+func GrantRoleName(base, instanceUID, policyUID string, terms rolename.Terms) string {
 	parts := []string{instanceUID, policyUID}
 	for _, level := range terms.Access {
 		parts = append(parts, "access", string(level))
@@ -56,7 +56,7 @@ func GrantRoleName(base, instanceUID, policyUID string, terms Terms) string {
 	for _, pair := range terms.AirflowPermissions {
 		parts = append(parts, "pair", pair.Action, pair.Resource)
 	}
-	return text.Cut(base, maxBase-1) + "~" + digest(parts...)
+	return text.Cut(base, maxBase-1) + "~" + text.Digest(parts...)
 }
 
 // digest is a short hash over parts, which are kept apart by their lengths.
@@ -65,13 +65,13 @@ func digest(parts ...string) string {
 	for _, part := range parts {
 		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
 	}
-	return hex.EncodeToString(h.Sum(nil))[:hashLength]
+	return hex.EncodeToString(h.Sum(nil))[:text.DigestLength]
 }
 
 // grantBase is the base of a name made by GrantRoleName, and whether it looks like one.
 func grantBase(role string) (base string, ok bool) {
 	base, hash, ok := strings.Cut(role, "~")
-	if !ok || len(hash) < hashLength || strings.Trim(hash, "0123456789abcdef") != "" {
+	if !ok || len(hash) < text.DigestLength || strings.Trim(hash, "0123456789abcdef") != "" {
 		return "", false
 	}
 	return base, true
@@ -84,7 +84,7 @@ func checkRoleName(name string) *Problem {
 		return &Problem{v1alpha1.ReasonInvalidRoleName, "role.name " + text.Quoted(name) + " " + why + ": choose another name"}
 	}
 	switch {
-	case IsReserved(name):
+	case rolename.IsReserved(name):
 		return refuse("is one of Airflow's own roles")
 	case hasFoldedPrefix(name, ownPrefix):
 		return refuse("begins with oam., which names roles made by the operator")

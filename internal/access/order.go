@@ -11,7 +11,7 @@ type order struct {
 	aim *aim
 	// wide is what each role holds from its creation or widening until its narrowing: what it held and what it should hold.
 	// Roles that are replaced in one write hold what they held.
-	wide map[string][]Permission
+	wide map[string][]permission.Pair
 	// left are roles that gain permissions and that a user leaves for another one: a holder of a pinned, narrower grant
 	// whose policy is widened. They gain nothing before that user has left.
 	left map[string]bool
@@ -31,7 +31,7 @@ const (
 )
 
 func newOrder(a *aim) *order {
-	o := &order{aim: a, wide: make(map[string][]Permission, len(a.roles)), left: map[string]bool{}}
+	o := &order{aim: a, wide: make(map[string][]permission.Pair, len(a.roles)), left: map[string]bool{}}
 	shared := map[string]bool{}
 	for i := range a.users {
 		for _, role := range o.together(&a.users[i]) {
@@ -43,7 +43,7 @@ func newOrder(a *aim) *order {
 		case role.change == unchanged, role.change == widens:
 			o.wide[name] = role.want
 		case role.change == replaces && shared[name]:
-			o.wide[name] = union(role.have, role.want)
+			o.wide[name] = permission.Union(role.have, role.want)
 		default:
 			o.wide[name] = role.have
 		}
@@ -68,7 +68,7 @@ func (o *order) takeAlong(u *userAim, left string) {
 	}
 	for _, role := range u.want {
 		if o.aim.roles[role].create && o.aim.d.Roles[role].Policy == o.aim.d.Roles[left].Policy {
-			o.wide[role] = union(o.wide[role], o.aim.roles[left].have)
+			o.wide[role] = permission.Union(o.wide[role], o.aim.roles[left].have)
 		}
 	}
 }

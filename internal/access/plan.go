@@ -94,7 +94,7 @@ func (b *builder) creations() []Step {
 			Kind: StepCreateRole, Role: name, Permissions: b.wide[name], Policy: desired.Policy, RoleKind: desired.Kind, Follows: desired.Follows,
 		}
 		if step.Follows != "" {
-			step.Lost = minus(b.in.canonical(b.in.Observed.Roles[step.Follows]), role.want)
+			step.Lost = permission.Minus(b.in.canonical(b.in.Observed.Roles[step.Follows]), role.want)
 		}
 		if key := RoleKey(name); b.aim.lost.roles[name] || b.drifted(key) {
 			step.Repair = key
@@ -109,7 +109,7 @@ func (b *builder) widenings(left bool) []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
-		if b.left[name] == left && role.exists && !contains(role.have, b.wide[name]) {
+		if b.left[name] == left && role.exists && !permission.Contains(role.have, b.wide[name]) {
 			steps = append(steps, b.edit(StepWidenRole, name, role.have, b.wide[name]))
 		}
 	}
@@ -120,7 +120,7 @@ func (b *builder) widenings(left bool) []Step {
 func (b *builder) replacements() []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
-		if role := b.aim.roles[name]; !contains(b.wide[name], role.want) {
+		if role := b.aim.roles[name]; !permission.Contains(b.wide[name], role.want) {
 			steps = append(steps, b.edit(StepReplaceRole, name, role.have, role.want))
 		}
 	}
@@ -132,7 +132,7 @@ func (b *builder) narrowings() []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
-		if wide := b.wide[name]; contains(wide, role.want) && !contains(role.want, wide) {
+		if wide := b.wide[name]; permission.Contains(wide, role.want) && !permission.Contains(role.want, wide) {
 			steps = append(steps, b.edit(StepNarrowRole, name, wide, role.want))
 		}
 	}
@@ -140,9 +140,9 @@ func (b *builder) narrowings() []Step {
 }
 
 // edit changes the permissions of an existing role.
-func (b *builder) edit(kind StepKind, name string, from, to []Permission) Step {
+func (b *builder) edit(kind StepKind, name string, from, to []permission.Pair) Step {
 	step := Step{
-		Kind: kind, Role: name, Permissions: to, Gained: minus(to, from), Lost: minus(from, to),
+		Kind: kind, Role: name, Permissions: to, Gained: permission.Minus(to, from), Lost: permission.Minus(from, to),
 		Policy: b.d.Roles[name].Policy, RoleKind: b.d.Roles[name].Kind,
 	}
 	if key := RoleKey(name); b.drifted(key) {
@@ -216,14 +216,14 @@ func (b *builder) deletions() []Step {
 	}
 	heirs := map[string]string{}
 	for name := range b.d.Roles {
-		line, _, ok := succession(name)
-		if before, known := heirs[line]; ok && (!known || newer(name, before) < 0) {
+		line, _, ok := rolename.Succession(name)
+		if before, known := heirs[line]; ok && (!known || rolename.CompareNewest(name, before) < 0) {
 			heirs[line] = name
 		}
 	}
 	var steps []Step
 	for _, name := range names {
-		steps = append(steps, Step{Kind: StepDeleteRole, Role: name, Successor: heirs[lineOf(name)]})
+		steps = append(steps, Step{Kind: StepDeleteRole, Role: name, Successor: heirs[rolename.LineOf(name)]})
 	}
 	return steps
 }

@@ -13,13 +13,13 @@ import (
 // Effect is what a set of permissions lets a user do, by Airflow's own algorithm of a permission model.
 type Effect struct {
 	rules  *rules
-	rights *rights
+	rights *privilege.Rights
 }
 
 // Effective evaluates permissions; the empty model is that of Airflow 3. The permissions are those of all roles of the
 // user together, in any order.
-func Effective(model v1alpha1.PermissionModel, ps []Permission) Effect {
-	r := rightsOf(ps)
+func Effective(model v1alpha1.PermissionModel, ps []permission.Pair) Effect {
+	r := privilege.RightsOf(ps)
 	return Effect{rules: rulesOf(model, r.guards), rights: r}
 }
 
@@ -66,8 +66,8 @@ type overlap struct {
 // judge computes excess, once for every set of roles.
 type judge struct {
 	model  v1alpha1.PermissionModel
-	rights func(role string) *rights
-	sets   map[string]*excess
+	rights func(role string) *privilege.Rights
+	sets   map[string]*privilege.Excess
 	groups map[string]*unit // foreign roles together
 	units  map[string]*unit // managed roles
 }
@@ -75,17 +75,17 @@ type judge struct {
 // unit is what was given as one thing.
 type unit struct {
 	roles  []string
-	rights *rights
+	rights *privilege.Rights
 	rules  *rules
 }
 
-func newJudge(model v1alpha1.PermissionModel, rights func(role string) *rights) *judge {
-	return &judge{model: model, rights: rights, sets: map[string]*excess{}, groups: map[string]*unit{}, units: map[string]*unit{}}
+func newJudge(model v1alpha1.PermissionModel, rights func(role string) *privilege.Rights) *judge {
+	return &judge{model: model, rights: rights, sets: map[string]*privilege.Excess{}, groups: map[string]*unit{}, units: map[string]*unit{}}
 }
 
 // judge gives the excess of users who have these foreign and managed roles, both sorted; nil where there is none. Equal
 // roles give the same pointer.
-func (j *judge) judge(foreign, managed []string) *excess {
+func (j *judge) judge(foreign, managed []string) *privilege.Excess {
 	if len(managed) == 0 || len(managed) == 1 && len(foreign) == 0 {
 		return nil // one thing cannot combine
 	}
@@ -155,11 +155,11 @@ func (j *judge) together(roles []string) *unit {
 	key := strings.Join(roles, "\n")
 	u := j.groups[key]
 	if u == nil {
-		r := newRights()
+		r := privilege.NewRights()
 		for _, role := range roles {
 			part := j.rights(role)
 			r.guards |= part.guards
-			for dag, bits := range part.dags {
+			for dag, bits := range part.Dags {
 				r.dags[dag] |= bits
 			}
 		}
@@ -216,31 +216,31 @@ type holdings struct {
 	in      *Input
 	d       *Desired
 	managed map[string]bool
-	cached  map[string]*rights
+	cached  map[string]*privilege.Rights
 }
 
 func newHoldings(in *Input, d *Desired) *holdings {
-	h := &holdings{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), cached: map[string]*rights{}}
+	h := &holdings{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), cached: map[string]*privilege.Rights{}}
 	for name := range d.Roles {
-		h.managed[name] = manageable(name)
+		h.managed[name] = rolename.Manageable(name)
 	}
 	for _, name := range d.Doomed {
-		h.managed[name] = manageable(name)
+		h.managed[name] = rolename.Manageable(name)
 	}
 	return h
 }
 
 // rights are what a role holds in the end.
-func (h *holdings) rights(role string) *rights {
+func (h *holdings) rights(role string) *privilege.Rights {
 	r := h.cached[role]
 	if r != nil {
 		return r
 	}
 	desired, managed := h.d.Roles[role]
 	if h.managed[role] && managed && desired.Giving.All() {
-		r = rightsOf(desired.Permissions)
+		r = privilege.RightsOf(desired.Permissions)
 	} else {
-		r = rightsOf(h.in.Observed.Roles[role])
+		r = privilege.RightsOf(h.in.Observed.Roles[role])
 	}
 	h.cached[role] = r
 	return r

@@ -36,7 +36,7 @@ func (w *work) enforceLeastPrivilege() {
 		desire := w.out.Policies[name]
 		desire.Withheld = sortedSet(desire.Withheld)
 		desire.Members = without(desire.Members, desire.Withheld)
-		desire.Withholding = &Problem{v1alpha1.ReasonWithheld, t.withheldMembers(w.in.release(), &w.out, name, comesAlong(w.in.release(), w.byName[name].policy.Spec.Access))}
+		desire.Withholding = &Problem{v1alpha1.ReasonWithheld, t.withheldMembers(w.in.server(), &w.out, name, comesAlong(w.in.server(), w.byName[name].policy.Spec.Access))}
 		w.out.Policies[name] = desire
 	}
 }
@@ -87,12 +87,12 @@ func (w *work) withhold(h *holdings, j *judge, user *User, claims []claim, talli
 }
 
 // sayWithheld tells the grant that is the cause, or keeps for the policy what stands against it.
-func (w *work) sayWithheld(c claim, username string, over *excess, tallies map[types.NamespacedName]*tally) {
+func (w *work) sayWithheld(c claim, username string, over *privilege.Excess, tallies map[types.NamespacedName]*tally) {
 	if c.cause.Kind == CauseGrant {
 		t := newTally()
 		t.add(over.by(c.role), 1)
 		desire := w.out.Grants[c.cause.UID]
-		desire.Problem = &Problem{v1alpha1.ReasonWithheld, t.withheldGrant(w.in.release(), &w.out, c.cause.Policy)}
+		desire.Problem = &Problem{v1alpha1.ReasonWithheld, t.withheldGrant(w.in.server(), &w.out, c.cause.Policy)}
 		w.out.Grants[c.cause.UID] = desire
 		return
 	}

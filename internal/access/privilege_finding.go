@@ -20,8 +20,8 @@ func findExcess(in *Input, d *Desired) findings {
 	f := findings{policies: map[types.NamespacedName]Problem{}, grants: map[types.UID]Problem{}}
 	h := newHoldings(in, d)
 	j := newJudge(in.Capabilities.PermissionModel, h.rights)
-	found := map[string]*excess{}
-	people := map[types.NamespacedName]map[*excess]int{}
+	found := map[string]*privilege.Excess{}
+	people := map[types.NamespacedName]map[*privilege.Excess]int{}
 	for at := range in.Observed.Users {
 		user := &in.Observed.Users[at]
 		roles := slices.DeleteFunc(d.Members.Roles(user.Username), func(role string) bool { return !h.gives(user, role) })
@@ -32,7 +32,7 @@ func findExcess(in *Input, d *Desired) findings {
 		found[user.Username] = over
 		for policy := range policiesIn(d, *over, roles) {
 			if people[policy] == nil {
-				people[policy] = map[*excess]int{}
+				people[policy] = map[*privilege.Excess]int{}
 			}
 			people[policy][over]++
 		}
@@ -41,7 +41,7 @@ func findExcess(in *Input, d *Desired) findings {
 		name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 		desire := d.Policies[name]
 		if _, managed := d.Roles[desire.Role]; managed && desire.Refused == nil {
-			f.policies[name] = policyFinding(in.release(), d, p, desire, people[name])
+			f.policies[name] = policyFinding(in.server(), d, p, desire, people[name])
 		}
 	}
 	f.findGrants(in, d, found)
@@ -60,7 +60,7 @@ func policiesIn(d *Desired, over excess, roles []string) map[types.NamespacedNam
 }
 
 // policyFinding is what a policy says.
-func policyFinding(r release, d *Desired, p *v1alpha1.DagAccessPolicy, desire PolicyDesire, people map[*excess]int) Problem {
+func policyFinding(r release, d *Desired, p *v1alpha1.DagAccessPolicy, desire PolicyDesire, people map[*privilege.Excess]int) Problem {
 	name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 	more := comesAlong(r, p.Spec.Access)
 	finding := Problem{v1alpha1.ReasonAsGranted, "nobody can do more than was given to them." + more}
@@ -88,9 +88,9 @@ func (e excess) ofPolicy(d *Desired, policy types.NamespacedName) excess {
 }
 
 // findGrants says it of live grants, in the words for one subject.
-func (f *findings) findGrants(in *Input, d *Desired, found map[string]*excess) {
+func (f *findings) findGrants(in *Input, d *Desired, found map[string]*privilege.Excess) {
 	type key struct {
-		over *excess
+		over *privilege.Excess
 		role string
 	}
 	said := map[key]Problem{}
@@ -113,7 +113,7 @@ func (f *findings) findGrants(in *Input, d *Desired, found map[string]*excess) {
 				if part := over.by(desire.Role); len(part) > 0 {
 					t := newTally()
 					t.add(part, 1)
-					finding = Problem{v1alpha1.ReasonExcessAccess, t.excessOfGrant(in.release(), d, g.PolicyKey())}
+					finding = Problem{v1alpha1.ReasonExcessAccess, t.excessOfGrant(in.server(), d, g.PolicyKey())}
 				}
 			}
 			said[key{over, desire.Role}] = finding

@@ -220,7 +220,7 @@ func (b bounds) levelsOf(r release, v verbs) string {
 			if need := guarding[entity]; len(need) > 0 {
 				resource = guardian[need[len(need)-1]]
 			}
-			names = append(names, Permission{action, resource}.String())
+			names = append(names, permission.Pair{Action: action, Resource: resource}.String())
 		}
 	}
 	return text.List(names, b.levels)

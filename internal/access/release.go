@@ -64,8 +64,8 @@ func (r release) knows(resource string) bool { return resource != "HITL Detail" 
 func (r release) keepsWebsite() bool { return r.model == v1alpha1.PermissionModelAirflow2 }
 
 // canonical is the sorted set without ignored pairs, for comparisons.
-func (in *Input) canonical(ps []Permission) []Permission {
-	if !in.release().keepsWebsite() {
+func (in *Input) canonical(ps []permission.Pair) []permission.Pair {
+	if !in.server().keepsWebsite() {
 		return canonical(ps)
 	}
 	if isSet(ps) {
@@ -84,7 +84,7 @@ type file struct{ bundle, path string }
 // fileIndex are the DAGs of every file that holds more than one.
 type fileIndex map[file][]string
 
-func newFileIndex(dags []Dag) fileIndex {
+func newFileIndex(dags []dag.Dag) fileIndex {
 	out := fileIndex{}
 	for i := range dags {
 		at := file{dags[i].Bundle, dags[i].Path}
@@ -127,7 +127,7 @@ func (w *work) shared(covered []string) string {
 
 // supported drops the levels that cannot be given on these DAGs, and says why in one note.
 func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []v1alpha1.AccessLevel, note *Problem) {
-	r := w.in.release()
+	r := w.in.server()
 	var lacking []string
 	for _, level := range levels {
 		why := r.lacks(level)
@@ -151,10 +151,10 @@ func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []
 }
 
 // permissions are those of the levels that can be given on these DAGs, without resources that the server does not know.
-func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []Permission {
-	r := w.in.release()
+func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []permission.Pair {
+	r := w.in.server()
 	known, _ := w.supported(levels, dags)
-	return slices.DeleteFunc(r.permissions(known, dags, extra), func(p Permission) bool {
+	return slices.DeleteFunc(r.permissions(known, dags, extra), func(p permission.Pair) bool {
 		return !r.knows(p.Resource) || w.in.UnknownResources[p.Resource]
 	})
 }
@@ -167,7 +167,7 @@ func (w *work) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1
 		return note
 	}
 	var unknown []string
-	for _, p := range w.in.release().permissions(known, dags, extra) {
+	for _, p := range w.in.server().permissions(known, dags, extra) {
 		if w.in.UnknownResources[p.Resource] {
 			unknown = append(unknown, p.String())
 		}

@@ -63,7 +63,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 }
 
 // broken says which promise does not hold now.
-func broken(w *world, may map[string]map[Permission]bool, after, kept map[string]map[power]bool, removing bool) string {
+func broken(w *world, may map[string]map[permission.Pair]bool, after, kept map[string]map[power]bool, removing bool) string {
 	if problem := over(&w.Observed, may); problem != "" {
 		return problem
 	}

@@ -13,8 +13,8 @@ import (
 
 // MatchDags gives the sorted ids of the DAGs that at least one selector matches, and the sorted ids that are named
 // exactly, without a wildcard, but are not in the list. A selector matches when all of its fields do.
-func MatchDags(selectors []v1alpha1.DagSelector, dags []Dag) (ids, pendingExact []string) {
-	return newSelection(selectors).match(newDagIndex(dags))
+func MatchDags(selectors []v1alpha1.DagSelector, dags []dag.Dag) (ids, pendingExact []string) {
+	return dag.NewSelection(selectors).match(dag.NewIndex(dags))
 }
 
 // ValidateSelectors refuses patterns that can match nothing or mean nothing. The reason is InvalidSelector.
@@ -77,7 +77,7 @@ type dagIndex struct {
 	inIDs, inPaths []int
 }
 
-func newDagIndex(dags []Dag) *dagIndex {
+func newDagIndex(dags []dag.Dag) *dag.Index {
 	x := &dagIndex{dags: dags, byID: make(map[string]int, len(dags))}
 	for i := range dags {
 		x.byID[dags[i].ID] = i
@@ -89,7 +89,7 @@ func newDagIndex(dags []Dag) *dagIndex {
 }
 
 // beginning gives those of an order whose text begins with what a glob begins with.
-func (x *dagIndex) beginning(order []int, g glob, text func(*Dag) string) []int {
+func (x *dag.Index) beginning(order []int, g glob, text func(*dag.Dag) string) []int {
 	from, _ := slices.BinarySearchFunc(order, g.literal, func(at int, literal string) int { return strings.Compare(text(&x.dags[at]), literal) })
 	to := from
 	for to < len(order) && strings.HasPrefix(text(&x.dags[order[to]]), g.literal) {
@@ -99,16 +99,16 @@ func (x *dagIndex) beginning(order []int, g glob, text func(*Dag) string) []int 
 }
 
 // candidates are the DAGs that a selector may match by a wildcard; some may come twice.
-func (x *dagIndex) candidates(c *compiledSelector) []int {
+func (x *dag.Index) candidates(c *compiledSelector) []int {
 	var out []int
 	switch {
 	case len(c.ids) > 0:
 		for _, g := range c.ids {
-			out = append(out, x.beginning(x.inIDs, g, func(d *Dag) string { return d.ID })...)
+			out = append(out, x.beginning(x.inIDs, g, func(d *dag.Dag) string { return d.ID })...)
 		}
 	case c.anyID && len(c.paths) > 0:
 		for _, g := range c.paths {
-			out = append(out, x.beginning(x.inPaths, g, func(d *Dag) string { return d.Path })...)
+			out = append(out, x.beginning(x.inPaths, g, func(d *dag.Dag) string { return d.Path })...)
 		}
 	case c.anyID:
 		out = x.inIDs
@@ -156,7 +156,7 @@ func newSelection(selectors []v1alpha1.DagSelector) selection {
 	return out
 }
 
-func (s selection) match(x *dagIndex) (ids, pendingExact []string) {
+func (s selection) match(x *dag.Index) (ids, pendingExact []string) {
 	for i := range s {
 		c := &s[i]
 		for _, id := range c.exact {
@@ -180,7 +180,7 @@ func (s selection) match(x *dagIndex) (ids, pendingExact []string) {
 }
 
 // matchFields says whether everything but the id matches.
-func (c *compiledSelector) matchFields(dag *Dag) bool {
+func (c *compiledSelector) matchFields(dag *dag.Dag) bool {
 	return anyOf(c.tags, dag.Tags) && anyOf(c.owners, dag.Owners) &&
 		(len(c.bundles) == 0 || slices.Contains(c.bundles, dag.Bundle)) &&
 		(len(c.paths) == 0 || matchesAny(c.paths, dag.Path))

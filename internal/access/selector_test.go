@@ -12,7 +12,7 @@ import (
 )
 
 func TestMatchDags(t *testing.T) {
-	dags := []Dag{
+	dags := []dag.Dag{
 		{ID: "finance_daily", Tags: []string{"finance", "daily"}, Owners: []string{"team-finance"}, Bundle: "main", Path: "finance/daily.py"},
 		{ID: "finance_payroll", Tags: []string{"finance"}, Owners: []string{"team-hr"}, Bundle: "main", Path: "finance/hr/payroll.py"},
 		{ID: "sales", Tags: []string{"daily"}, Owners: []string{"team-sales"}, Bundle: "other", Path: "sales.py"},
@@ -39,7 +39,7 @@ func TestMatchDags(t *testing.T) {
 			if problem := ValidateSelectors(c.selectors); problem != nil {
 				t.Fatalf("refused: %v", problem)
 			}
-			ids, pending := MatchDags(c.selectors, dags)
+			ids, pending := dag.Match(c.selectors, dags)
 			if diff := cmp.Diff(c.ids, ids) + cmp.Diff(c.pending, pending); diff != "" {
 				t.Error(diff)
 			}

@@ -24,7 +24,7 @@ const (
 )
 
 // SuccessorName is the n-th successor of a role: <base>~g<n>. The base is cut so that the name has at most 64 characters.
-func SuccessorName(base string, n int) string { return lineOf(base) + successorMark + strconv.Itoa(n) }
+func SuccessorName(base string, n int) string { return rolename.LineOf(base) + successorMark + strconv.Itoa(n) }
 
 // succession takes the number off the name of a successor.
 func succession(role string) (line string, n int, ok bool) {
@@ -36,7 +36,7 @@ func succession(role string) (line string, n int, ok bool) {
 	if digits == "" || len(digits) > 6 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
 		return "", 0, false
 	}
-	if _, _, again := succession(role[:at]); again {
+	if _, _, again := rolename.Succession(role[:at]); again {
 		return "", 0, false
 	}
 	n, err := strconv.Atoi(digits)
@@ -45,17 +45,17 @@ func succession(role string) (line string, n int, ok bool) {
 
 // lineOf is the same for a role and all its successors: the role's first name, cut where that is very long.
 func lineOf(role string) string {
-	if line, _, ok := succession(role); ok {
+	if line, _, ok := rolename.Succession(role); ok {
 		return line
 	}
 	if len(role) <= maxSuccessorBase || utf8.RuneCountInString(role) <= maxSuccessorBase {
 		return role
 	}
 	front, hash, ok := strings.Cut(role, "~")
-	if !ok || len(hash) != hashLength {
-		front, hash = role, digest(role)
+	if !ok || len(hash) != text.DigestLength {
+		front, hash = role, text.Digest(role)
 	}
-	return text.Cut(front, maxSuccessorBase-1-hashLength) + "~" + hash
+	return text.Cut(front, maxSuccessorBase-1-text.DigestLength) + "~" + hash
 }
 
 // adds says whether roles can get permissions and never lose any.
@@ -68,7 +68,7 @@ func (in *Input) deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.
 func kinOf(inventory []v1alpha1.ManagedRole) map[string][]v1alpha1.ManagedRole {
 	var kin map[string][]v1alpha1.ManagedRole
 	for _, entry := range inventory {
-		if line, _, ok := succession(entry.Name); ok && manageable(entry.Name) {
+		if line, _, ok := rolename.Succession(entry.Name); ok && rolename.Manageable(entry.Name) {
 			if kin == nil {
 				kin = map[string][]v1alpha1.ManagedRole{}
 			}
@@ -79,21 +79,21 @@ func kinOf(inventory []v1alpha1.ManagedRole) map[string][]v1alpha1.ManagedRole {
 		return nil
 	}
 	for _, entry := range inventory {
-		line := lineOf(entry.Name)
-		if _, ok := kin[line]; ok && manageable(entry.Name) {
+		line := rolename.LineOf(entry.Name)
+		if _, ok := kin[line]; ok && rolename.Manageable(entry.Name) {
 			kin[line] = append(kin[line], entry)
 		}
 	}
 	for _, entries := range kin {
-		slices.SortFunc(entries, func(a, b v1alpha1.ManagedRole) int { return newer(a.Name, b.Name) })
+		slices.SortFunc(entries, func(a, b v1alpha1.ManagedRole) int { return rolename.CompareNewest(a.Name, b.Name) })
 	}
 	return kin
 }
 
 // newer orders roles of one line, the newest first.
 func newer(a, b string) int {
-	_, x, _ := succession(a)
-	_, y, _ := succession(b)
+	_, x, _ := rolename.Succession(a)
+	_, y, _ := rolename.Succession(b)
 	return cmp.Or(y-x, strings.Compare(a, b))
 }
 
@@ -106,7 +106,7 @@ func (in *Input) reference(kin map[string][]v1alpha1.ManagedRole, role string) (
 	if _, existed := in.Previous.Roles[role]; existed {
 		return role, true
 	}
-	for _, entry := range kin[lineOf(role)] {
+	for _, entry := range kin[rolename.LineOf(role)] {
 		if _, existed := in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
 			return entry.Name, true
 		}
@@ -126,14 +126,14 @@ func (w *work) generations(c *policyCase, base string) []generation {
 	var out []generation
 	add := func(name string) {
 		entry, inventoried := w.stored[name]
-		own := strings.HasPrefix(name, ownPrefix)
+		own := rolename.HasOwnPrefix(name)
 		letGo := inventoried && w.orphaned(entry) && entry.PolicyUID != string(c.policy.UID)
 		if exists := w.exists(name); (inventoried && !letGo || own) && (inventoried || exists) {
 			out = append(out, generation{name: name, exists: exists, retired: entry.Retired})
 		}
 	}
-	for _, n := range w.successors[lineOf(base)] {
-		add(SuccessorName(base, n))
+	for _, n := range w.successors[rolename.LineOf(base)] {
+		add(rolename.Successor(base, n))
 	}
 	add(base)
 	return out
@@ -170,13 +170,13 @@ func (w *work) presentIn(c *policyCase, base string) []string {
 }
 
 // contents is what Airflow stores in any of some roles.
-func (w *work) contents(roles []string) []Permission {
-	var out []Permission
+func (w *work) contents(roles []string) []permission.Pair {
+	var out []permission.Pair
 	for i, role := range roles {
 		if i == 0 {
 			out = w.content(role)
 		} else {
-			out = union(out, w.content(role))
+			out = permission.Union(out, w.content(role))
 		}
 	}
 	return out
@@ -184,7 +184,7 @@ func (w *work) contents(roles []string) []Permission {
 
 // carry chooses the role of a line that carries it from now on. The same is chosen again after every step on the way: a
 // role that will do stays one that will do. While nothing is granted it is the present one.
-func (w *work) carry(c *policyCase, base string, want []Permission) string {
+func (w *work) carry(c *policyCase, base string, want []permission.Pair) string {
 	line := w.generations(c, base)
 	if len(line) == 0 {
 		return base
@@ -203,16 +203,16 @@ func (w *work) carry(c *policyCase, base string, want []Permission) string {
 			return line[at].name
 		}
 	}
-	return SuccessorName(base, w.nextNumber(base))
+	return rolename.Successor(base, w.nextNumber(base))
 }
 
 // fits says whether a role can come to hold exactly what it should.
-func (w *work) fits(role string, want []Permission) bool {
-	return !w.in.adds() || contains(want, w.content(role))
+func (w *work) fits(role string, want []permission.Pair) bool {
+	return !w.in.adds() || permission.Contains(want, w.content(role))
 }
 
 // revives says whether a retired role can be used again: nobody is in it, and it holds what it should, or can be made to.
-func (w *work) revives(base, role string, want []Permission) bool {
+func (w *work) revives(base, role string, want []permission.Pair) bool {
 	if w.holders()[role] {
 		return false
 	}
@@ -225,8 +225,8 @@ func (w *work) revives(base, role string, want []Permission) bool {
 
 // nextNumber is above those of all successors that are known.
 func (w *work) nextNumber(base string) int {
-	known, n := w.successors[lineOf(base)], 1
-	if len(known) > 0 && known[0] < maxSuccessor {
+	known, n := w.successors[rolename.LineOf(base)], 1
+	if len(known) > 0 && known[0] < rolename.MaxSuccessor {
 		return known[0] + 1
 	}
 	for slices.Contains(known, n) {
@@ -238,7 +238,7 @@ func (w *work) nextNumber(base string) int {
 // findSuccessors notes the numbers of all successors that are inventoried or stored, the highest first.
 func (w *work) findSuccessors() {
 	note := func(name string) {
-		if line, n, ok := succession(name); ok {
+		if line, n, ok := rolename.Succession(name); ok {
 			w.successors[line] = append(w.successors[line], n)
 		}
 	}
@@ -288,6 +288,6 @@ func (w *work) heldBy(c *policyCase, base string, user User) (string, bool) {
 // retires says whether a role that nothing needs stays in Airflow, and all who were in it have left. Whom somebody else
 // puts into it later leaves again; that does not bring it back into use.
 func (w *work) retires(entry v1alpha1.ManagedRole) bool {
-	stays := !w.in.deletes() || entry.Adopted && w.carried[lineOf(entry.Name)]
+	stays := !w.in.deletes() || entry.Adopted && w.carried[rolename.LineOf(entry.Name)]
 	return stays && w.exists(entry.Name) && (entry.Retired || !w.holders()[entry.Name])
 }

@@ -22,7 +22,7 @@ type Terms struct {
 
 // TermsOf reads the terms that an activation pinned and compares them with the policy of today.
 func TermsOf(a *v1alpha1.Activation, p *v1alpha1.DagAccessPolicy) Terms {
-	t := Terms{Access: withView(a.Access), Dags: slices.Clone(a.Dags)}
+	t := rolename.Terms{Access: withView(a.Access), Dags: slices.Clone(a.Dags)}
 	slices.Sort(t.Dags)
 	t.Dags = slices.Compact(t.Dags)
 	if len(t.Dags) == 0 {
@@ -36,12 +36,12 @@ func TermsOf(a *v1alpha1.Activation, p *v1alpha1.DagAccessPolicy) Terms {
 
 // RoleFor is the role that carries an activation under a policy as it is today.
 func RoleFor(i *v1alpha1.AirflowInstance, p *v1alpha1.DagAccessPolicy, a *v1alpha1.Activation) string {
-	base := roleNameOf(p)
-	terms := TermsOf(a, p)
+	base := rolename.OfPolicy(p)
+	terms := rolename.TermsOf(a, p)
 	if terms.Whole {
 		return base
 	}
-	return GrantRoleName(base, string(i.UID), string(p.UID), terms)
+	return rolename.ForGrant(base, string(i.UID), string(p.UID), terms)
 }
 
 // roleNameOf is the role of a policy.
@@ -50,11 +50,11 @@ func roleNameOf(p *v1alpha1.DagAccessPolicy) string {
 	if p.Spec.Role != nil {
 		explicit = p.Spec.Role.Name
 	}
-	return PolicyRoleName(p.Namespace, p.Name, explicit)
+	return rolename.ForPolicy(p.Namespace, p.Name, explicit)
 }
 
 // today is the part of pinned levels and pairs that the policy still gives.
-func (t Terms) today(p *v1alpha1.DagAccessPolicy) (levels []v1alpha1.AccessLevel, extra []v1alpha1.AirflowPermission) {
+func (t rolename.Terms) today(p *v1alpha1.DagAccessPolicy) (levels []v1alpha1.AccessLevel, extra []v1alpha1.AirflowPermission) {
 	for _, level := range t.Access {
 		if level == v1alpha1.AccessView || slices.Contains(p.Spec.Access, level) {
 			levels = append(levels, level)

@@ -30,7 +30,7 @@ type Report struct {
 	StartedAt, FinishedAt, ObservedAt time.Time
 	// Users and Dags are the directory of that Airflow, sorted; empty until it was read once.
 	Users []access.User
-	Dags  []access.Dag
+	Dags  []dag.Dag
 	// Policies and Grants have an entry for each object that the pass knew.
 	Policies map[types.NamespacedName]PolicyReport
 	Grants   map[types.UID]GrantReport

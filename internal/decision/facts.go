@@ -45,7 +45,7 @@ type Sight struct {
 	// Users of that Airflow; nil until users and DAGs were read once.
 	Users *access.Directory
 	// Dags of that Airflow, sorted.
-	Dags []access.Dag
+	Dags []dag.Dag
 	// Policy is what the pass made of the grant's policy; nil where it did not know that policy.
 	Policy *PolicySight
 	// Grant is what the pass proved about the grant; nil where it did not know it.

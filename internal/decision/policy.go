@@ -83,7 +83,7 @@ type policyDraft struct {
 
 // ValidatePolicy says what in a policy's own text keeps it from being used; nil where nothing does.
 func ValidatePolicy(p *v1alpha1.DagAccessPolicy) *access.Problem {
-	if problem := access.ValidateSelectors(p.Spec.Dags); problem != nil {
+	if problem := dag.Validate(p.Spec.Dags); problem != nil {
 		return problem
 	}
 	terms := p.Spec.Grants
@@ -365,7 +365,7 @@ func (d *policyDraft) count() {
 		}
 	}
 	if d.View.Proof.InSync {
-		synced = access.SelectorDigest(d.Policy.Spec.Dags)
+		synced = dag.Digest(d.Policy.Spec.Dags)
 	}
 	entry.ObservedAt, entry.SyncedDags = &observedAt, synced
 	d.Instances = []v1alpha1.PolicyInstance{entry}

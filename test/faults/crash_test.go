@@ -82,7 +82,7 @@ func crashAtRequest(f airflowtest.Fault, served bool) func(*world) func(*world) 
 func crashAtRemoval(served bool) func(*world) func(*world) {
 	return func(w *world) func(*world) {
 		const person = "heidi"
-		line := access.PolicyRoleName(w.namespace, "marketing", "")
+		line := rolename.ForPolicy(w.namespace, "marketing", "")
 		f := airflowtest.Fault{}.On("PATCH", userEndpoint)
 		f.Path = "/auth/fab/v1/users/" + person
 		f.If = func(r airflowtest.Request) bool {
