@@ -24,6 +24,8 @@ import (
 	"github.com/airflow-oam/airflow-oam/controllers"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 	"github.com/airflow-oam/airflow-oam/internal/status/statustest"
 )

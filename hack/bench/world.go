@@ -20,10 +20,10 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const (

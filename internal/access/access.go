@@ -6,10 +6,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
-
-// Permission is one pair of Airflow's FAB permissions.
-type Permission struct{ Action, Resource string }
 
 // User is one stored Airflow user.
 type User struct {
@@ -22,18 +21,11 @@ type User struct {
 	Roles []string
 }
 
-// Dag is one DAG of the live list.
-type Dag struct {
-	ID           string
-	Tags, Owners []string
-	Bundle, Path string
-}
-
 // Observed is what an Airflow stores. Roles and their permissions, users and DAGs are sorted by name.
 type Observed struct {
 	Roles map[string][]permission.Pair
 	Users []User
-	Dags  []Dag
+	Dags  []dag.Dag
 }
 
 // Input is all that a decision depends on.

@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -246,7 +248,7 @@ func (a *aim) passesOn(role string, has, wanted []string) bool {
 // their successors: the grant itself proves that they were ours. Roles that were let go of are nobody's business.
 func (a *aim) pinnedElsewhere() map[string]bool {
 	out := map[string]bool{}
-	var known map[string]bool
+	var known map[rolename.Line]bool
 	for _, g := range a.in.Grants {
 		pinned := g.In(a.in.Instance)
 		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !rolename.LineOf(pinned.Role).Manageable() || a.d.Grants[g.UID].Live {
@@ -263,8 +265,8 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 }
 
 // knownLines are the lines that the inventory knows: a role of such a line that is not inventoried is somebody else's.
-func knownLines(d *Desired) map[string]bool {
-	known := make(map[string]bool, len(d.Inventory))
+func knownLines(d *Desired) map[rolename.Line]bool {
+	known := make(map[rolename.Line]bool, len(d.Inventory))
 	doomed := setOf(d.Doomed)
 	for _, entry := range d.Inventory {
 		if _, desired := d.Roles[entry.Name]; desired || doomed[entry.Name] || entry.Orphaned {

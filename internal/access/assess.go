@@ -8,6 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -65,14 +67,14 @@ type assessor struct {
 	persons persons
 	members map[string][]string // role -> users, without the operator's account
 	entries map[string]v1alpha1.ManagedRole
-	enough  map[string]bool // role -> it stores at least what it should
-	known   map[string]bool // lines of the inventory
-	carried map[string]bool // lines that a desired role carries
+	enough  map[string]bool        // role -> it stores at least what it should
+	known   map[rolename.Line]bool // lines of the inventory
+	carried map[rolename.Line]bool // lines that a desired role carries
 }
 
 func (a *assessor) readUsers() {
 	a.members, a.enough = map[string][]string{}, map[string]bool{}
-	a.carried, a.persons = map[string]bool{}, newPersons(a.in.Observed.Users)
+	a.carried, a.persons = map[rolename.Line]bool{}, newPersons(a.in.Observed.Users)
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
 // largeWorld has 5,000 users, 500 policies and 5,000 grants, a tenth of them narrowed.

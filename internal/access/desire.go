@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -43,7 +45,7 @@ type work struct {
 	userAt   map[string]int // exact username -> index in Observed.Users
 	dags     *dag.Index
 	stored   map[string]v1alpha1.ManagedRole // the inventory as it was stored, without reserved names
-	bases    map[string]bool                 // names of inventoried policy roles
+	bases    map[rolename.Line]bool          // lines of inventoried policy roles
 	account  map[string]bool                 // roles of the operator's account
 	cases    []*policyCase                   // oldest first
 	byName   map[types.NamespacedName]*policyCase
@@ -51,14 +53,13 @@ type work struct {
 	members  Members
 	adopting map[string]v1alpha1.ManagedRole
 	observed map[string][]permission.Pair // canonical permissions, filled when first asked for
-	files    fileIndex               // filled when first asked for
-	held     map[string]bool         // roles that somebody is in, filled when first asked for
+	held     map[string]bool              // roles that somebody is in, filled when first asked for
 
-	successors map[string][]int                  // line -> numbers of its successors, the highest first
-	kin        map[string][]v1alpha1.ManagedRole // line with successors -> its inventoried roles, the newest first
-	carried    map[string]bool                   // lines that a desired role carries
-	carriers   map[string]string                 // first name of a grants' role -> the role that carries it
-	fresh      map[string]bool                   // names of lines that are to be made in this pass
+	successors map[rolename.Line][]int                  // line -> numbers of its successors, the highest first
+	kin        map[rolename.Line][]v1alpha1.ManagedRole // line with successors -> its inventoried roles, the newest first
+	carried    map[rolename.Line]bool                   // lines that a desired role carries
+	carriers   map[string]string                        // first name of a grants' role -> the role that carries it
+	fresh      map[string]bool                          // names of lines that are to be made in this pass
 	out        Desired
 }
 
@@ -102,10 +103,10 @@ type policyCase struct {
 func newWork(in Input) *work {
 	w := &work{
 		in: &in, users: NewDirectory(in.Observed.Users, in.Account), userAt: make(map[string]int, len(in.Observed.Users)),
-		dags: dag.NewIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[string]bool{},
+		dags: dag.NewIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[rolename.Line]bool{},
 		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
 		members: Members{}, adopting: map[string]v1alpha1.ManagedRole{},
-		observed: map[string][]permission.Pair{}, successors: map[string][]int{}, carried: map[string]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
+		observed: map[string][]permission.Pair{}, successors: map[rolename.Line][]int{}, carried: map[rolename.Line]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
 		out: Desired{
 			Roles: map[string]Role{}, Policies: map[types.NamespacedName]PolicyDesire{},
 			Grants: map[types.UID]GrantDesire{},
@@ -138,11 +139,6 @@ func newWork(in Input) *work {
 			strings.Compare(a.name.Namespace, b.name.Namespace), strings.Compare(a.name.Name, b.name.Name))
 	})
 	return w
-}
-
-// manageable says whether a role name can ever be ours.
-func manageable(name string) bool {
-	return name != "" && !rolename.IsReserved(name) && !strings.Contains(name, "/")
 }
 
 // instanceEnds says whether the instance is being deleted and takes everything along.
@@ -191,7 +187,9 @@ func (w *work) inventoriedFor(c *policyCase) bool {
 // mayClaim says whether a policy can have its role name at all. One that is being deleted only keeps what it has.
 func (w *work) mayClaim(c *policyCase, mine bool) bool {
 	if c.policy.Spec.Role != nil && c.policy.Spec.Role.Name != "" && !mine {
-		c.desire.Refused = checkRoleName(c.role)
+		if err := rolename.Check(c.role); err != nil {
+			c.desire.Refused = &Problem{v1alpha1.ReasonInvalidRoleName, err.Error()}
+		}
 	}
 	return c.desire.Refused == nil && rolename.Manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
 }
@@ -208,41 +206,6 @@ func (w *work) ours(role string) bool {
 		return !w.orphaned(entry)
 	}
 	return rolename.IsOwn(role, w.bases)
-}
-
-// ownName says whether only we make roles of this name.
-func ownName(role string, bases map[string]bool) bool {
-	if !rolename.Manageable(role) {
-		return false
-	}
-	if rolename.HasOwnPrefix(role) {
-		return true
-	}
-	line, _, succeeds := rolename.Succession(role)
-	if succeeds {
-		if bases[line] {
-			return true
-		}
-		role = line
-	}
-	base, ok := grantBase(role)
-	if !ok {
-		return false
-	}
-	if bases[base] {
-		return true
-	}
-	// The base of a grant role is cut when the policy's name is long, and once more in the name of its successor.
-	limit := maxBase - 1
-	if succeeds {
-		limit = maxSuccessorBase - 1 - text.DigestLength
-	}
-	for name := range bases {
-		if len(base) >= limit && text.Cut(name, utf8.RuneCountInString(base)) == base {
-			return true
-		}
-	}
-	return false
 }
 
 // orphaned says whether an entry was let go of for good: no policy can take that back any more.

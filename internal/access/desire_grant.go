@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 

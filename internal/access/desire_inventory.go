@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // finishInventory keeps an entry for every role that is desired, being deleted, being adopted or let go of. What was

@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -148,8 +151,8 @@ func (w *work) enforces(c *policyCase) bool {
 
 // checkSpec refuses what a policy may not say. Of its airflowPermissions it gives those that are allowed.
 func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.AirflowPermission, refused *Problem) {
-	if problem := ValidateSelectors(p.Spec.Dags); problem != nil {
-		return nil, problem
+	if err := dag.Validate(p.Spec.Dags); err != nil {
+		return nil, &Problem{v1alpha1.ReasonInvalidSelector, err.Error()}
 	}
 	var banned, unlisted, writes []string
 	for _, pair := range p.Spec.AirflowPermissions {
@@ -250,15 +253,4 @@ func (w *work) decideOrphan(c *policyCase) {
 	c.desire.Permissions = len(c.permissions)
 	w.wantRole(c, c.role, role, c.permissions)
 	w.decideStanding(c)
-}
-
-// dagsIn are the DAGs on which permissions hold a right of the DAG itself.
-func dagsIn(ps []permission.Pair) map[string]bool {
-	out := map[string]bool{}
-	for _, p := range ps {
-		if id, ok := strings.CutPrefix(p.Resource, permission.DagPrefix); ok {
-			out[id] = true
-		}
-	}
-	return out
 }

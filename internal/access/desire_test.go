@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 func refusedReason(d Desired, policy string) string {
@@ -298,7 +299,7 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 		p.Spec.AirflowPermissions = somePairs[:1]
 		g := w.grant("g", p, "bob")
 		w.pass(t)
-		pair, trigger := permission.Pair{somePairs[0].Action, somePairs[0].Resource}, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}
+		pair, trigger := permission.Pair{Action: somePairs[0].Action, Resource: somePairs[0].Resource}, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}
 		holds := func(user string, p permission.Pair) bool {
 			return slices.ContainsFunc(w.rolesOf(user), func(role string) bool { return slices.Contains(w.Observed.Roles[role], p) })
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -15,13 +17,15 @@ import (
 func RoleKey(role string) string { return "role/" + string(rolename.LineOf(role)) }
 
 // MemberKey is the Drift.Key of a user's membership in a role or its successors.
-func MemberKey(username, role string) string { return "member/" + username + "/" + string(rolename.LineOf(role)) }
+func MemberKey(username, role string) string {
+	return "member/" + username + "/" + string(rolename.LineOf(role))
+}
 
 // lost is what others took away and nobody but them has decided: a plan may have to leave its restoration out.
 type lost struct {
 	pairs   map[string][]permission.Pair // desired role -> pairs, sorted
-	roles   map[string]bool         // desired roles that are gone
-	members map[string]bool         // MemberKey
+	roles   map[string]bool              // desired roles that are gone
+	members map[string]bool              // MemberKey
 }
 
 // findDrift compares the end of the previous pass with what is observed now, on what the stored inventory holds.
@@ -48,8 +52,8 @@ type driftFinder struct {
 	d       *Desired
 	managed map[string]bool
 	retired map[string]bool
-	kin     map[string][]v1alpha1.ManagedRole
-	heirs   map[string]string // line with successors -> the desired role that carries it
+	kin     map[rolename.Line][]v1alpha1.ManagedRole
+	heirs   map[rolename.Line]string // line with successors -> the desired role that carries it
 	found   []Drift
 	lost    lost
 }
@@ -60,7 +64,7 @@ func (f *driftFinder) findHeirs() {
 	if f.kin == nil {
 		return
 	}
-	f.heirs = map[string]string{}
+	f.heirs = map[rolename.Line]string{}
 	for name := range f.d.Roles {
 		line := rolename.LineOf(name)
 		if _, ok := f.kin[line]; !ok {

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const financeRole = "oam.data.finance"
@@ -255,7 +256,7 @@ func TestAGrantStaysWhereItIsWhileNothingMayBeGiven(t *testing.T) {
 		t.Fatalf("bob has %v, grant %+v", w.rolesOf("bob"), d.Grants["uid-bob-finance"])
 	}
 	// Somebody makes the role wider than the grant: there is nothing that bob could keep.
-	w.setRole(financeRole, sorted(append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanRead, Resource: "Task Logs"})))
+	w.setRole(financeRole, permission.SetOf(append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanRead, Resource: "Task Logs"})))
 	d, _ = w.pass(t)
 	if len(w.rolesOf("bob")) != 0 || d.Grants["uid-bob-finance"].Problem == nil {
 		t.Errorf("bob has %v, grant %+v", w.rolesOf("bob"), d.Grants["uid-bob-finance"])
@@ -285,7 +286,7 @@ func TestAGrantStaysWhereItIsThoughADagIsGone(t *testing.T) {
 				t.Fatalf("%s: bob has %v, grant %+v", mode, w.rolesOf("bob"), d.Grants[g.UID])
 			}
 		}
-		w.setRole(before[0], sorted(append(slices.Clone(w.Observed.Roles[before[0]]), permission.Pair{Action: permission.CanDelete, Resource: "DAG:b"})))
+		w.setRole(before[0], permission.SetOf(append(slices.Clone(w.Observed.Roles[before[0]]), permission.Pair{Action: permission.CanDelete, Resource: "DAG:b"})))
 		if w.pass(t); len(w.rolesOf("bob")) != 0 {
 			t.Errorf("%s: bob has %v, which others made wider", mode, w.rolesOf("bob"))
 		}

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // revokeOnly is a pass that may only revoke.

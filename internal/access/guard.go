@@ -1,7 +1,6 @@
 package access
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -13,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -149,18 +150,4 @@ func (w *work) syncedDags(p *v1alpha1.DagAccessPolicy) string {
 		}
 	}
 	return ""
-}
-
-// SelectorDigest identifies the selectors of a policy, in any order: 16 hexadecimal digits.
-func SelectorDigest(dags []v1alpha1.DagSelector) string {
-	texts := make([]string, 0, len(dags))
-	for _, selector := range dags {
-		text, err := json.Marshal(selector)
-		if err != nil {
-			return "" // of lists of texts: cannot be
-		}
-		texts = append(texts, string(text))
-	}
-	slices.Sort(texts)
-	return text.Digest(texts...)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // manyDags is a settled world with one policy over n DAGs.
@@ -186,7 +187,7 @@ func TestMassRevocation(t *testing.T) {
 			w.dag(fmt.Sprintf("foreign%02d", i))
 			role = append(role, permission.Pair{Action: permission.CanRead, Resource: fmt.Sprintf("DAG:foreign%02d", i)})
 		}
-		w.setRole("oam.data.p", sorted(role))
+		w.setRole("oam.data.p", permission.SetOf(role))
 		if d, _ := w.pass(t); heldDags(w) != 10 || len(d.Held) != 0 {
 			t.Errorf("%d DAGs, held %v", heldDags(w), d.Held)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // allowedBy picks the oracle of a permission model.

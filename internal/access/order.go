@@ -1,6 +1,12 @@
 package access
 
-import "slices"
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+)
 
 // order decides when the changes of a plan take place, so that no user who retains access loses it between two steps.
 //
@@ -108,7 +114,7 @@ func (o *order) together(u *userAim) []string {
 			replaced = append(replaced, role)
 		}
 	}
-	if len(replaced) == 1 && slices.Contains(u.have, replaced[0]) && subset(u.have, u.want) {
+	if len(replaced) == 1 && slices.Contains(u.have, replaced[0]) && sets.New(u.want...).HasAll(u.have...) {
 		return nil
 	}
 	return replaced

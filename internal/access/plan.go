@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // NewPlan gives the steps from what is observed to what is desired. The package documentation says why they are in this
@@ -214,7 +216,7 @@ func (b *builder) deletions() []Step {
 			names = append(names, name)
 		}
 	}
-	heirs := map[string]string{}
+	heirs := map[rolename.Line]string{}
 	for name := range b.d.Roles {
 		line, _, ok := rolename.Succession(name)
 		if before, known := heirs[line]; ok && (!known || rolename.CompareNewest(name, before) < 0) {
@@ -308,4 +310,10 @@ func without(a, b []string) []string {
 		delete(set, x)
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// sortedSet sorts its argument in place and drops doubles.
+func sortedSet(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
 }

@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -37,7 +38,7 @@ func settled(t *testing.T) *world {
 // leaveBridges leaves two roles that an older release made for a moment: one that the inventory holds, which alice is in,
 // and one of which only its name tells.
 func (w *world) leaveBridges() {
-	inventoried, other := ownPrefix+"bridge~0123456789abcdef", ownPrefix+"bridge~fedcba9876543210"
+	inventoried, other := "oam.bridge~0123456789abcdef", "oam.bridge~fedcba9876543210"
 	w.Instance = w.Instance.DeepCopy()
 	w.Instance.Status.ManagedRoles = append(w.Instance.Status.ManagedRoles, v1alpha1.ManagedRole{Name: inventoried, Kind: v1alpha1.ManagedRoleGrant})
 	w.setRole(inventoried, w.Observed.Roles[financeRole])
@@ -51,13 +52,13 @@ func TestBridgesOfAnOlderReleaseAreLeftAndDeleted(t *testing.T) {
 	g := w.Grants[1]
 	w.leaveBridges()
 	g.Status.End = &v1alpha1.End{Reason: v1alpha1.EndExpired, At: metav1.NewTime(testNow)}
-	w.setRoles("carol", "handmade", ownPrefix+"bridge~fedcba9876543210")
+	w.setRoles("carol", "handmade", "oam.bridge~fedcba9876543210")
 	if proofs, _, _ := Assess(w.Input, Desire(w.Input)); proofs[g.UID].Absent {
 		t.Error("claimed absent, while a role of ours that may hold what the grant gave is stored")
 	}
 	d, _ := w.pass(t)
 	for name := range w.Observed.Roles {
-		if strings.HasPrefix(name, ownPrefix+"bridge~") {
+		if strings.HasPrefix(name, "oam.bridge~") {
 			t.Errorf("role %s is left", name)
 		}
 	}
@@ -139,7 +140,7 @@ func TestTranscripts(t *testing.T) {
 		"others-added-permissions-where-roles-only-grow": func(t *testing.T) *world {
 			t.Helper()
 			w := settledOn(t, addOnly)
-			w.setRole(financeRole, sorted(append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"})))
+			w.setRole(financeRole, permission.SetOf(append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"})))
 			return w
 		},
 		"grant-loses-a-dag-where-roles-only-grow": func(t *testing.T) *world {

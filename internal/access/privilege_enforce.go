@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/privilege"
 )
 
 // withholds says whether excess is prevented and not only told.
@@ -24,8 +25,8 @@ func (w *work) enforceLeastPrivilege() {
 		return
 	}
 	h := newHoldings(w.in, &w.out)
-	j := newJudge(w.in.Capabilities.PermissionModel, h.rights)
-	tallies := map[types.NamespacedName]*tally{}
+	j := privilege.NewJudge(w.in.Capabilities.PermissionModel, h.rights)
+	tallies := map[types.NamespacedName]*privilege.Tally{}
 	for at := range w.in.Observed.Users {
 		user := &w.in.Observed.Users[at]
 		if claims := w.claims(user.Username); len(claims) > 0 {
@@ -36,7 +37,7 @@ func (w *work) enforceLeastPrivilege() {
 		desire := w.out.Policies[name]
 		desire.Withheld = sortedSet(desire.Withheld)
 		desire.Members = without(desire.Members, desire.Withheld)
-		desire.Withholding = &Problem{v1alpha1.ReasonWithheld, t.withheldMembers(w.in.server(), &w.out, name, comesAlong(w.in.server(), w.byName[name].policy.Spec.Access))}
+		desire.Withholding = &Problem{v1alpha1.ReasonWithheld, t.WithheldMembers(w.in.server().ComesAlong(w.byName[name].policy.Spec.Access))}
 		w.out.Policies[name] = desire
 	}
 }
@@ -63,7 +64,7 @@ func (w *work) claims(username string) []claim {
 
 // withhold takes roles from one user. A claim that an older one stands against is looked at again when others have been
 // added, because what they give by themselves is no excess any more.
-func (w *work) withhold(h *holdings, j *judge, user *User, claims []claim, tallies map[types.NamespacedName]*tally) {
+func (w *work) withhold(h *holdings, j *privilege.Judge, user *User, claims []claim, tallies map[types.NamespacedName]*privilege.Tally) {
 	claims = slices.DeleteFunc(claims, func(c claim) bool { return !h.gives(user, c.role) })
 	foreign := h.foreign(user)
 	given := []string{}
@@ -71,7 +72,7 @@ func (w *work) withhold(h *holdings, j *judge, user *User, claims []claim, talli
 		added = false
 		for _, c := range claims {
 			with := sortedSet(append(slices.Clone(given), c.role))
-			if len(with) > len(given) && j.judge(foreign, with) == nil {
+			if len(with) > len(given) && j.Excess(foreign, with) == nil {
 				given, added = with, true
 			}
 		}
@@ -81,27 +82,27 @@ func (w *work) withhold(h *holdings, j *judge, user *User, claims []claim, talli
 			continue
 		}
 		w.members.remove(user.Username, c.role)
-		over := j.judge(foreign, sortedSet(append(slices.Clone(given), c.role)))
+		over := j.Excess(foreign, sortedSet(append(slices.Clone(given), c.role)))
 		w.sayWithheld(c, user.Username, over, tallies)
 	}
 }
 
 // sayWithheld tells the grant that is the cause, or keeps for the policy what stands against it.
-func (w *work) sayWithheld(c claim, username string, over *privilege.Excess, tallies map[types.NamespacedName]*tally) {
+func (w *work) sayWithheld(c claim, username string, over *privilege.Excess, tallies map[types.NamespacedName]*privilege.Tally) {
 	if c.cause.Kind == CauseGrant {
-		t := newTally()
-		t.add(over.by(c.role), 1)
+		t := newTally(w.in.server(), &w.out, c.cause.Policy)
+		t.Add(over.By(c.role), 1)
 		desire := w.out.Grants[c.cause.UID]
-		desire.Problem = &Problem{v1alpha1.ReasonWithheld, t.withheldGrant(w.in.server(), &w.out, c.cause.Policy)}
+		desire.Problem = &Problem{v1alpha1.ReasonWithheld, t.WithheldGrant()}
 		w.out.Grants[c.cause.UID] = desire
 		return
 	}
 	t := tallies[c.cause.Policy]
 	if t == nil {
-		t = newTally()
+		t = newTally(w.in.server(), &w.out, c.cause.Policy)
 		tallies[c.cause.Policy] = t
 	}
-	t.add(over.by(c.role), 1)
+	t.Add(over.By(c.role), 1)
 	desire := w.out.Policies[c.cause.Policy]
 	desire.Withheld = append(desire.Withheld, username)
 	w.out.Policies[c.cause.Policy] = desire

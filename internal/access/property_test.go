@@ -12,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -234,7 +236,7 @@ func mayHold(start, end *Observed) map[string]map[permission.Pair]bool {
 func over(now *Observed, may map[string]map[permission.Pair]bool) string {
 	for username, pairs := range flat(now) {
 		for pair := range pairs {
-			if !may[username][pair] && !ignored(pair) {
+			if !may[username][pair] && pair != permission.Website {
 				return fmt.Sprintf("user %s holds %s, which they have neither before nor after", username, pair)
 			}
 		}

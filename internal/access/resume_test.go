@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // TestAPlanMayBeMadeAnewAfterEveryStep: whoever applies plans in small portions and decides again in between, or is

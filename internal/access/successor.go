@@ -1,62 +1,17 @@
 package access
 
 import (
-	"cmp"
 	"slices"
-	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/text"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
-// Where the server only adds permissions to a role, a role that would have to lose some gets a
-// successor: another Airflow role, which has the right content from the start and takes its members over. A role that is
-// decided about is therefore known by its first name (base), and carried by one Airflow role at a time: the one with
-// that name, or <base>~g<n>. All of them together are the line of the role.
-
-const (
-	successorMark = "~g"
-	// maxSuccessorBase leaves room for the mark and six digits below Airflow's 64 characters for a role name.
-	maxSuccessorBase = 56
-	maxSuccessor     = 999_999
-)
-
-// SuccessorName is the n-th successor of a role: <base>~g<n>. The base is cut so that the name has at most 64 characters.
-func SuccessorName(base string, n int) string { return rolename.LineOf(base) + successorMark + strconv.Itoa(n) }
-
-// succession takes the number off the name of a successor.
-func succession(role string) (line string, n int, ok bool) {
-	at := strings.LastIndex(role, successorMark)
-	if at <= 0 {
-		return "", 0, false
-	}
-	digits := role[at+len(successorMark):]
-	if digits == "" || len(digits) > 6 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
-		return "", 0, false
-	}
-	if _, _, again := rolename.Succession(role[:at]); again {
-		return "", 0, false
-	}
-	n, err := strconv.Atoi(digits)
-	return role[:at], n, err == nil
-}
-
-// lineOf is the same for a role and all its successors: the role's first name, cut where that is very long.
-func lineOf(role string) string {
-	if line, _, ok := rolename.Succession(role); ok {
-		return line
-	}
-	if len(role) <= maxSuccessorBase || utf8.RuneCountInString(role) <= maxSuccessorBase {
-		return role
-	}
-	front, hash, ok := strings.Cut(role, "~")
-	if !ok || len(hash) != text.DigestLength {
-		front, hash = role, text.Digest(role)
-	}
-	return text.Cut(front, maxSuccessorBase-1-text.DigestLength) + "~" + hash
-}
+// Where the server only adds permissions to a role, a role that would have to lose some gets a successor: another Airflow
+// role, which has the right content from the start and takes its members over. A role that is decided about is therefore
+// known by its first name (base), and carried by one Airflow role at a time: the one with that name, or <base>~g<n>. All of
+// them together are the line of the role.
 
 // adds says whether roles can get permissions and never lose any.
 func (in *Input) adds() bool { return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateAdd }
@@ -65,12 +20,12 @@ func (in *Input) adds() bool { return in.Capabilities.RoleUpdate == v1alpha1.Rol
 func (in *Input) deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
 
 // kinOf gives the inventoried roles of every line that has a successor, the newest first.
-func kinOf(inventory []v1alpha1.ManagedRole) map[string][]v1alpha1.ManagedRole {
-	var kin map[string][]v1alpha1.ManagedRole
+func kinOf(inventory []v1alpha1.ManagedRole) map[rolename.Line][]v1alpha1.ManagedRole {
+	var kin map[rolename.Line][]v1alpha1.ManagedRole
 	for _, entry := range inventory {
 		if line, _, ok := rolename.Succession(entry.Name); ok && rolename.Manageable(entry.Name) {
 			if kin == nil {
-				kin = map[string][]v1alpha1.ManagedRole{}
+				kin = map[rolename.Line][]v1alpha1.ManagedRole{}
 			}
 			kin[line] = nil
 		}
@@ -90,16 +45,9 @@ func kinOf(inventory []v1alpha1.ManagedRole) map[string][]v1alpha1.ManagedRole {
 	return kin
 }
 
-// newer orders roles of one line, the newest first.
-func newer(a, b string) int {
-	_, x, _ := rolename.Succession(a)
-	_, y, _ := rolename.Succession(b)
-	return cmp.Or(y-x, strings.Compare(a, b))
-}
-
 // reference is the role that stood where role stands now, at the end of the previous pass: itself, or the role of its
 // line that it takes the place of.
-func (in *Input) reference(kin map[string][]v1alpha1.ManagedRole, role string) (string, bool) {
+func (in *Input) reference(kin map[rolename.Line][]v1alpha1.ManagedRole, role string) (string, bool) {
 	if in.Previous == nil {
 		return "", false
 	}

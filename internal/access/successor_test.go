@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 var (
@@ -89,39 +90,6 @@ func kindsIn(plan Plan) []StepKind {
 		}
 	}
 	return out
-}
-
-func TestSuccessorNames(t *testing.T) {
-	long := rolename.ForGrant(strings.Repeat("ü", 48), "i", "p", rolename.Terms{Access: levels("View")})
-	other := rolename.ForGrant(strings.Repeat("ü", 48), "i", "q", rolename.Terms{Access: levels("View")})
-	names := map[string]bool{}
-	for _, base := range []string{"people", "oam.data.finance", "a~g", strings.Repeat("p", 48), long, other} {
-		for _, n := range []int{1, 2, 10, rolename.MaxSuccessor} {
-			name := rolename.Successor(base, n)
-			line, number, ok := rolename.Succession(name)
-			if names[name] || utf8.RuneCountInString(name) > 64 || !ok || number != n || line != rolename.LineOf(base) || rolename.LineOf(name) != rolename.LineOf(base) {
-				t.Errorf("%q, number %d: got %q, of line %q, number %d", base, n, name, line, number)
-			}
-			names[name] = true
-			if rolename.Successor(name, n) != name {
-				t.Errorf("the successor of %q has another line: %q", name, rolename.Successor(name, n))
-			}
-		}
-	}
-	for _, name := range []string{"people", "people~g", "people~g0", "people~g01", "people~g+1", "people~g1234567", "~g1", "people~gx", "people~0123456789abcdef", "p~g1~g2"} {
-		if _, _, ok := rolename.Succession(name); ok {
-			t.Errorf("%q is taken for a successor", name)
-		}
-	}
-	bases := map[string]bool{"people": true, strings.Repeat("ü", 48): true}
-	for name, own := range map[string]bool{
-		"people~g1": true, "people~0123456789abcdef~g2": true, rolename.Successor(long, 3): true, "oam.data.x~g7": true,
-		"others~g1": false, "people~g0": false, "peopl~g1": false, "others~0123456789abcdef~g2": false,
-	} {
-		if rolename.IsOwn(name, bases) != own {
-			t.Errorf("%q: ours is %v", name, !own)
-		}
-	}
 }
 
 // TestARoleThatLosesPermissionsGetsASuccessorWhereTheServerCannotTakeThemAway: what comes out is the same as where it can.
@@ -269,7 +237,7 @@ func TestAnAdoptedRoleIsEmptiedAndStaysBesideItsSuccessor(t *testing.T) {
 	p := w.policy("p", levels("View"), []string{"*"}, "alice")
 	p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
 	w.Instance.Spec.AdoptableRoles = []string{"handmade"}
-	w.setRole("handmade", sorted([]permission.Pair{{Action: permission.CanEdit, Resource: "Pools"}, {Action: permission.CanRead, Resource: "DAG:a"}}))
+	w.setRole("handmade", permission.SetOf([]permission.Pair{{Action: permission.CanEdit, Resource: "Pools"}, {Action: permission.CanRead, Resource: "DAG:a"}}))
 	stored := w.Observed.Roles["handmade"]
 	if d, plan := w.pass(t); len(plan.Phases) != 0 || !slices.Contains(notes(d), v1alpha1.ReasonAdoptionReported) {
 		t.Fatalf("the first pass does more than report: %v", Render(plan))
@@ -379,7 +347,7 @@ func TestPermissionsThatOthersAddedGoByASuccessor(t *testing.T) {
 			w := settledOn(t, addOnly)
 			set(w)
 			stored := w.Observed.Roles[financeRole]
-			w.setRole(financeRole, sorted(append(slices.Clone(stored), permission.Pair{Action: permission.CanEdit, Resource: "Variables"}, permission.Pair{Action: permission.CanRead, Resource: "Website"})))
+			w.setRole(financeRole, permission.SetOf(append(slices.Clone(stored), permission.Pair{Action: permission.CanEdit, Resource: "Variables"}, permission.Pair{Action: permission.CanRead, Resource: "Website"})))
 			_, plan := w.settle(t)
 			if i := slices.IndexFunc(plan.Drift, func(d Drift) bool { return d.Key == RoleKey(financeRole) }); i < 0 || !plan.Drift[i].Repaired || plan.Drift[i].Successor == "" {
 				t.Errorf("drift %v", plan.Drift)
@@ -455,7 +423,7 @@ func TestTheGuardLooksAtTheRoleThatCarriesThePolicy(t *testing.T) {
 	}
 	w.dropDags(lost...)
 	role := w.Instance.Status.ManagedRoles[0].Name
-	w.setRole(role, sorted(append(slices.Clone(w.Observed.Roles[role]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"})))
+	w.setRole(role, permission.SetOf(append(slices.Clone(w.Observed.Roles[role]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"})))
 	d := Desire(w.Input)
 	if !slices.Contains(notes(d), v1alpha1.ReasonMassRevocationHeld) {
 		t.Fatalf("nothing is held: %v", d.Policies)
@@ -489,9 +457,9 @@ func portion(o *Observed, step Step) Step {
 	if step.Kind != StepCreateRole && step.Kind != StepWidenRole {
 		return step
 	}
-	stored := sorted(slices.Clone(o.Roles[step.Role]))
+	stored := permission.SetOf(slices.Clone(o.Roles[step.Role]))
 	missing := permission.Minus(step.Permissions, stored)
-	step.Permissions = sorted(slices.Concat(stored, missing[:(len(missing)+1)/2]))
+	step.Permissions = permission.SetOf(slices.Concat(stored, missing[:(len(missing)+1)/2]))
 	return step
 }
 
@@ -540,8 +508,10 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 			if problem := broken(w, may, after, kept, removing); problem != "" {
 				rt.Fatalf("after %q %s\n%s", Describe(step), problem, transcript(d, plan))
 			}
-			if step.Kind == StepSwapMember && strings.Contains(step.Roles[0], successorMark) {
-				moved++
+			if step.Kind == StepSwapMember {
+				if _, _, succeeds := rolename.Succession(step.Roles[0]); succeeds {
+					moved++
+				}
 			}
 			if forgets && order.IntN(4) == 0 {
 				w.Instance.Status.ManagedRoles, w.Previous = nil, nil
@@ -550,7 +520,7 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 		d, _ := w.pass(t)
 		checkReached(rt, w, d)
 		retiredOnes += len(w.retired())
-		lines := map[string]string{}
+		lines := map[rolename.Line]string{}
 		for name := range d.Roles {
 			if other, double := lines[rolename.LineOf(name)]; double && d.Roles[name].Giving.All() {
 				rt.Fatalf("%s and %s carry the same", name, other)

@@ -12,6 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 var (
@@ -103,6 +106,12 @@ func (w *world) grant(name string, p *v1alpha1.DagAccessPolicy, user string, dag
 }
 
 func levels(names ...v1alpha1.AccessLevel) []v1alpha1.AccessLevel { return names }
+
+// allLevels are those of the API.
+var allLevels = levels(
+	v1alpha1.AccessView, v1alpha1.AccessViewLogs, v1alpha1.AccessViewCode, v1alpha1.AccessViewXComs, v1alpha1.AccessViewAssets, v1alpha1.AccessViewAudit, v1alpha1.AccessPause,
+	v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns, v1alpha1.AccessDeleteRuns, v1alpha1.AccessEditTasks, v1alpha1.AccessEditXComs, v1alpha1.AccessRespondHITL, v1alpha1.AccessDeleteDag,
+)
 
 // pass runs one whole pass: the inventory is stored, the plan is applied, the proof drops what is gone.
 func (w *world) pass(tb testing.TB) (Desired, Plan) {
@@ -205,10 +214,10 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 		case v1alpha1.RoleUpdateReplace, "":
 			o.Roles[step.Role] = step.Permissions
 		case v1alpha1.RoleUpdateAdd:
-			if step.Kind != StepWidenRole || !permission.Contains(canonical(step.Permissions), canonical(stored)) {
+			if step.Kind != StepWidenRole || !permission.Contains(permission.Server{}.Canonical(step.Permissions), permission.Server{}.Canonical(stored)) {
 				return fmt.Errorf("roles lose nothing here")
 			}
-			o.Roles[step.Role] = sorted(slices.Concat(stored, step.Permissions))
+			o.Roles[step.Role] = permission.SetOf(slices.Concat(stored, step.Permissions))
 		}
 	case StepDeleteRole:
 		if !exists {

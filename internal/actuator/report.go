@@ -10,6 +10,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
 // Report is what one pass saw and did. It is never changed after it was handed out.

@@ -10,15 +10,14 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // maxNewPairs is how many permissions one write adds at most. A pair that Airflow has not yet stored costs it about
 // 14 ms (measured on 3.3.2): so many keep a call within a slice. The next plan adds the rest; nobody is given the role
 // before it is complete.
 const maxNewPairs = 120
-
-// ownPrefix begins the role names that only the operator makes.
-const ownPrefix = "oam."
 
 // applyRoles writes roles, and reads back each whose write was begun.
 func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
@@ -150,9 +149,6 @@ func (p *pass) effective(s access.Step, target []permission.Pair) bool {
 	return false
 }
 
-// website is a pair that servers of Airflow 3 add to every role by themselves. On Airflow 2 it is one like others.
-var website = permission.Pair{Action: "can_read", Resource: "Website"}
-
 // covers says whether a has everything that b has.
 func (p *pass) covers(a, b []permission.Pair) bool {
 	has := make(map[permission.Pair]bool, len(a)+1)
@@ -160,14 +156,14 @@ func (p *pass) covers(a, b []permission.Pair) bool {
 		has[pair] = true
 	}
 	if p.declared.Capabilities.PermissionModel != v1alpha1.PermissionModelAirflow2 {
-		has[website] = true
+		has[permission.Website] = true
 	}
 	return !slices.ContainsFunc(b, func(pair permission.Pair) bool { return !has[pair] })
 }
 
 // foreign says whether a role that is in the way of a creation was made by somebody else.
 func (p *pass) foreign(name string) bool {
-	return !p.maybe[name] && !strings.HasPrefix(name, ownPrefix) && !strings.Contains(name, "~")
+	return !p.maybe[name] && !rolename.HasOwnPrefix(name) && !strings.Contains(name, "~")
 }
 
 func (p *pass) disown(ctx context.Context, name string) error {
@@ -180,20 +176,10 @@ func (p *pass) disown(ctx context.Context, name string) error {
 	return p.source.StoreInventory(ctx, left, p.desired.Held)
 }
 
-// dagOf takes the DAG's id out of a resource name.
-func dagOf(resource string) (string, bool) {
-	for _, prefix := range []string{"DAG:", "DAG Run:"} {
-		if id, ok := strings.CutPrefix(resource, prefix); ok {
-			return id, true
-		}
-	}
-	return "", false
-}
-
 // news says whether it was not known that Airflow does not know a resource. One that some role holds is known, whatever
 // Airflow said: believed, that would take it off everybody.
 func (p *pass) news(resource string) bool {
-	if dag, ok := dagOf(resource); ok {
+	if dag, ok := permission.DagOf(resource); ok {
 		return !p.unknown[dag]
 	}
 	for _, pairs := range p.snap.roles {
@@ -207,7 +193,7 @@ func (p *pass) news(resource string) bool {
 // learnUnknown notes a resource that Airflow does not know. From the second DAG on, all that it lists and does not know
 // are found out by one reading of the permission list, where the server has one that tells; else one by one.
 func (p *pass) learnUnknown(ctx context.Context, resource string) error {
-	dag, ok := dagOf(resource)
+	dag, ok := permission.DagOf(resource)
 	if !ok {
 		p.lacking[resource] = true
 		return nil
@@ -226,7 +212,7 @@ func (p *pass) learnUnknown(ctx context.Context, resource string) error {
 	}
 	known := map[string]bool{}
 	for _, pair := range list.Items {
-		if id, ok := dagOf(pair.Resource); ok {
+		if id, ok := permission.DagOf(pair.Resource); ok {
 			known[id] = true
 		}
 	}

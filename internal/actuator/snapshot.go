@@ -8,6 +8,8 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 

@@ -10,10 +10,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // adding declares a server whose role updates only add.

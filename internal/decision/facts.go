@@ -7,6 +7,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
 // Facts is all that a decision about one grant depends on.

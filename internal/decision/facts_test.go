@@ -10,6 +10,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 	"github.com/airflow-oam/airflow-oam/internal/status/statustest"

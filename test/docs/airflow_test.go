@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const airflowPage = "docs/airflow.md"

@@ -8,8 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // lead is how long before the end of a grant its access is taken away, beside the cache of Airflow; and how long after

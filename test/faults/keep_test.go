@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // quiet is a moment at which nothing was to be done.

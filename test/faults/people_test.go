@@ -12,9 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 var (

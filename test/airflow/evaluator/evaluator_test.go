@@ -11,8 +11,8 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // purposes are what levels are for, by the names of calls; a generation may lack some of them, but not all.

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const slots = 2 // roles that the person has where roles are replaced

@@ -5,109 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
-
-func TestPermissionsOfAirflow3(t *testing.T) {
-	view := []permission.Pair{
-		{Action: permission.CanRead, Resource: "DAG Dependencies"}, {Action: permission.CanRead, Resource: "DAG Runs"}, {Action: permission.CanRead, Resource: "DAG Versions"}, {Action: permission.CanRead, Resource: "DAG Warnings"}, {Action: permission.CanRead, Resource: "DAG:x"},
-		{Action: permission.MenuAccess, Resource: "DAGs"}, {Action: permission.CanRead, Resource: "HITL Detail"}, {Action: permission.CanRead, Resource: "Task Instances"},
-	}
-	edit := permission.Pair{Action: permission.CanEdit, Resource: "DAG:x"}
-	for level, more := range map[v1alpha1.AccessLevel][]permission.Pair{
-		v1alpha1.AccessView:        nil,
-		v1alpha1.AccessViewLogs:    {{Action: permission.CanRead, Resource: "Task Logs"}},
-		v1alpha1.AccessViewCode:    {{Action: permission.CanRead, Resource: "DAG Code"}},
-		v1alpha1.AccessViewXComs:   {{Action: permission.CanRead, Resource: "XComs"}},
-		v1alpha1.AccessViewAssets:  {{Action: permission.CanRead, Resource: "Assets"}, {Action: permission.CanRead, Resource: "Asset Aliases"}},
-		v1alpha1.AccessViewAudit:   {{Action: permission.CanRead, Resource: "Audit Logs"}},
-		v1alpha1.AccessPause:       {edit},
-		v1alpha1.AccessTrigger:     {edit, {Action: permission.CanCreate, Resource: "DAG Run:x"}},
-		v1alpha1.AccessEditRuns:    {edit, {Action: permission.CanEdit, Resource: "DAG Run:x"}},
-		v1alpha1.AccessDeleteRuns:  {edit, {Action: permission.CanDelete, Resource: "DAG Run:x"}},
-		v1alpha1.AccessEditTasks:   {edit, {Action: permission.CanEdit, Resource: "DAG Runs"}, {Action: permission.CanEdit, Resource: "Task Instances"}},
-		v1alpha1.AccessEditXComs:   {edit, {Action: permission.CanCreate, Resource: "XComs"}, {Action: permission.CanEdit, Resource: "XComs"}, {Action: permission.CanDelete, Resource: "XComs"}},
-		v1alpha1.AccessRespondHITL: {edit, {Action: permission.CanEdit, Resource: "HITL Detail"}},
-		v1alpha1.AccessDeleteDag:   {{Action: permission.CanDelete, Resource: "DAG:x"}},
-	} {
-		t.Run(string(level)+" implies View and adds its own", func(t *testing.T) {
-			want := slices.SortedFunc(slices.Values(slices.Concat(view, more)), permission.Compare)
-			if diff := cmp.Diff(want, permission.ForLevels("", levels(level), []string{"x"}, nil)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	t.Run("every level of the API is in the table", func(t *testing.T) {
-		if len(bundles) != 14 {
-			t.Errorf("got %d levels", len(bundles))
-		}
-	})
-	t.Run("without DAGs only the extra pairs are left, and forbidden ones are dropped", func(t *testing.T) {
-		got := permission.ForLevels("", levels(v1alpha1.AccessEditTasks), nil, []v1alpha1.AirflowPermission{
-			{Action: permission.CanRead, Resource: "Pools"}, {Action: permission.CanEdit, Resource: "DAGs"}, {Action: permission.CanRead, Resource: "DAG:x"}, {Action: permission.CanRead, Resource: "Users"},
-		})
-		if diff := cmp.Diff([]permission.Pair{{Action: permission.CanRead, Resource: "Pools"}}, got); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
-func TestPermissionsOfAirflow2(t *testing.T) {
-	const model = v1alpha1.PermissionModelAirflow2
-	view := []permission.Pair{
-		{Action: permission.CanRead, Resource: "DAG Run:x"},
-		{Action: permission.CanRead, Resource: "DAG Warnings"}, {Action: permission.CanRead, Resource: "DAG:x"}, {Action: permission.MenuAccess, Resource: "DAGs"}, {Action: permission.CanRead, Resource: "Task Instances"}, {Action: permission.CanRead, Resource: "Website"},
-	}
-	edit := permission.Pair{Action: permission.CanEdit, Resource: "DAG:x"}
-	table := map[v1alpha1.AccessLevel][]permission.Pair{
-		v1alpha1.AccessView:       nil,
-		v1alpha1.AccessViewLogs:   {{Action: permission.CanRead, Resource: "Task Logs"}},
-		v1alpha1.AccessViewCode:   {{Action: permission.CanRead, Resource: "DAG Code"}},
-		v1alpha1.AccessViewXComs:  {{Action: permission.CanRead, Resource: "XComs"}},
-		v1alpha1.AccessPause:      {edit},
-		v1alpha1.AccessTrigger:    {edit, {Action: permission.CanCreate, Resource: "DAG Run:x"}},
-		v1alpha1.AccessEditRuns:   {edit, {Action: permission.CanEdit, Resource: "DAG Run:x"}},
-		v1alpha1.AccessDeleteRuns: {edit, {Action: permission.CanDelete, Resource: "DAG Run:x"}},
-		v1alpha1.AccessEditTasks:  {edit, {Action: permission.CanEdit, Resource: "DAG Run:x"}, {Action: permission.CanEdit, Resource: "Task Instances"}},
-		v1alpha1.AccessDeleteDag:  {{Action: permission.CanDelete, Resource: "DAG:x"}},
-	}
-	for level, more := range table {
-		t.Run(string(level)+" implies View and adds its own", func(t *testing.T) {
-			want := slices.SortedFunc(slices.Values(slices.Concat(view, more)), permission.Compare)
-			if diff := cmp.Diff(want, permission.ForLevels(model, levels(level), []string{"x"}, nil)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	t.Run("no level needs a right on all DAGs or their runs", func(t *testing.T) {
-		for level := range bundles {
-			for _, p := range permission.ForLevels(model, levels(level), []string{"x"}, nil) {
-				if (p.Resource == "DAGs" && p.Action != permission.MenuAccess) || p.Resource == "DAG Runs" {
-					t.Errorf("%s gives %s", level, p)
-				}
-			}
-		}
-	})
-	t.Run("other levels give no more than View", func(t *testing.T) {
-		for level := range bundles {
-			if _, known := table[level]; known {
-				continue
-			}
-			if diff := cmp.Diff(permission.ForLevels(model, nil, []string{"x"}, nil), permission.ForLevels(model, levels(level), []string{"x"}, nil)); diff != "" {
-				t.Errorf("%s: %s", level, diff)
-			}
-		}
-	})
-	t.Run("without DAGs only the home page and the extra pairs are left", func(t *testing.T) {
-		got := permission.ForLevels(model, levels(v1alpha1.AccessEditTasks), nil, []v1alpha1.AirflowPermission{{Action: permission.CanRead, Resource: "Pools"}})
-		if diff := cmp.Diff([]permission.Pair{{Action: permission.CanRead, Resource: "Pools"}, {Action: permission.CanRead, Resource: "Website"}}, got); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
 
 func TestLevelsThatAReleaseCannotGiveAreLeftOut(t *testing.T) {
 	all := levels(v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessRespondHITL, v1alpha1.AccessViewAudit, v1alpha1.AccessViewAssets, v1alpha1.AccessEditXComs)
@@ -226,7 +128,6 @@ func TestTheHomePageOfAirflow2IsInEveryRoleAndInNoLoop(t *testing.T) {
 	w.policy("p", levels("View"), []string{"a"}, "alice")
 	w.policy("none", levels("View"), []string{"absent"}, "alice")
 	w.pass(t)
-	website := permission.Pair{Action: permission.CanRead, Resource: "Website"}
 	for _, role := range []string{"oam.data.p", "oam.data.none"} {
 		if !slices.Contains(w.Observed.Roles[role], permission.Website) {
 			t.Errorf("%s: %v", role, w.Observed.Roles[role])

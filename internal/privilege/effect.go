@@ -1,10 +1,15 @@
-package access
+// Package privilege computes what users can do in an Airflow, by Airflow's own algorithm, and what they can do only
+// because of roles that meet.
+//
+// It is pure. It knows roles by name, and asks for the permissions of each.
+package privilege
 
 import (
 	"slices"
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // This file is Airflow's authorization algorithm: that of fab 2.4.2 and later, and that of fab 1.3 to 2.4.1. Airflow
@@ -70,27 +75,29 @@ func needed(method int, entity Entity) guards {
 	return all
 }
 
-// rights is a flat permission set: global pairs, and per DAG one bit for every method on the DAG (0 to 3) and on its
+// Rights is a flat permission set: global pairs, and per DAG one bit for every method on the DAG (0 to 3) and on its
 // runs (4 to 7).
-type rights struct {
-	global map[permission.Pair]bool
-	guards guards // those of the global pairs that guard something
-	dags   map[string]uint8
-	// some has the bits of methods on a DAG that hold for at least one DAG by name.
-	some uint8
+type Rights struct {
+	guards guards           // the global pairs that guard something
+	dags   map[string]uint8 // the bits by DAG
+	some   uint8            // the bits of methods on a DAG that hold for at least one DAG by name
 }
 
-func newRights() *privilege.Rights { return &rights{global: map[permission.Pair]bool{}, dags: map[string]uint8{}} }
+// newRights gives no rights.
+func newRights() *Rights {
+	return &Rights{dags: map[string]uint8{}}
+}
 
-func rightsOf(ps []permission.Pair) *privilege.Rights {
-	r := privilege.NewRights()
+// RightsOf are the rights that permissions give.
+func RightsOf(ps []permission.Pair) *Rights {
+	r := newRights()
 	for _, p := range ps {
 		r.add(p)
 	}
 	return r
 }
 
-func (r *privilege.Rights) add(p permission.Pair) {
+func (r *Rights) add(p permission.Pair) {
 	method := slices.Index(methods[:], p.Action)
 	if method >= 0 {
 		if id, ok := strings.CutPrefix(p.Resource, permission.DagPrefix); ok {
@@ -106,7 +113,6 @@ func (r *privilege.Rights) add(p permission.Pair) {
 			r.guards |= guard(method, at)
 		}
 	}
-	r.global[p] = true
 }
 
 // rules evaluate the rights on single DAGs under one set of global pairs.
@@ -133,7 +139,7 @@ func rulesOf(model v1alpha1.PermissionModel, have guards) *rules {
 func verb(method int, entity Entity) verbs { return 1 << (method*int(entityCount) + int(entity)) }
 
 // withoutDag says whether something is allowed that names no DAG, such as a list over all DAGs.
-func (g *rules) withoutDag(method int, entity Entity, r *privilege.Rights) bool {
+func (g *rules) withoutDag(method int, entity Entity, r *Rights) bool {
 	airflow2 := g.model == v1alpha1.PermissionModelAirflow2
 	somewhere := g.allDags[method] || r.some&(1<<method) != 0
 	switch {
