@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
@@ -31,6 +33,7 @@ type roleAim struct {
 	exists       bool
 	create, drop bool
 	have, want   []permission.Pair // canonical; equal when nothing is to change
+	change       change
 }
 
 // change is what has to happen to the permissions of an existing role.
@@ -43,17 +46,20 @@ const (
 	narrows          // gets less
 )
 
-func (r *roleAim) change() change {
-	more, less := !permission.Contains(r.have, r.want), !permission.Contains(r.want, r.have)
-	switch {
-	case r.create || r.drop || !more && !less:
+// changeOf compares what an existing role holds with what it should hold.
+func (r *roleAim) changeOf() change {
+	if r.create || r.drop {
 		return unchanged
+	}
+	switch more, less := !permission.Contains(r.have, r.want), !permission.Contains(r.want, r.have); {
 	case more && less:
 		return replaces
 	case more:
 		return widens
+	case less:
+		return narrows
 	}
-	return narrows
+	return unchanged
 }
 
 // userAim is where one user is and should come to, managed roles only; all lists are sorted.
@@ -127,12 +133,10 @@ func (a *aim) aimRoles() {
 func (a *aim) decideRole(r *roleAim, role Role) {
 	key := RoleKey(r.name)
 	switch {
-	case role.Narrows && !r.exists:
-		r.create = len(r.want) > 0
-	case role.Narrows:
-		r.want = permission.Intersect(r.want, r.have)
-	case role.Frozen:
+	case role.Upkeep == UpkeepNone:
 		r.want = r.have
+	case role.Upkeep == UpkeepNarrow:
+		r.want = permission.Intersect(r.want, r.have)
 	case !r.exists && role.Follows == "":
 		r.create = !a.in.Contested[key] && (!a.lost.roles[r.name] || !a.withheld(key))
 	case a.in.Contested[key]:
@@ -144,6 +148,7 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 		}
 	}
 	a.bound(r)
+	r.change = r.changeOf()
 }
 
 // bound leaves out of what a role should hold what cannot be done now.
@@ -155,8 +160,6 @@ func (a *aim) bound(r *roleAim) {
 	case !r.exists && !r.create:
 		r.want = r.have // nothing can be changed in what is not there
 	case !r.exists:
-	case a.in.refuses():
-		r.want = r.have
 	case a.in.adds():
 		r.want = permission.Union(r.have, r.want)
 	}
@@ -195,13 +198,13 @@ func (a *aim) aimUsers() {
 
 // aimUser decides about the roles of one user.
 func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
-	wanted := a.d.Members[user.Username]
+	wanted := a.d.Members.Roles(user.Username)
 	u := userAim{name: user.Username}
 	for _, role := range user.Roles {
 		switch {
 		case !a.managed[role] && (len(pinned) == 0 || !pinned[MemberKey(user.Username, role)]):
 			u.foreign = append(u.foreign, role)
-		case a.managed[role] && (slices.Contains(wanted, role) || isBridge(role) && a.crossing(user.Username, role)):
+		case a.managed[role] && (slices.Contains(wanted, role)):
 			u.have = append(u.have, role)
 		case a.succeeds && a.passesOn(role, user.Roles, wanted):
 			u.have = append(u.have, role)
@@ -210,19 +213,11 @@ func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
 		}
 	}
 	for _, role := range wanted {
-		if a.canHave(user.Username, role, u.have) || a.comesTo(role, user.Roles) {
+		if a.canHave(user.Username, role, u.have) {
 			u.want = append(u.want, role)
 		}
 	}
 	return u
-}
-
-// crossing says whether a user is half way over a bridge and goes straight on to the final roles. The name of the bridge
-// proves that nothing that the user should have has ended since it was made.
-func (a *aim) crossing(username, role string) bool {
-	bridge, wanted := a.roles[role], a.d.Members[username]
-	return bridge != nil && rolename.SameLine(role, bridgeName(string(a.in.Instance.UID), wanted, bridge.have)) &&
-		slices.ContainsFunc(wanted, func(name string) bool { return a.canHave(username, name, nil) || a.comesTo(name, []string{role}) })
 }
 
 // canHave says whether a user who should have a role has it or can get it now.
@@ -233,7 +228,7 @@ func (a *aim) canHave(username, role string, have []string) bool {
 		return false
 	case slices.Contains(have, role):
 		return true
-	case a.d.Roles[role].Frozen:
+	case !a.d.Roles[role].Giving.All():
 		return false
 	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return rolename.SameLine(held, role) }):
 		return true
@@ -245,24 +240,8 @@ func (a *aim) canHave(username, role string, have []string) bool {
 // passesOn says whether a user is in a role whose place another one takes, which the user should have and has not yet.
 func (a *aim) passesOn(role string, has, wanted []string) bool {
 	return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(wanted, func(name string) bool {
-		return rolename.SameLine(name, role) && !slices.Contains(has, name) && (a.canHave("", name, []string{role}) || a.comesTo(name, has))
+		return rolename.SameLine(name, role) && !slices.Contains(has, name) && a.canHave("", name, []string{role})
 	})
-}
-
-// comesTo says whether a user in some roles may come to another one that only narrows: it gives nothing that the managed
-// ones among them do not.
-func (a *aim) comesTo(role string, has []string) bool {
-	r := a.roles[role]
-	if r == nil || !r.exists && !r.create || !a.d.Roles[role].Narrows {
-		return false
-	}
-	var held []permission.Pair
-	for _, name := range has {
-		if own := a.roles[name]; own != nil {
-			held = permission.Union(held, own.have)
-		}
-	}
-	return permission.Contains(held, r.want)
 }
 
 // pinnedElsewhere are memberships (MemberKey) that ended grants pinned in roles that are not managed any more, or in
@@ -300,35 +279,68 @@ func knownLines(d *Desired) map[rolename.Line]bool {
 // findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its
 // policy in this plan: such a user must not be without both for an instant.
 func (a *aim) findMovers() {
-	policies := map[string]*v1alpha1.DagAccessPolicy{}
-	for _, p := range a.in.Policies {
-		policies[p.Namespace+"/"+p.Name] = p
-	}
-	for _, g := range a.in.Grants {
-		desire := a.d.Grants[g.UID]
-		if !desire.Live || desire.Problem != nil {
+	var objects *objects
+	for i := range a.users {
+		u := &a.users[i]
+		if len(u.gone) == 0 {
 			continue
 		}
-		at, ok := slices.BinarySearchFunc(a.users, desire.Username, func(u userAim, name string) int { return strings.Compare(u.name, name) })
-		if !ok {
-			continue
+		if objects == nil {
+			objects = newObjects(a.in)
 		}
-		u := &a.users[at]
-		policy := policies[g.PolicyKey().String()]
-		if len(u.gone) == 0 || policy == nil || slices.Contains(u.have, desire.Role) || !slices.Contains(u.want, desire.Role) {
-			continue
-		}
-		bases := carriers(policy, a.in.Instance, g.Status.Activation, g.In(a.in.Instance))
-		carried := func(role string) bool {
-			return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
-		}
-		for _, role := range slices.Clone(u.gone) {
-			if carried(role) {
-				u.gone = slices.DeleteFunc(u.gone, func(name string) bool { return name == role })
-				u.have = append(u.have, role)
+		for _, role := range u.want {
+			if slices.Contains(u.have, role) {
+				continue
+			}
+			for _, cause := range a.d.Members.Causes(u.name, role) {
+				a.takeBack(u, objects.carriers(cause))
 			}
 		}
 	}
+}
+
+// takeBack takes roles of the lines of bases back from gone to have.
+func (a *aim) takeBack(u *userAim, bases []string) {
+	carried := func(role string) bool {
+		return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
+	}
+	for _, role := range slices.Clone(u.gone) {
+		if carried(role) {
+			u.gone = slices.DeleteFunc(u.gone, func(name string) bool { return name == role })
+			u.have = append(u.have, role)
+		}
+	}
+}
+
+// objects are the policies and grants of an input by name and UID.
+type objects struct {
+	in       *Input
+	policies map[types.NamespacedName]*v1alpha1.DagAccessPolicy
+	grants   map[types.UID]*v1alpha1.AccessGrant
+}
+
+func newObjects(in *Input) *objects {
+	o := &objects{in: in, policies: map[types.NamespacedName]*v1alpha1.DagAccessPolicy{}, grants: map[types.UID]*v1alpha1.AccessGrant{}}
+	for _, p := range in.Policies {
+		o.policies[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
+	}
+	for _, g := range in.Grants {
+		o.grants[g.UID] = g
+	}
+	return o
+}
+
+// carriers are the roles that can have carried a grant; none for other causes.
+func (o *objects) carriers(cause Cause) []string {
+	grant, policy := o.grants[cause.UID], o.policies[cause.Policy]
+	if cause.Kind != CauseGrant || grant == nil {
+		return nil
+	}
+	pinned := grant.In(o.in.Instance)
+	if policy == nil {
+		return []string{pinned.Role}
+	}
+	return carriers(policy, o.in.Instance, grant.Status.Activation, pinned)
 }
 
 // names are the managed roles in order.

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,11 +21,6 @@ const differencesShown = 8
 func Assess(in Input, d Desired) (map[types.UID]GrantProof, map[types.NamespacedName]PolicyProof, []string) {
 	a := &assessor{in: &in, d: &d, users: make(map[string]*User, len(in.Observed.Users)), entries: map[string]v1alpha1.ManagedRole{}}
 	a.readUsers()
-	for _, desire := range d.Grants {
-		if desire.Live && desire.Problem == nil {
-			a.causes[MemberKey(desire.Username, desire.Role)]++
-		}
-	}
 	for _, entry := range d.Inventory {
 		a.entries[entry.Name] = entry
 	}
@@ -63,9 +57,6 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 			out = append(out, note.Message)
 		}
 	}
-	if desire.Staying > 0 {
-		out = append(out, fmt.Sprintf("%d members stay in another role than %s, since nothing may be given now", desire.Staying, text.Plain(desire.Role)))
-	}
 	return out
 }
 
@@ -77,13 +68,12 @@ type assessor struct {
 	members map[string][]string // role -> users, without the operator's account
 	entries map[string]v1alpha1.ManagedRole
 	enough  map[string]bool        // role -> it stores at least what it should
-	causes  map[string]int         // MemberKey -> live grants that give it
 	known   map[rolename.Line]bool // lines of the inventory
 	carried map[rolename.Line]bool // lines that a desired role carries
 }
 
 func (a *assessor) readUsers() {
-	a.members, a.enough, a.causes = map[string][]string{}, map[string]bool{}, map[string]int{}
+	a.members, a.enough = map[string][]string{}, map[string]bool{}
 	a.carried, a.persons = map[rolename.Line]bool{}, newPersons(a.in.Observed.Users)
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
@@ -108,16 +98,16 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 	for _, username := range a.persons.of(pinned) {
 		user := a.users[username]
 		for _, role := range user.Roles {
-			if a.leftover(g, pinned, role) && !a.otherCause(g, desire, username, role) {
+			if a.leftover(g, pinned, role) && !a.otherCause(g, username, role) {
 				proof.Absent = false
 			}
 		}
-		if desire.Live && username == desire.Username && slices.Contains(a.d.Members[username], desire.Role) {
+		if desire.Live && username == desire.Username && a.d.Members.Has(username, desire.Role) {
 			proof.Present, proof.Empty = a.given(user, desire.Role)
 		}
 	}
-	if desire.Staying != nil {
-		proof.Present, proof.Empty, proof.Problem = false, false, cmp.Or(proof.Problem, desire.Staying)
+	if desire.Live && !proof.Present && proof.Problem == nil {
+		proof.Problem = a.d.Roles[desire.Role].Giving.RevokeOnly
 	}
 	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
 		proof.Problem = &Problem{v1alpha1.ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
@@ -147,38 +137,25 @@ func (a *assessor) gives(role, desired string) bool {
 		return a.storesEnough(role)
 	}
 	_, inventoried := a.entries[role]
-	return inventoried && rolename.SameLine(role, desired) && a.d.Roles[desired].Withheld == 0 &&
+	return inventoried && rolename.SameLine(role, desired) &&
 		permission.Contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
 }
 
 // leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
-// its policy, also the policy's own, and bridges.
+// its policy, also the policy's own, and roles of which only the name says that they were ours.
 func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, role string) bool {
 	entry, inventoried := a.entries[role]
 	if !rolename.Manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
 		return false
 	}
 	line := rolename.LineOf(pinned.Role)
-	return isBridge(role) || inventoried && entry.Policy == g.PolicyKey().String() ||
+	return inventoried && (entry.Policy == "" || entry.Policy == g.PolicyKey().String()) ||
 		rolename.LineOf(role) == line && line.Manageable() && (inventoried || !a.known[line])
 }
 
 // otherCause says whether something else than this grant gives the role to the user.
-func (a *assessor) otherCause(g *v1alpha1.AccessGrant, desire GrantDesire, username, role string) bool {
-	if !slices.Contains(a.d.Members[username], role) {
-		return false
-	}
-	if !desire.Live || desire.Role != role {
-		return true
-	}
-	if slices.Contains(a.d.Policies[g.PolicyKey()].Members, username) && a.d.Policies[g.PolicyKey()].Role == role {
-		return true
-	}
-	others := a.causes[MemberKey(username, role)]
-	if desire.Problem == nil {
-		others--
-	}
-	return others > 0
+func (a *assessor) otherCause(g *v1alpha1.AccessGrant, username, role string) bool {
+	return slices.ContainsFunc(a.d.Members.Causes(username, role), func(c Cause) bool { return c.UID != g.UID })
 }
 
 // nothing says whether permissions let nobody do anything.
@@ -192,7 +169,7 @@ func (a *assessor) storesEnough(role string) bool {
 	if !known {
 		stored, exists := a.in.Observed.Roles[role]
 		desired, managed := a.d.Roles[role]
-		enough = exists && managed && desired.Withheld == 0 && permission.Contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
+		enough = exists && managed && permission.Contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
 		a.enough[role] = enough
 	}
 	return enough
@@ -202,8 +179,8 @@ func (a *assessor) storesEnough(role string) bool {
 func (a *assessor) differences() map[string][]string {
 	out := map[string][]string{}
 	wanted := map[string][]string{}
-	for _, username := range slices.Sorted(maps.Keys(a.d.Members)) {
-		for _, role := range a.d.Members[username] {
+	for _, username := range a.d.Members.Users() {
+		for role := range a.d.Members[username] {
 			wanted[role] = append(wanted[role], username)
 		}
 	}
@@ -216,8 +193,8 @@ func (a *assessor) differences() map[string][]string {
 			continue
 		}
 		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
-		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have))+role.Withheld)
-		out[policy] = appendCount(out[policy], "role %s has %d permissions too many", name, len(permission.Minus(have, want)))
+		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have)))
+		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(permission.Minus(have, want)))
 		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))
 		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(without(a.members[name], wanted[name])))
 	}
@@ -228,6 +205,15 @@ func (a *assessor) differences() map[string][]string {
 		}
 	}
 	return out
+}
+
+// tooMany says that a role has permissions that it should not have, and why they stay where that is so.
+func (a *assessor) tooMany(role Role) string {
+	const text = "role %s has %d permissions too many"
+	if role.Upkeep == UpkeepNarrow && a.in.adds() {
+		return text + ", which stay until access may be granted again: this Airflow only adds permissions to roles"
+	}
+	return text
 }
 
 func appendCount(lines []string, format, role string, count int) []string {
@@ -275,9 +261,8 @@ func (a *assessor) gone() []string {
 	var out []string
 	for _, entry := range a.d.Inventory {
 		_, exists := a.in.Observed.Roles[entry.Name]
-		bridge := isBridge(entry.Name)
 		switch {
-		case doomed[entry.Name] && a.isGone(entry), bridge && !exists, entry.Orphaned && (!exists || ending):
+		case doomed[entry.Name] && a.isGone(entry), entry.Orphaned && (!exists || ending):
 			out = append(out, entry.Name)
 		}
 	}

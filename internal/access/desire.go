@@ -3,7 +3,6 @@ package access
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -16,20 +15,15 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// Decide is Desire and NewPlan in one, for half the work.
+// Decide is Desire and NewPlan in one.
 func Decide(in Input) (Desired, Plan) {
-	d, r := desire(in)
-	return d, r.plan(&in, &d)
+	d := Desire(in)
+	return d, NewPlan(in, d)
 }
 
 // Desire decides what should hold. Members are exact, reserved roles and the operator's account are left out whatever
 // the input says, and a policy that gives nothing says why.
 func Desire(in Input) Desired {
-	d, _ := desire(in)
-	return d
-}
-
-func desire(in Input) (Desired, *route) {
 	w := newWork(in)
 	if !w.instanceEnds() {
 		w.claimNames()
@@ -41,19 +35,7 @@ func desire(in Input) (Desired, *route) {
 	w.finishInventory()
 	w.enforceLeastPrivilege()
 	w.finishMembers()
-	d := w.out
-	known := map[string]bool{}
-	for _, entry := range d.Inventory {
-		known[entry.Name] = true
-	}
-	r := newRoute(in, d)
-	for _, bridge := range r.bridges {
-		if !known[bridge.role] {
-			d.Inventory = append(d.Inventory, v1alpha1.ManagedRole{Name: bridge.role, Kind: v1alpha1.ManagedRoleGrant})
-		}
-	}
-	sortInventory(d.Inventory)
-	return d, r
+	return w.out
 }
 
 // work is one decision in the making.
@@ -68,7 +50,7 @@ type work struct {
 	cases    []*policyCase                   // oldest first
 	byName   map[types.NamespacedName]*policyCase
 	byUID    map[string]*policyCase
-	members  map[string]map[string]bool
+	members  Members
 	adopting map[string]v1alpha1.ManagedRole
 	observed map[string][]permission.Pair // canonical permissions, filled when first asked for
 	held     map[string]bool              // roles that somebody is in, filled when first asked for
@@ -82,7 +64,7 @@ type work struct {
 }
 
 // MaxRoles is how many roles of an instance are managed at most: its status, which has to hold them all, must stay below
-// what etcd takes. Successors and bridges come on top.
+// what etcd takes. Successors come on top.
 const MaxRoles = 2048
 
 // full says whether a line of roles that the inventory does not know is one too many.
@@ -107,10 +89,10 @@ type policyCase struct {
 	// stored are the roles that carry it in Airflow now: two while a successor takes the place of another.
 	stored []string
 	// holds is true when the policy has the role's name and the role is managed.
-	holds  bool
-	frozen *Problem // why its roles are frozen
-	taking bool     // they are frozen because nothing may be given, so that they may still lose something
-	moves  bool     // and whoever keeps less may be moved for it to a role that is made to hold no more
+	holds bool
+	// giving is how much may be done for it now, and upkeep what that means for its roles.
+	giving Giving
+	upkeep Upkeep
 	// covered are the DAGs whose pairs the role should have, with those that are kept; extra pairs go along.
 	covered     []string
 	pairs       []v1alpha1.AirflowPermission // those of its airflowPermissions that are allowed
@@ -123,10 +105,10 @@ func newWork(in Input) *work {
 		in: &in, users: NewDirectory(in.Observed.Users, in.Account), userAt: make(map[string]int, len(in.Observed.Users)),
 		dags: dag.NewIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[rolename.Line]bool{},
 		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
-		members: map[string]map[string]bool{}, adopting: map[string]v1alpha1.ManagedRole{},
+		members: Members{}, adopting: map[string]v1alpha1.ManagedRole{},
 		observed: map[string][]permission.Pair{}, successors: map[rolename.Line][]int{}, carried: map[rolename.Line]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
 		out: Desired{
-			Roles: map[string]Role{}, Members: map[string][]string{}, Policies: map[types.NamespacedName]PolicyDesire{},
+			Roles: map[string]Role{}, Policies: map[types.NamespacedName]PolicyDesire{},
 			Grants: map[types.UID]GrantDesire{},
 		},
 	}
@@ -242,15 +224,11 @@ func (w *work) content(role string) []permission.Pair {
 	return ps
 }
 
-func (w *work) addMember(username, role string) {
-	if w.members[username] == nil {
-		w.members[username] = map[string]bool{}
-	}
-	w.members[username][role] = true
-}
-
 func (w *work) finishMembers() {
-	for username, roles := range w.members {
-		w.out.Members[username] = slices.Sorted(maps.Keys(roles))
+	for _, roles := range w.members {
+		for role, causes := range roles {
+			roles[role] = sortedCauses(causes)
+		}
 	}
+	w.out.Members = w.members
 }

@@ -2,6 +2,7 @@ package access
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -83,19 +84,16 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		desire.Notes = append(desire.Notes, *note)
 	}
 	_, managed := w.out.Roles[desire.Role]
-	if c.frozen != nil && (!managed || !slices.Contains(user.Roles, desire.Role)) {
-		role, ok := w.placeFrozen(c, base, desire.Role, user, terms, carriers(c.policy, w.in.Instance, g.Status.Activation, pinned))
+	if !c.giving.All() && (!managed || !slices.Contains(user.Roles, desire.Role)) {
+		role, ok := w.staysIn(c, base, desire.Role, user, terms, carriers(c.policy, w.in.Instance, g.Status.Activation, pinned))
 		if !ok {
-			desire.Problem = c.frozen
+			desire.Problem = c.giving.RevokeOnly
 		} else {
-			if role != desire.Role && !permission.Contains(w.content(role), w.grantPermissions(c, terms)) {
-				desire.Staying = &Problem{c.frozen.Reason, "its user keeps what they had, which is less than it should give: " + c.frozen.Message}
-			}
 			desire.Role, managed = role, true
 		}
 	}
 	if managed {
-		w.addMember(user.Username, desire.Role)
+		w.members.add(user.Username, desire.Role, granted(g))
 	}
 }
 
@@ -169,27 +167,42 @@ func (w *work) grantNote(c *policyCase, terms rolename.Terms) *Problem {
 	return w.notGiven(levels, c.covered, extra)
 }
 
-// placeFrozen finds the role for a grant whose user is not in the right one while nothing may be given.
-func (w *work) placeFrozen(c *policyCase, base, right string, user User, terms rolename.Terms, bases []string) (string, bool) {
-	_, managed := w.out.Roles[right]
-	if managed && w.mayCome(c, user, bases, right) {
-		return right, true
+// staysIn finds the role in which the user of a grant stays who is not in the right one while nothing may be granted: the
+// present role, unless it gives more than the grant, and than the grant gave of DAGs that are gone.
+func (w *work) staysIn(c *policyCase, base, right string, user User, terms rolename.Terms, bases []string) (string, bool) {
+	if desired, managed := w.out.Roles[right]; managed {
+		if role, ok := w.heldBy(c, base, user); ok {
+			w.wantHeld(c, base, role, desired.Permissions)
+			return role, true
+		}
 	}
-	if role, ok := w.heldBy(c, base, user); ok && managed {
-		w.wantHeld(c, base, role)
+	for _, role := range sortedSet(slices.Clone(user.Roles)) {
+		at := slices.IndexFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
+		if at < 0 || !w.ours(role) || w.stored[role].Retired || !w.mayStay(c, role, terms) {
+			continue
+		}
+		w.wantHeld(c, bases[at], role, w.grantPermissions(c, terms))
 		return role, true
 	}
-	role, ok := w.stays(c, bases, user, w.out.Roles[right].Permissions, w.leavingOf(c, terms))
-	if !ok && c.taking && !c.moves {
-		return w.remains(c, bases, user, w.grantPermissions(c, terms))
-	}
-	return role, ok
+	return "", false
 }
 
-// stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
-// present role will do unless it gives more than the grant, and than the grant gave of DAGs that are gone.
-func (w *work) stays(c *policyCase, bases []string, user User, gives, gone []permission.Pair) (string, bool) {
-	return w.heldAs(c, bases, user, gives, func(has []permission.Pair) bool { return permission.Contains(permission.Union(gives, gone), has) })
+// mayStay says whether a grant's user may stay in a role of its policy while nothing may be granted. A role that is left
+// as it is may hold no more than the grant gives today, one that is narrowed no more than the grant was given.
+func (w *work) mayStay(c *policyCase, role string, terms rolename.Terms) bool {
+	has, gone := w.content(role), w.leavingOf(c, terms)
+	if c.upkeep == UpkeepNone {
+		return permission.Contains(permission.Union(w.grantPermissions(c, terms), gone), has)
+	}
+	dags := terms.Dags
+	if dags == nil {
+		dags = sortedSet(slices.AppendSeq(slices.Clone(c.covered), maps.Keys(permission.DagsIn(has))))
+	}
+	given := w.permissions(terms.Access, dags, terms.AirflowPermissions)
+	if desired, known := w.out.Roles[role]; known && !w.in.adds() {
+		has = permission.Intersect(has, desired.Permissions)
+	}
+	return permission.Contains(permission.Union(given, gone), has)
 }
 
 // leavingOf are what terms gave on DAGs that the list lacks, or has with other properties, by now.
@@ -199,46 +212,6 @@ func (w *work) leavingOf(c *policyCase, terms rolename.Terms) []permission.Pair 
 		return terms.Dags != nil && !slices.Contains(terms.Dags, id)
 	})
 	return w.permissions(levels, dags, nil)
-}
-
-// remains finds the role that somebody holds and stays in where no role can be made, for the part of it that a grant still
-// gives: as standing members stay. The role loses what it can lose.
-func (w *work) remains(c *policyCase, bases []string, user User, gives []permission.Pair) (string, bool) {
-	return w.heldAs(c, bases, user, gives, func(has []permission.Pair) bool { return len(permission.Intersect(gives, has)) > 0 })
-}
-
-// heldAs finds a role of the lines of bases that a user holds and that will do, and desires it.
-func (w *work) heldAs(c *policyCase, bases []string, user User, gives []permission.Pair, will func(has []permission.Pair) bool) (string, bool) {
-	for _, role := range sortedSet(slices.Clone(user.Roles)) {
-		at := slices.IndexFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
-		if at < 0 || !w.ours(role) || w.stored[role].Retired || !will(w.content(role)) {
-			continue
-		}
-		if _, known := w.out.Roles[role]; !known {
-			w.wantRole(c, bases[at], role, gives)
-		}
-		return role, true
-	}
-	return "", false
-}
-
-// mayCome says whether a user can come to a role although nothing may be given: it holds no more than those roles of the
-// lines of bases that the user is in.
-func (w *work) mayCome(c *policyCase, user User, bases []string, role string) bool {
-	if !c.moves {
-		return false
-	}
-	var held []string
-	for _, base := range bases {
-		if name, ok := w.heldBy(c, base, user); ok {
-			held = append(held, name)
-		}
-	}
-	gives := w.out.Roles[role].Permissions
-	if w.exists(role) {
-		gives = permission.Intersect(gives, w.content(role))
-	}
-	return len(held) > 0 && permission.Contains(w.contents(held), gives)
 }
 
 // carriers are the roles that can have carried an activation at one time or another, themselves or by a successor.

@@ -27,7 +27,7 @@ func (w *work) finishInventory() {
 		w.out.Inventory = append(w.out.Inventory, entry)
 	}
 	for name, role := range w.out.Roles {
-		if _, stored := w.stored[name]; !stored && (!role.Frozen || w.exists(name) || role.Narrows && len(role.Permissions) > 0) {
+		if _, stored := w.stored[name]; !stored && (role.Giving.All() || w.exists(name)) {
 			w.out.Inventory = append(w.out.Inventory, v1alpha1.ManagedRole{
 				Name: name, Policy: role.Policy.String(), PolicyUID: w.policyUID(role), Kind: role.Kind, Orphaned: w.letsGo(role),
 			})

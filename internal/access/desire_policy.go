@@ -16,8 +16,8 @@ import (
 func (w *work) decidePolicy(c *policyCase) {
 	defer func() { w.out.Policies[c.name] = c.desire }()
 	if !c.holds {
-		if c.policy.DeletionTimestamp == nil {
-			c.frozen = c.desire.Refused
+		if c.policy.DeletionTimestamp == nil && c.desire.Refused != nil {
+			c.stay(*c.desire.Refused)
 		}
 		return
 	}
@@ -26,18 +26,18 @@ func (w *work) decidePolicy(c *policyCase) {
 		return
 	}
 	if refused, adopt := w.mayHave(c); refused != nil {
-		c.desire.Refused, c.frozen, c.holds = refused, refused, false
+		c.refuse(refused)
 		return
 	} else if adopt {
 		defer w.reportAdoption(c)
 	}
 	if refused := w.full(c.role); refused != nil {
-		c.desire.Refused, c.frozen, c.holds = refused, refused, false
+		c.refuse(refused)
 		return
 	}
 	c.stored = w.storedFor(c)
 	c.pairs, c.desire.Refused = w.checkSpec(c.policy)
-	c.frozen = w.freeze(c)
+	w.decideGiving(c)
 	if c.desire.Refused == nil || c.desire.Refused.Reason != v1alpha1.ReasonInvalidSelector {
 		w.decideContent(c)
 	} else {
@@ -49,30 +49,34 @@ func (w *work) decidePolicy(c *policyCase) {
 	w.decideStanding(c)
 }
 
+// stay leaves the roles of a policy as they are, for a reason.
+func (c *policyCase) stay(reason Problem) {
+	c.giving, c.upkeep = Giving{RevokeOnly: &reason}, UpkeepNone
+}
+
+// refuse leaves a policy without its role.
+func (c *policyCase) refuse(reason *Problem) {
+	c.desire.Refused, c.holds = reason, false
+	c.stay(*reason)
+}
+
 // wantRole desires the role that carries base.
 func (w *work) wantRole(c *policyCase, base, name string, permissions []permission.Pair) {
-	role := Role{Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: permissions, Frozen: c.frozen != nil, Narrows: c.taking}
+	role := Role{Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: permissions, Giving: c.giving, Upkeep: c.upkeep}
 	if rolename.SameLine(base, c.role) {
 		role.Kind = v1alpha1.ManagedRolePolicy
 	}
-	if c.taking && !w.exists(name) {
-		role.Permissions = nil
-		if c.moves {
-			role.Permissions = permission.Intersect(permissions, w.contents(append(w.presentIn(c, base), c.stored...)))
-		}
-		role.Withheld = len(permissions) - len(role.Permissions)
-	}
-	if !role.Frozen || c.moves {
+	if c.giving.All() {
 		others := slices.DeleteFunc(w.generations(c, base), func(g generation) bool { return g.name == name })
 		role.Follows, _ = present(others)
 	}
 	w.out.Roles[name], w.carried[rolename.LineOf(name)] = role, true
 }
 
-// wantHeld desires a role of a line that is not the one that carries it, as it is, for somebody who cannot leave it now.
-func (w *work) wantHeld(c *policyCase, base, name string) {
+// wantHeld desires a role of a line that is not the one that carries it, for a user who cannot leave it now.
+func (w *work) wantHeld(c *policyCase, base, name string, permissions []permission.Pair) {
 	if _, done := w.out.Roles[name]; !done {
-		w.wantRole(c, base, name, w.content(name))
+		w.wantRole(c, base, name, permissions)
 	}
 }
 
@@ -101,47 +105,42 @@ func (w *work) reportAdoption(c *policyCase) {
 	have := w.content(c.role)
 	leave := 0
 	for _, user := range w.in.Observed.Users {
-		if slices.Contains(user.Roles, c.role) && !w.members[user.Username][c.role] {
+		if slices.Contains(user.Roles, c.role) && !w.members.Has(user.Username, c.role) {
 			leave++
 		}
 	}
-	for username, roles := range w.members {
-		delete(roles, c.role)
-		if len(roles) == 0 {
-			delete(w.members, username)
-		}
+	for username := range w.members {
+		w.members.remove(username, c.role)
 	}
 	delete(w.out.Roles, c.role)
 	c.desire.Notes = append(c.desire.Notes, Problem{v1alpha1.ReasonAdoptionReported, fmt.Sprintf(
 		"taking over the role %s will add %d permissions to it, take %d away, and remove %d of its members; nothing is changed in this pass",
 		text.Quoted(c.role), len(permission.Minus(c.permissions, have)), len(permission.Minus(have, c.permissions)), leave)})
-	if c.frozen == nil {
+	if c.giving.All() {
 		w.adopting[c.role] = v1alpha1.ManagedRole{
 			Name: c.role, Policy: c.name.String(), PolicyUID: string(c.policy.UID), Kind: v1alpha1.ManagedRolePolicy, Adopted: true,
 		}
-		c.frozen = &Problem{v1alpha1.ReasonAdoptionReported, "the role of the policy is being taken over; the first pass only reports"}
+		c.stay(Problem{v1alpha1.ReasonAdoptionReported, "the role of the policy is being taken over; the first pass only reports"})
 	}
 }
 
-// freeze says why nothing may be given now.
-func (w *work) freeze(c *policyCase) *Problem {
+// decideGiving decides how much may be done for a policy now, and what that means for its roles.
+func (w *work) decideGiving(c *policyCase) {
 	switch {
 	case c.desire.Refused != nil:
-		// Who gives nothing new may still have to let go of what was allowed before.
-		c.taking = c.desire.Refused.Reason == v1alpha1.ReasonPermissionNotAllowed && w.enforces(c)
-		c.moves = c.taking && !w.in.NoNewRoles
-		return &Problem{v1alpha1.ReasonPolicyRefused, "the policy gives nothing: " + c.desire.Refused.Message}
+		c.stay(Problem{v1alpha1.ReasonPolicyRefused, "the policy gives nothing: " + c.desire.Refused.Message})
+		if c.desire.Refused.Reason == v1alpha1.ReasonPermissionNotAllowed && w.enforces(c) {
+			c.upkeep = UpkeepNarrow // what was allowed before and is not any more has to go
+		}
 	case w.in.Instance.Spec.Mode == v1alpha1.ModeObserve:
-		return &Problem{v1alpha1.ReasonInstanceObserving, "the instance only observes and gives nothing new"}
+		c.stay(Problem{v1alpha1.ReasonInstanceObserving, "the instance only observes and gives nothing new"})
 	case w.in.Instance.Spec.Mode == v1alpha1.ModeSuspended:
-		return &Problem{v1alpha1.ReasonInstanceSuspended, "the instance is suspended and gives nothing new"}
+		c.stay(Problem{v1alpha1.ReasonInstanceSuspended, "the instance is suspended and gives nothing new"})
 	case c.policy.Spec.State == v1alpha1.PolicySuspended:
-		return &Problem{v1alpha1.ReasonPolicySuspended, "the policy is suspended and gives nothing new"}
-	case w.in.TakeOnly:
-		c.taking, c.moves = true, !w.in.NoNewRoles
-		return &Problem{v1alpha1.ReasonInstanceNotReady, "nothing is given in this Airflow now: the conditions of the AirflowInstance say why"}
+		c.stay(Problem{v1alpha1.ReasonPolicySuspended, "the policy is suspended and gives nothing new"})
+	case !w.in.Giving.All():
+		c.giving, c.upkeep = w.in.Giving, UpkeepNarrow
 	}
-	return nil
 }
 
 // enforces says whether neither the instance nor the policy is told to leave things as they are.
@@ -232,16 +231,11 @@ func (w *work) decideStanding(c *policyCase) {
 		}
 		c.desire.Members = append(c.desire.Members, user.Username)
 		role := c.carrier
-		if c.frozen != nil {
-			if name, ok := w.heldBy(c, c.role, user); ok && !w.mayCome(c, user, []string{c.role}, c.carrier) {
-				role = name
-				w.wantHeld(c, c.role, name)
-				if role != c.carrier {
-					c.desire.Staying++
-				}
-			}
+		if name, ok := w.heldBy(c, c.role, user); ok && !c.giving.All() {
+			role = name
+			w.wantHeld(c, c.role, name, c.permissions)
 		}
-		w.addMember(user.Username, role)
+		w.members.add(user.Username, role, standing(c.policy))
 	}
 	c.desire.Members = sortedSet(c.desire.Members)
 	slices.SortFunc(c.desire.Unresolved, func(a, b Problem) int { return strings.Compare(a.Message, b.Message) })
@@ -254,7 +248,7 @@ func (w *work) decideOrphan(c *policyCase) {
 		return
 	}
 	c.desire.Role, c.carrier = role, role
-	c.frozen = &Problem{v1alpha1.ReasonPolicyRefused, "the policy is being deleted"}
+	c.stay(Problem{v1alpha1.ReasonPolicyRefused, "the policy is being deleted"})
 	c.permissions = w.content(role)
 	c.desire.Permissions = len(c.permissions)
 	w.wantRole(c, c.role, role, c.permissions)

@@ -153,7 +153,7 @@ func TestAGrantThatEndedLeavesTheRoleItPinnedAlsoWhenTheInventoryLostIt(t *testi
 		t.Error("claimed absent while it is stored")
 	}
 	d, plan := w.pass(t)
-	if proofs, _, _ := Assess(w.Input, d); !proofs[g.UID].Absent || len(w.rolesOf("bob")) != 0 || !plan.Phases[0][0].Ending {
+	if proofs, _, _ := Assess(w.Input, d); !proofs[g.UID].Absent || len(w.rolesOf("bob")) != 0 || !plan.Phases[0][0].Ending() {
 		t.Errorf("bob has %v after %v", w.rolesOf("bob"), Render(plan))
 	}
 	if _, exists := w.Observed.Roles["people"]; !exists {
@@ -181,7 +181,7 @@ func TestAGrantThatEndedIsFoundAtItsPersonUnderAnotherName(t *testing.T) {
 			t.Errorf("%s: claimed absent while it is stored", name)
 		}
 		plan := NewPlan(w.Input, d)
-		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending {
+		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending() {
 			t.Fatalf("%s: it is not told that a grant ends: %v", name, Render(plan))
 		}
 		w.finish(t, d, plan)
@@ -311,20 +311,30 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 		if d, _ := w.pass(t); refusedReason(d, "p") != v1alpha1.ReasonPermissionNotAllowed || d.Grants[g.UID].Problem != nil {
 			t.Fatalf("%s: refused %q, grant %v", update, refusedReason(d, "p"), d.Grants[g.UID].Problem)
 		}
+		waits := update == v1alpha1.RoleUpdateAdd // for a policy that is not refused, which gets a successor
 		for _, who := range []string{"alice", "bob"} {
-			if holds(who, pair) || !holds(who, trigger) {
+			if holds(who, pair) != waits || !holds(who, trigger) {
 				t.Errorf("%s: %s has %v", update, who, w.rolesOf(who))
 			}
+		}
+		if _, proofs, _ := Assess(w.Input, Desire(w.Input)); slices.ContainsFunc(proofs[named("p")].Differences, func(line string) bool {
+			return strings.Contains(line, "only adds permissions")
+		}) != waits {
+			t.Errorf("%s: it is said to be %v", update, proofs[named("p")].Differences)
 		}
 		if len(w.rolesOf("carol")) != 0 {
 			t.Errorf("%s: carol was given %v", update, w.rolesOf("carol"))
 		}
 		p.Spec.Access = levels("View")
-		if w.pass(t); holds("alice", trigger) || !holds("alice", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
+		if w.pass(t); holds("alice", trigger) != waits || !holds("alice", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 			t.Errorf("%s: a refused policy does not become narrower: alice has %v", update, w.rolesOf("alice"))
 		}
 		if d, plan := w.pass(t); len(plan.Phases) != 0 {
 			t.Errorf("%s: it does not come to rest: %v %v", update, Render(plan), d.Roles)
+		}
+		p.Spec.AirflowPermissions = nil
+		if w.pass(t); holds("alice", pair) || holds("bob", trigger) || !holds("bob", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
+			t.Errorf("%s: when it is not refused any more, alice has %v, bob %v", update, w.rolesOf("alice"), w.rolesOf("bob"))
 		}
 	}
 }
@@ -370,7 +380,7 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	w.user("bob")
 	p := w.policy("finance", levels("View", "Trigger"), []string{"a"}, "alice")
 	w.pass(t)
-	w.TakeOnly = true
+	w.Giving = revokeOnly
 	p.Spec.Access = levels("View", "EditRuns") // loses Trigger, would gain EditRuns
 	p.Spec.Dags[0].IDs = []string{"a", "b"}
 	p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "bob"})
@@ -387,7 +397,7 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	if len(w.rolesOf("bob")) > 0 || len(w.rolesOf("alice")) != 1 {
 		t.Errorf("bob has %v, alice %v", w.rolesOf("bob"), w.rolesOf("alice"))
 	}
-	w.TakeOnly = false
+	w.Giving = Giving{}
 	w.pass(t)
 	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, permission.Pair{Action: permission.CanEdit, Resource: "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
 		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))

@@ -224,8 +224,7 @@ func (f *driftFinder) users() {
 
 func (f *driftFinder) member(before, now User) {
 	had, has := f.ours(before.Roles), f.ours(now.Roles)
-	onBridge := slices.ContainsFunc(now.Roles, isBridge)
-	if onBridge || f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
+	if f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
 		return
 	}
 	cause := v1alpha1.DriftCauseManual
@@ -234,7 +233,7 @@ func (f *driftFinder) member(before, now User) {
 	}
 	for _, role := range had {
 		heir := f.heir(role)
-		if f.among(has, role) || f.lost.roles[heir] || !f.among(f.d.Members[now.Username], role) {
+		if f.among(has, role) || f.lost.roles[heir] || !f.among(f.d.Members.Roles(now.Username), role) {
 			continue
 		}
 		key := MemberKey(now.Username, role)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -376,7 +377,7 @@ func TestDifferencesAreBounded(t *testing.T) {
 func TestRenderIsBounded(t *testing.T) {
 	var steps []Step
 	for i := range 70 {
-		steps = append(steps, Step{Kind: StepAddMember, Username: strings.Repeat("ü", 300), Roles: []string{fmt.Sprintf("r%d\n", i)}, Why: "x"})
+		steps = append(steps, Step{Kind: StepAddMember, Username: strings.Repeat("ü", 300), Roles: []string{fmt.Sprintf("r%d\n", i)}, For: []Cause{{Kind: CauseGrant, Object: types.NamespacedName{Namespace: "data", Name: "g"}}}})
 	}
 	lines := Render(Plan{Phases: [][]Step{steps[:30], steps[30:]}})
 	if len(lines) != 64 || lines[63] != "and 7 more steps" {

@@ -9,21 +9,19 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
-	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // NewPlan gives the steps from what is observed to what is desired. The package documentation says why they are in this
 // order.
-func NewPlan(in Input, d Desired) Plan { return newRoute(in, d).plan(&in, &d) }
-
-func (r *route) plan(in *Input, d *Desired) Plan {
-	b := &builder{route: r, in: in, d: d}
-	b.whyEnded()
+func NewPlan(in Input, d Desired) Plan {
+	b := &builder{order: newOrder(newAim(&in, &d)), in: &in, d: &d}
+	b.ended = findEnded(&in, &d, b.aim.users)
 	phases := [][]Step{
-		b.removals(), b.creations(),
-		b.moves(beforeWidening), b.edits(widens), b.edits(replaces),
-		b.moves(beforeNarrowing), b.edits(narrows),
-		b.moves(atLast), b.deletions(),
+		b.removals(),
+		b.creations(),
+		b.widenings(false), b.moves(beforeWidening), b.widenings(true),
+		b.moves(beforeNarrowing), b.replacements(), b.narrowings(), b.moves(afterNarrowing),
+		b.deletions(),
 	}
 	plan := Plan{Drift: b.aim.drift}
 	for _, steps := range phases {
@@ -55,12 +53,12 @@ func ObservePlan(in Input) Plan {
 	return plan
 }
 
-// builder writes a route down as steps.
+// builder writes the changes down as steps.
 type builder struct {
-	*route
+	*order
 	in    *Input
 	d     *Desired
-	ended map[string]string // MemberKey -> why a grant that gave it ended
+	ended map[string][]Cause // MemberKey -> grants that gave it and ended
 }
 
 // removals take roles without a cause off users.
@@ -70,13 +68,11 @@ func (b *builder) removals() []Step {
 		if len(u.gone) == 0 {
 			continue
 		}
-		step := Step{Kind: StepRemoveMember, Username: u.name, Roles: u.gone, Why: "nothing gives this access"}
+		step := Step{Kind: StepRemoveMember, Username: u.name, Roles: u.gone}
 		for _, role := range u.gone {
-			if why, ended := b.ended[MemberKey(u.name, role)]; ended {
-				step.Ending, step.Why = true, why
-				break
-			}
+			step.Ended = append(step.Ended, b.ended[MemberKey(u.name, role)]...)
 		}
+		step.Ended = sortedCauses(step.Ended)
 		for _, role := range u.gone {
 			if key := MemberKey(u.name, role); step.Repair == "" && b.drifted(key) {
 				step.Repair = key
@@ -87,7 +83,7 @@ func (b *builder) removals() []Step {
 	return steps
 }
 
-// creations make missing roles, which nobody holds yet, and bridges.
+// creations make missing roles, which nobody holds yet.
 func (b *builder) creations() []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
@@ -95,69 +91,77 @@ func (b *builder) creations() []Step {
 		if !role.create {
 			continue
 		}
-		step := Step{Kind: StepCreateRole, Role: name, Permissions: role.want, Why: b.purpose(name)}
-		if follows := b.d.Roles[name].Follows; follows != "" {
-			step.Why = whySuccessor(b.in, follows, role.want)
+		desired := b.d.Roles[name]
+		step := Step{
+			Kind: StepCreateRole, Role: name, Permissions: b.wide[name], Policy: desired.Policy, RoleKind: desired.Kind, Follows: desired.Follows,
 		}
-		if key := RoleKey(name); b.aim.lost.roles[name] {
-			step.Repair, step.Why = key, "the role is gone"
-		} else if b.drifted(key) {
+		if step.Follows != "" {
+			step.Lost = permission.Minus(b.in.canonical(b.in.Observed.Roles[step.Follows]), role.want)
+		}
+		if key := RoleKey(name); b.aim.lost.roles[name] || b.drifted(key) {
 			step.Repair = key
 		}
 		steps = append(steps, step)
 	}
-	for _, bridge := range b.bridges {
-		stored, exists := b.in.Observed.Roles[bridge.role]
-		step := Step{Kind: StepCreateRole, Role: bridge.role, Permissions: bridge.permissions, Why: "holds access while roles change"}
-		if exists {
-			have := b.in.canonical(stored)
-			switch {
-			case slices.Equal(have, bridge.permissions):
-				continue
-			case permission.Contains(bridge.permissions, have):
-				step.Kind = StepWidenRole
-			default:
-				step.Kind = StepReplaceRole
-			}
-		}
-		steps = append(steps, step)
-	}
 	return steps
 }
 
-// edits change the permissions of existing roles.
-func (b *builder) edits(what change) []Step {
-	kinds := map[change]StepKind{widens: StepWidenRole, replaces: StepReplaceRole, narrows: StepNarrowRole}
+// widenings give roles what they lack: those that a user leaves before that, or the others.
+func (b *builder) widenings(left bool) []Step {
 	var steps []Step
 	for _, name := range b.aim.names() {
-		if b.changes[name] != what {
-			continue
+		role := b.aim.roles[name]
+		if b.left[name] == left && role.exists && !permission.Contains(role.have, b.wide[name]) {
+			steps = append(steps, b.edit(StepWidenRole, name, role.have, b.wide[name]))
 		}
-		have, want := b.aim.roles[name].have, b.aim.roles[name].want
-		step := Step{Kind: kinds[what], Role: name, Permissions: want, Gained: permission.Minus(want, have), Lost: permission.Minus(have, want), Why: b.purpose(name)}
-		if key := RoleKey(name); b.drifted(key) {
-			step.Repair, step.Why = key, "somebody else changed the role"
-		}
-		steps = append(steps, step)
 	}
 	return steps
 }
 
-// moves change the managed roles of users. Users with a bridge go onto it before roles change and off it at last.
-func (b *builder) moves(when slot) []Step {
+// replacements change roles that gain and lose in one write, where no user has to have both for a moment.
+func (b *builder) replacements() []Step {
 	var steps []Step
-	for _, u := range b.aim.users {
-		from, to := u.have, u.want
-		bridge, bridged := b.bridged[u.name]
-		switch {
-		case bridged && when == beforeWidening:
-			to = append(b.steady(&u), bridge)
-		case bridged && when == atLast:
-			from = append(b.steady(&u), bridge)
-		case bridged || b.slots[u.name] != when:
+	for _, name := range b.aim.names() {
+		if role := b.aim.roles[name]; !permission.Contains(b.wide[name], role.want) {
+			steps = append(steps, b.edit(StepReplaceRole, name, role.have, role.want))
+		}
+	}
+	return steps
+}
+
+// narrowings take from roles what they should not have.
+func (b *builder) narrowings() []Step {
+	var steps []Step
+	for _, name := range b.aim.names() {
+		role := b.aim.roles[name]
+		if wide := b.wide[name]; permission.Contains(wide, role.want) && !permission.Contains(role.want, wide) {
+			steps = append(steps, b.edit(StepNarrowRole, name, wide, role.want))
+		}
+	}
+	return steps
+}
+
+// edit changes the permissions of an existing role.
+func (b *builder) edit(kind StepKind, name string, from, to []permission.Pair) Step {
+	step := Step{
+		Kind: kind, Role: name, Permissions: to, Gained: permission.Minus(to, from), Lost: permission.Minus(from, to),
+		Policy: b.d.Roles[name].Policy, RoleKind: b.d.Roles[name].Kind,
+	}
+	if key := RoleKey(name); b.drifted(key) {
+		step.Repair = key
+	}
+	return step
+}
+
+// moves change the managed roles of users.
+func (b *builder) moves(at moment) []Step {
+	var steps []Step
+	for i := range b.aim.users {
+		u := &b.aim.users[i]
+		if b.when(u) != at {
 			continue
 		}
-		if step, needed := b.move(u.name, from, to); needed {
+		if step, needed := b.move(u.name, u.have, u.want); needed {
 			steps = append(steps, step)
 		}
 	}
@@ -166,23 +170,42 @@ func (b *builder) moves(when slot) []Step {
 
 func (b *builder) move(username string, from, to []string) (Step, bool) {
 	given, taken := without(to, from), without(from, to)
-	step := Step{Username: username, Roles: given, Why: "should have this access"}
+	step := Step{Username: username, Roles: given}
 	switch {
 	case len(given) == 0 && len(taken) == 0:
 		return Step{}, false
 	case len(taken) == 0:
 		step.Kind = StepAddMember
 	case len(given) == 0:
-		step.Kind, step.Roles, step.Why = StepRemoveReplaced, taken, "has this access by another role"
+		step.Kind, step.Roles = StepRemoveReplaced, taken
 	default:
-		step.Kind, step.Replaced, step.Why = StepSwapMember, taken, "has this access by another role now"
+		step.Kind, step.Replaced = StepSwapMember, taken
 	}
+	served := given
+	if step.Kind == StepRemoveReplaced {
+		served = b.heirs(taken, to)
+	}
+	for _, role := range served {
+		step.For = append(step.For, b.d.Members.Causes(username, role)...)
+	}
+	step.For = sortedCauses(step.For)
 	for _, role := range given {
 		if key := MemberKey(username, role); step.Repair == "" && b.aim.lost.members[key] {
-			step.Repair, step.Why = key, "somebody else took this access"
+			step.Repair = key
 		}
 	}
 	return step, true
+}
+
+// heirs are those of some roles that carry the same policies as the ones that a user leaves.
+func (b *builder) heirs(left, roles []string) []string {
+	policies := map[string]bool{}
+	for _, entry := range b.d.Inventory {
+		if slices.Contains(left, entry.Name) {
+			policies[entry.Policy] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(roles), func(role string) bool { return !policies[b.d.Roles[role].Policy.String()] })
 }
 
 // deletions delete roles that nobody holds any more.
@@ -193,11 +216,6 @@ func (b *builder) deletions() []Step {
 			names = append(names, name)
 		}
 	}
-	for _, bridge := range b.bridges {
-		if b.in.deletes() {
-			names = append(names, bridge.role)
-		}
-	}
 	heirs := map[rolename.Line]string{}
 	for name := range b.d.Roles {
 		line, _, ok := rolename.Succession(name)
@@ -206,23 +224,10 @@ func (b *builder) deletions() []Step {
 		}
 	}
 	var steps []Step
-	for _, name := range sortedSet(names) {
-		step := Step{Kind: StepDeleteRole, Role: name, Why: "nothing needs the role any more"}
-		if heir, ok := heirs[rolename.LineOf(name)]; ok {
-			step.Why = text.Plain(heir) + " has taken its place"
-		}
-		steps = append(steps, step)
+	for _, name := range names {
+		steps = append(steps, Step{Kind: StepDeleteRole, Role: name, Successor: heirs[rolename.LineOf(name)]})
 	}
 	return steps
-}
-
-// purpose says what a role is for.
-func (b *builder) purpose(name string) string {
-	role := b.d.Roles[name]
-	if role.Kind == v1alpha1.ManagedRoleGrant {
-		return "grants under policy " + role.Policy.String()
-	}
-	return "policy " + role.Policy.String()
 }
 
 func (b *builder) drifted(key string) bool {
@@ -230,42 +235,36 @@ func (b *builder) drifted(key string) bool {
 	return found
 }
 
-// whyEnded finds for every membership that goes whether a grant that gave it ended.
-func (b *builder) whyEnded() {
-	b.ended = map[string]string{}
-	going := map[string]bool{}
-	for _, u := range b.aim.users {
-		if len(u.gone) > 0 {
-			going[u.name] = true
+// findEnded finds for every membership that goes (MemberKey) the grants that gave it and ended.
+func findEnded(in *Input, d *Desired, users []userAim) map[string][]Cause {
+	ended, going := map[string][]Cause{}, map[string]bool{}
+	for i := range users {
+		if len(users[i].gone) > 0 {
+			going[users[i].name] = true
 		}
 	}
 	if len(going) == 0 {
-		return
+		return ended
 	}
-	policies := map[string]*v1alpha1.DagAccessPolicy{}
-	for _, p := range b.in.Policies {
-		policies[p.Namespace+"/"+p.Name] = p
-	}
-	people := newPersons(b.in.Observed.Users)
-	for _, g := range inOrder(b.in.Grants) {
-		pinned := g.In(b.in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || b.d.Grants[g.UID].Live {
+	objects, people := newObjects(in), newPersons(in.Observed.Users)
+	for _, g := range in.Grants {
+		pinned := g.In(in.Instance)
+		if pinned == nil || g.Status.RemovedAt != nil || d.Grants[g.UID].Live {
 			continue
 		}
 		holders := slices.DeleteFunc(slices.Clone(people.of(pinned)), func(name string) bool { return !going[name] })
 		if len(holders) == 0 {
 			continue
 		}
-		roles := []string{pinned.Role}
-		if p := policies[g.PolicyKey().String()]; p != nil {
-			roles = carriers(p, b.in.Instance, g.Status.Activation, pinned)
-		}
-		for _, username := range holders {
-			for _, role := range roles {
-				b.ended[MemberKey(username, role)] = "grant " + g.Namespace + "/" + g.Name + " ended"
+		cause := granted(g)
+		for _, role := range objects.carriers(cause) {
+			for _, username := range holders {
+				key := MemberKey(username, role)
+				ended[key] = append(ended[key], cause)
 			}
 		}
 	}
+	return ended
 }
 
 // markRepaired says which drifts the steps undo.

@@ -4,22 +4,12 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/privilege"
 )
-
-// cause is one reason for which a user has a managed role.
-type cause struct {
-	role            string
-	since           time.Time // of the policy's creation, or of the grant's activation
-	namespace, name string
-	policy          types.NamespacedName
-	grant           types.UID // empty for standing members
-}
 
 // withholds says whether excess is prevented and not only told.
 func withholds(i *v1alpha1.AirflowInstance) bool {
@@ -36,12 +26,11 @@ func (w *work) enforceLeastPrivilege() {
 	}
 	h := newHoldings(w.in, &w.out)
 	j := privilege.NewJudge(w.in.Capabilities.PermissionModel, h.rights)
-	causes := w.causes()
 	tallies := map[types.NamespacedName]*privilege.Tally{}
 	for at := range w.in.Observed.Users {
 		user := &w.in.Observed.Users[at]
-		if len(causes[user.Username]) > 0 {
-			w.withhold(h, j, user, causes[user.Username], tallies)
+		if claims := w.claims(user.Username); len(claims) > 0 {
+			w.withhold(h, j, user, claims, tallies)
 		}
 	}
 	for name, t := range tallies {
@@ -53,82 +42,68 @@ func (w *work) enforceLeastPrivilege() {
 	}
 }
 
-// causes are all causes by user name.
-func (w *work) causes() map[string][]cause {
-	out := map[string][]cause{}
-	for _, c := range w.cases {
-		for _, username := range c.desire.Members {
-			if role := w.standingIn(c, username); role != "" {
-				out[username] = append(out[username], cause{
-					role: role, since: c.policy.CreationTimestamp.Time, namespace: c.name.Namespace, name: c.name.Name, policy: c.name,
-				})
-			}
+// claim is a role with one cause for which a user should have it.
+type claim struct {
+	role  string
+	cause Cause
+}
+
+// claims are all claims of a user, the oldest first.
+func (w *work) claims(username string) []claim {
+	var out []claim
+	for role, causes := range w.members[username] {
+		for _, cause := range sortedCauses(slices.Clone(causes)) {
+			out = append(out, claim{role, cause})
 		}
 	}
-	for _, g := range w.in.Grants {
-		desire := w.out.Grants[g.UID]
-		if desire.Live && desire.Problem == nil && w.members[desire.Username][desire.Role] {
-			out[desire.Username] = append(out[desire.Username], cause{
-				role: desire.Role, since: g.Status.Activation.At.Time, namespace: g.Namespace, name: g.Name, policy: g.PolicyKey(), grant: g.UID,
-			})
-		}
-	}
+	slices.SortFunc(out, func(a, b claim) int {
+		return cmp.Or(CompareCauses(a.cause, b.cause), strings.Compare(a.role, b.role))
+	})
 	return out
 }
 
-// withhold takes roles from one user. A cause that an older one stands against is looked at again when others have been
+// withhold takes roles from one user. A claim that an older one stands against is looked at again when others have been
 // added, because what they give by themselves is no excess any more.
-func (w *work) withhold(h *holdings, j *privilege.Judge, user *User, causes []cause, tallies map[types.NamespacedName]*privilege.Tally) {
-	slices.SortFunc(causes, byAge)
-	causes = slices.DeleteFunc(causes, func(c cause) bool { return !h.gives(user, c.role) })
+func (w *work) withhold(h *holdings, j *privilege.Judge, user *User, claims []claim, tallies map[types.NamespacedName]*privilege.Tally) {
+	claims = slices.DeleteFunc(claims, func(c claim) bool { return !h.gives(user, c.role) })
 	foreign := h.foreign(user)
 	given := []string{}
 	for added := true; added; {
 		added = false
-		for _, c := range causes {
+		for _, c := range claims {
 			with := sortedSet(append(slices.Clone(given), c.role))
 			if len(with) > len(given) && j.Excess(foreign, with) == nil {
 				given, added = with, true
 			}
 		}
 	}
-	for _, c := range causes {
+	for _, c := range claims {
 		if slices.Contains(given, c.role) {
 			continue
 		}
-		delete(w.members[user.Username], c.role)
+		w.members.remove(user.Username, c.role)
 		over := j.Excess(foreign, sortedSet(append(slices.Clone(given), c.role)))
 		w.sayWithheld(c, user.Username, over, tallies)
-	}
-	if len(w.members[user.Username]) == 0 {
-		delete(w.members, user.Username)
 	}
 }
 
 // sayWithheld tells the grant that is the cause, or keeps for the policy what stands against it.
-func (w *work) sayWithheld(c cause, username string, over *privilege.Excess, tallies map[types.NamespacedName]*privilege.Tally) {
-	if c.grant != "" {
-		t := newTally(w.in.server(), &w.out, c.policy)
+func (w *work) sayWithheld(c claim, username string, over *privilege.Excess, tallies map[types.NamespacedName]*privilege.Tally) {
+	if c.cause.Kind == CauseGrant {
+		t := newTally(w.in.server(), &w.out, c.cause.Policy)
 		t.Add(over.By(c.role), 1)
-		desire := w.out.Grants[c.grant]
+		desire := w.out.Grants[c.cause.UID]
 		desire.Problem = &Problem{v1alpha1.ReasonWithheld, t.WithheldGrant()}
-		w.out.Grants[c.grant] = desire
+		w.out.Grants[c.cause.UID] = desire
 		return
 	}
-	t := tallies[c.policy]
+	t := tallies[c.cause.Policy]
 	if t == nil {
-		t = newTally(w.in.server(), &w.out, c.policy)
-		tallies[c.policy] = t
+		t = newTally(w.in.server(), &w.out, c.cause.Policy)
+		tallies[c.cause.Policy] = t
 	}
 	t.Add(over.By(c.role), 1)
-	desire := w.out.Policies[c.policy]
+	desire := w.out.Policies[c.cause.Policy]
 	desire.Withheld = append(desire.Withheld, username)
-	w.out.Policies[c.policy] = desire
-}
-
-// byAge orders causes by age. Times are whole seconds: in the same one standing access comes before grants, so that
-// making a policy and a grant together has one outcome; then names decide.
-func byAge(a, b cause) int {
-	return cmp.Or(a.since.Compare(b.since), cmp.Compare(min(len(a.grant), 1), min(len(b.grant), 1)), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name),
-		strings.Compare(string(a.grant), string(b.grant)))
+	w.out.Policies[c.cause.Policy] = desire
 }

@@ -27,7 +27,7 @@ func findExcess(in *Input, d *Desired) findings {
 	people := map[types.NamespacedName]map[*privilege.Excess]int{}
 	for at := range in.Observed.Users {
 		user := &in.Observed.Users[at]
-		roles := slices.DeleteFunc(slices.Clone(d.Members[user.Username]), func(role string) bool { return !h.gives(user, role) })
+		roles := slices.DeleteFunc(d.Members.Roles(user.Username), func(role string) bool { return !h.gives(user, role) })
 		over := j.Excess(h.foreign(user), roles)
 		if over == nil {
 			continue
@@ -159,7 +159,7 @@ func (h *holdings) rights(role string) *privilege.Rights {
 		return r
 	}
 	desired, managed := h.d.Roles[role]
-	if h.managed[role] && managed && !desired.Frozen {
+	if h.managed[role] && managed && desired.Giving.All() {
 		r = privilege.RightsOf(desired.Permissions)
 	} else {
 		r = privilege.RightsOf(h.in.Observed.Roles[role])
@@ -172,15 +172,15 @@ func (h *holdings) rights(role string) *privilege.Rights {
 func (h *holdings) foreign(u *User) []string {
 	var out []string
 	for _, role := range u.Roles {
-		if !h.managed[role] && !isBridge(role) {
+		if !h.managed[role] {
 			out = append(out, role)
 		}
 	}
 	return sortedSet(out)
 }
 
-// gives says whether a role will be with a user who should have it: a frozen one is given to nobody new.
+// gives says whether a role will be with a user who should have it: while nothing is granted, only those who have it keep it.
 func (h *holdings) gives(u *User, role string) bool {
 	desired, managed := h.d.Roles[role]
-	return managed && h.managed[role] && (!desired.Frozen || slices.Contains(u.Roles, role))
+	return managed && h.managed[role] && (desired.Giving.All() || slices.Contains(u.Roles, role))
 }

@@ -422,13 +422,13 @@ func TestManyUsersWithOneRoleCostNothing(t *testing.T) {
 	w.dags("a")
 	d := Desire(w.Input)
 	for i := range 2000 {
-		d.Members[fmt.Sprintf("user%04d", i)] = []string{fmt.Sprintf("oam.data.p%03d", i%500)}
+		d.Members.add(fmt.Sprintf("user%04d", i), fmt.Sprintf("oam.data.p%03d", i%500), standing(w.Policies[i%500]))
 	}
 	h := newHoldings(&w.Input, &d)
 	j := privilege.NewJudge("", h.rights)
 	for at := range w.Observed.Users {
 		u := &w.Observed.Users[at]
-		j.Excess(h.foreign(u), d.Members[u.Username])
+		j.Excess(h.foreign(u), d.Members.Roles(u.Username))
 	}
 	// The operator's account alone has a foreign role, and no managed one.
 	if len(h.cached) != 0 {
@@ -458,13 +458,13 @@ func BenchmarkEnforce(b *testing.B) {
 }
 
 func TestStandingAccessIsOlderThanAGrantOfTheSameSecond(t *testing.T) {
-	standing := cause{role: "r", since: testNow, namespace: "data", name: "zebra"}
-	grant := cause{role: "q", since: testNow, namespace: "data", name: "ant", grant: "uid"}
-	if byAge(standing, grant) >= 0 || byAge(grant, standing) <= 0 {
+	standing := Cause{Kind: CauseStanding, Since: testNow, Object: types.NamespacedName{Namespace: "data", Name: "zebra"}}
+	grant := Cause{Kind: CauseGrant, Since: testNow, Object: types.NamespacedName{Namespace: "data", Name: "ant"}, UID: "uid"}
+	if CompareCauses(standing, grant) >= 0 || CompareCauses(grant, standing) <= 0 {
 		t.Error("the name decides")
 	}
-	grant.since = testNow.Add(-time.Second)
-	if byAge(grant, standing) >= 0 {
+	grant.Since = testNow.Add(-time.Second)
+	if CompareCauses(grant, standing) >= 0 {
 		t.Error("age does not decide")
 	}
 }

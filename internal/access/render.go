@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -31,33 +32,118 @@ func Render(p Plan) []string {
 	return lines
 }
 
-// Describe is one step on one line, of at most 256 characters.
+// Describe is one step on one line, of at most 256 characters: what is done, and why.
 func Describe(s Step) string {
-	var message string
-	switch s.Kind {
-	case StepRemoveMember, StepRemoveReplaced:
-		message = fmt.Sprintf("take %s off user %s", names(s.Roles), text.Plain(s.Username))
-	case StepAddMember:
-		message = fmt.Sprintf("give %s to user %s", names(s.Roles), text.Plain(s.Username))
-	case StepSwapMember:
-		message = fmt.Sprintf("give %s to user %s in place of %s", names(s.Roles), text.Plain(s.Username), names(s.Replaced))
-	case StepCreateRole:
-		message = fmt.Sprintf("create role %s with %d permissions", text.Plain(s.Role), len(s.Permissions))
-	case StepWidenRole:
-		message = fmt.Sprintf("widen role %s to %d permissions%s", text.Plain(s.Role), len(s.Permissions), edit(s, 2))
-	case StepReplaceRole:
-		message = fmt.Sprintf("replace the permissions of role %s by %d%s", text.Plain(s.Role), len(s.Permissions), edit(s, 1))
-	case StepNarrowRole:
-		message = fmt.Sprintf("narrow role %s to %d permissions%s", text.Plain(s.Role), len(s.Permissions), edit(s, 2))
-	case StepDeleteRole:
-		message = fmt.Sprintf("delete role %s", text.Plain(s.Role))
-	default:
-		message = string(s.Kind)
-	}
-	if s.Why != "" {
-		message += ": " + s.Why
+	message := action(s)
+	if why := reason(s); why != "" {
+		message += ": " + why
 	}
 	return text.Cut(message, renderWidth)
+}
+
+// action says what a step does.
+func action(s Step) string {
+	user, role := text.Plain(s.Username), text.Plain(s.Role)
+	switch s.Kind {
+	case StepRemoveMember, StepRemoveReplaced:
+		return fmt.Sprintf("revoke %s from %s", names(s.Roles), user)
+	case StepAddMember:
+		return fmt.Sprintf("grant %s to %s", names(s.Roles), user)
+	case StepSwapMember:
+		return fmt.Sprintf("grant %s to %s in place of %s", names(s.Roles), user, names(s.Replaced))
+	case StepCreateRole:
+		return fmt.Sprintf("create role %s with %d permissions", role, len(s.Permissions))
+	case StepWidenRole:
+		return fmt.Sprintf("widen role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
+	case StepReplaceRole:
+		return fmt.Sprintf("replace the permissions of role %s by %d%s", role, len(s.Permissions), edit(s, 1))
+	case StepNarrowRole:
+		return fmt.Sprintf("narrow role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
+	case StepDeleteRole:
+		return "delete role " + role
+	}
+	return string(s.Kind)
+}
+
+// reason says why a step is taken.
+func reason(s Step) string {
+	switch s.Kind {
+	case StepRemoveMember:
+		return ending(s.Ended)
+	case StepAddMember, StepSwapMember:
+		return membership(s)
+	case StepRemoveReplaced:
+		return "another role gives the access of " + causesText(s.For)
+	case StepCreateRole:
+		return creation(s)
+	case StepWidenRole, StepReplaceRole, StepNarrowRole:
+		if s.Repair != "" {
+			return "another writer changed the role"
+		}
+		return purpose(s)
+	case StepDeleteRole:
+		if s.Successor != "" {
+			return text.Plain(s.Successor) + " has taken its place"
+		}
+		return "no policy or grant needs it"
+	}
+	return ""
+}
+
+// ending says why a role is revoked.
+func ending(ended []Cause) string {
+	if len(ended) == 0 {
+		return "no policy or grant gives it"
+	}
+	return causesText(ended) + " ended"
+}
+
+// membership says why a role is granted.
+func membership(s Step) string {
+	if s.Repair != "" {
+		return "another writer revoked it, and " + causesText(s.For) + " gives it"
+	}
+	return causesText(s.For)
+}
+
+// creation says why a role is created.
+func creation(s Step) string {
+	switch {
+	case s.Follows != "":
+		return fmt.Sprintf("takes the place of %s, which has %d permissions too many: this Airflow only adds permissions to roles",
+			text.Plain(s.Follows), len(s.Lost))
+	case s.Repair != "":
+		return "another writer deleted the role"
+	}
+	return purpose(s)
+}
+
+// purpose says what a role is for.
+func purpose(s Step) string {
+	if s.RoleKind == v1alpha1.ManagedRoleGrant {
+		return "grants under policy " + s.Policy.String()
+	}
+	return "policy " + s.Policy.String()
+}
+
+// String names a cause.
+func (c Cause) String() string {
+	switch c.Kind {
+	case CauseStanding, CauseServiceAccount:
+		return "policy " + c.Object.String()
+	case CauseGrant:
+		return "grant " + c.Object.String()
+	}
+	return string(c.Kind) + " " + c.Object.String()
+}
+
+// causesText names causes, the oldest first.
+func causesText(causes []Cause) string {
+	shown := make([]string, 0, len(causes))
+	for _, cause := range causes {
+		shown = append(shown, cause.String())
+	}
+	return text.List(shown, 2)
 }
 
 // edit is what a role gains and loses, with the first names of each.
@@ -67,7 +153,7 @@ func edit(s Step, limit int) string {
 		parts = append(parts, fmt.Sprintf("adding %d (%s)", n, listPermissions(s.Gained, limit)))
 	}
 	if n := len(s.Lost); n > 0 {
-		parts = append(parts, fmt.Sprintf("taking away %d (%s)", n, listPermissions(s.Lost, limit)))
+		parts = append(parts, fmt.Sprintf("removing %d (%s)", n, listPermissions(s.Lost, limit)))
 	}
 	if len(parts) == 0 {
 		return ""

@@ -1,28 +1,20 @@
 package access
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
-	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// Where the server only adds permissions to a role, or refuses to change one, a role that would have to lose some gets a
-// successor: another Airflow role, which has the right content from the start and takes its members over. A role that is
-// decided about is therefore known by its first name (base), and carried by one Airflow role at a time: the one with
-// that name, or <base>~g<n>. All of them together are the line of the role.
+// Where the server only adds permissions to a role, a role that would have to lose some gets a successor: another Airflow
+// role, which has the right content from the start and takes its members over. A role that is decided about is therefore
+// known by its first name (base), and carried by one Airflow role at a time: the one with that name, or <base>~g<n>. All of
+// them together are the line of the role.
 
-// adds says whether roles can get permissions and never lose any, or cannot be changed at all.
-func (in *Input) adds() bool {
-	return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateAdd || in.refuses()
-}
-
-// refuses says whether roles cannot be changed at all.
-func (in *Input) refuses() bool { return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateRefused }
+// adds says whether roles can get permissions and never lose any.
+func (in *Input) adds() bool { return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateAdd }
 
 // deletes says whether roles can be deleted.
 func (in *Input) deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
@@ -139,19 +131,19 @@ func (w *work) contents(roles []string) []permission.Pair {
 }
 
 // carry chooses the role of a line that carries it from now on. The same is chosen again after every step on the way: a
-// role that will do stays one that will do. While the policy is frozen it is the present one, unless that may only lose.
+// role that will do stays one that will do. While nothing is granted it is the present one.
 func (w *work) carry(c *policyCase, base string, want []permission.Pair) string {
 	line := w.generations(c, base)
 	if len(line) == 0 {
 		return base
 	}
-	if c.frozen != nil && !c.moves {
+	if !c.giving.All() {
 		if name, ok := present(line); ok {
 			return name
 		}
 	}
 	for _, suits := range []func(g generation) bool{
-		func(g generation) bool { return g.exists && !g.retired && w.fits(c, base, g.name, want) },
+		func(g generation) bool { return g.exists && !g.retired && w.fits(g.name, want) },
 		func(g generation) bool { return !g.exists && !g.retired },
 		func(g generation) bool { return g.exists && g.retired && w.revives(base, g.name, want) },
 	} {
@@ -162,31 +154,9 @@ func (w *work) carry(c *policyCase, base string, want []permission.Pair) string 
 	return rolename.Successor(base, w.nextNumber(base))
 }
 
-// fits says whether a role can come to hold exactly what it should, or as much of that as may be given now.
-func (w *work) fits(c *policyCase, base, role string, want []permission.Pair) bool {
-	if !w.in.adds() {
-		return true
-	}
-	have := w.content(role)
-	if !permission.Contains(want, have) {
-		return false
-	}
-	if missing := permission.Minus(want, have); w.in.refuses() && len(missing) > 0 && !c.taking {
-		return permission.Contains(w.withheld(base, role, want), missing)
-	}
-	return true
-}
-
-// withheld are pairs that others took away and whose restoration is left out.
-func (w *work) withheld(base, role string, want []permission.Pair) []permission.Pair {
-	if w.in.Contested[RoleKey(base)] {
-		return want
-	}
-	before, ok := w.in.reference(w.kin, role)
-	if !ok || w.in.Instance.Spec.Drift != v1alpha1.DriftReport {
-		return nil
-	}
-	return w.in.canonical(w.in.Previous.Roles[before])
+// fits says whether a role can come to hold exactly what it should.
+func (w *work) fits(role string, want []permission.Pair) bool {
+	return !w.in.adds() || permission.Contains(want, w.content(role))
 }
 
 // revives says whether a retired role can be used again: nobody is in it, and it holds what it should, or can be made to.
@@ -252,8 +222,8 @@ func (w *work) holders() map[string]bool {
 	return w.held
 }
 
-// heldBy is the role of a line that a user is in, when nothing may be given: whoever has not come to the successor yet
-// stays where they are.
+// heldBy is the role of a line that a user is in, when nothing may be granted: a user who has not come to the successor
+// yet stays in the old one.
 func (w *work) heldBy(c *policyCase, base string, user User) (string, bool) {
 	for _, g := range w.generations(c, base) {
 		if g.exists && !g.retired && slices.Contains(user.Roles, g.name) {
@@ -263,39 +233,9 @@ func (w *work) heldBy(c *policyCase, base string, user User) (string, bool) {
 	return "", false
 }
 
-// standingIn is the role in which a standing member of a policy should be; empty when that is none.
-func (w *work) standingIn(c *policyCase, username string) string {
-	if w.members[username][c.carrier] {
-		return c.carrier
-	}
-	for role := range w.members[username] {
-		if rolename.SameLine(role, c.role) {
-			return role
-		}
-	}
-	return ""
-}
-
 // retires says whether a role that nothing needs stays in Airflow, and all who were in it have left. Whom somebody else
 // puts into it later leaves again; that does not bring it back into use.
 func (w *work) retires(entry v1alpha1.ManagedRole) bool {
 	stays := !w.in.deletes() || entry.Adopted && w.carried[rolename.LineOf(entry.Name)]
 	return stays && w.exists(entry.Name) && (entry.Retired || !w.holders()[entry.Name])
-}
-
-// whySuccessor says why a role takes the place of another.
-func whySuccessor(in *Input, follows string, want []permission.Pair) string {
-	have := in.canonical(in.Observed.Roles[follows])
-	var wrong []string
-	if n := len(permission.Minus(have, want)); n > 0 {
-		wrong = append(wrong, fmt.Sprintf("has %d permissions too many", n))
-	}
-	why := "this Airflow only adds permissions to roles"
-	if in.refuses() {
-		why = "this Airflow does not change roles"
-		if n := len(permission.Minus(want, have)); n > 0 {
-			wrong = append(wrong, fmt.Sprintf("lacks %d permissions", n))
-		}
-	}
-	return fmt.Sprintf("takes the place of %s, which %s: %s", text.Plain(follows), strings.Join(wrong, " and "), why)
 }

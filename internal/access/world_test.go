@@ -213,8 +213,6 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 		switch server.RoleUpdate {
 		case v1alpha1.RoleUpdateReplace, "":
 			o.Roles[step.Role] = step.Permissions
-		case v1alpha1.RoleUpdateRefused:
-			return fmt.Errorf("role updates are refused")
 		case v1alpha1.RoleUpdateAdd:
 			if step.Kind != StepWidenRole || !permission.Contains(permission.Server{}.Canonical(step.Permissions), permission.Server{}.Canonical(stored)) {
 				return fmt.Errorf("roles lose nothing here")
@@ -265,7 +263,7 @@ func transcript(d Desired, plan Plan) string {
 	for i, steps := range plan.Phases {
 		fmt.Fprintf(&b, "phase %d\n", i+1)
 		for _, step := range steps {
-			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending, " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
+			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending(), " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
 			for _, p := range step.Permissions {
 				fmt.Fprintf(&b, "    %s\n", p)
 			}

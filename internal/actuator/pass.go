@@ -118,7 +118,9 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 		UnknownDags: known.UnknownDags, UnknownResources: known.UnknownResources,
 		NoGain: p.ledger.withoutGain(), Contested: p.memory.contests.resting(p.clock.Now()),
 		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities,
-		TakeOnly: !d.Giving.All(), NoNewRoles: reasonOf(d.Giving) == v1alpha1.ReasonMissingPermissions,
+	}
+	if !d.Giving.All() { // the instance has the reason, its objects say where to find it
+		p.input.Giving = access.OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "nothing is granted in this Airflow at present: see the conditions of the AirflowInstance")
 	}
 	desired, plan := access.Decide(p.input)
 	p.desired, p.decided = desired, true
@@ -325,7 +327,7 @@ func (p *pass) revokeDue(ctx context.Context) error {
 // endings are the steps of a plan that revoke what ended, except for users that are being written.
 func (p *pass) endings(plan access.Plan) []access.Step {
 	return slices.DeleteFunc(p.next(plan), func(s access.Step) bool {
-		return s.Kind != access.StepRemoveMember || !s.Ending || p.ledger.isWriting(s.Username)
+		return s.Kind != access.StepRemoveMember || !s.Ending() || p.ledger.isWriting(s.Username)
 	})
 }
 

@@ -78,23 +78,19 @@ func needed(method int, entity Entity) guards {
 // Rights is a flat permission set: global pairs, and per DAG one bit for every method on the DAG (0 to 3) and on its
 // runs (4 to 7).
 type Rights struct {
-	// Global are the pairs that are of no DAG.
-	Global map[permission.Pair]bool
-	guards guards // those of the global pairs that guard something
-	// Dags are the bits by DAG.
-	Dags map[string]uint8
-	// Some has the bits of methods on a DAG that hold for at least one DAG by name.
-	Some uint8
+	guards guards           // the global pairs that guard something
+	dags   map[string]uint8 // the bits by DAG
+	some   uint8            // the bits of methods on a DAG that hold for at least one DAG by name
 }
 
-// NewRights are none.
-func NewRights() *Rights {
-	return &Rights{Global: map[permission.Pair]bool{}, Dags: map[string]uint8{}}
+// newRights gives no rights.
+func newRights() *Rights {
+	return &Rights{dags: map[string]uint8{}}
 }
 
 // RightsOf are the rights that permissions give.
 func RightsOf(ps []permission.Pair) *Rights {
-	r := NewRights()
+	r := newRights()
 	for _, p := range ps {
 		r.add(p)
 	}
@@ -105,45 +101,18 @@ func (r *Rights) add(p permission.Pair) {
 	method := slices.Index(methods[:], p.Action)
 	if method >= 0 {
 		if id, ok := strings.CutPrefix(p.Resource, permission.DagPrefix); ok {
-			r.Dags[id] |= 1 << method
-			r.Some |= 1 << method
+			r.dags[id] |= 1 << method
+			r.some |= 1 << method
 			return
 		}
 		if id, ok := strings.CutPrefix(p.Resource, permission.RunPrefix); ok {
-			r.Dags[id] |= 1 << (4 + method)
+			r.dags[id] |= 1 << (4 + method)
 			return
 		}
 		if at := slices.Index(guardian[:], p.Resource); at >= 0 {
 			r.guards |= guard(method, at)
 		}
 	}
-	r.Global[p] = true
-}
-
-// Join adds the rights of another set on the given DAGs, and all of its global pairs.
-func (r *Rights) Join(other *Rights, on map[string]bool) {
-	for p := range other.Global {
-		r.Global[p] = true
-	}
-	r.guards |= other.guards
-	if len(on) < len(other.Dags) {
-		for id := range on {
-			r.Dags[id] |= other.Dags[id]
-		}
-		return
-	}
-	for id, bits := range other.Dags {
-		if on[id] {
-			r.Dags[id] |= bits
-		}
-	}
-}
-
-// Reach is what a flat permission set allows.
-type Reach struct {
-	global map[permission.Pair]bool
-	dags   map[string]verbs
-	noDag  verbs
 }
 
 // rules evaluate the rights on single DAGs under one set of global pairs.
@@ -166,32 +135,13 @@ func rulesOf(model v1alpha1.PermissionModel, have guards) *rules {
 	return g
 }
 
-// ReachOf evaluates rights on the given DAGs; r.Some counts those that are not evaluated, too. The DAG ""
-// stands for all DAGs that no right names.
-func ReachOf(model v1alpha1.PermissionModel, r *Rights, on map[string]bool) Reach {
-	e := Reach{global: r.Global, dags: make(map[string]verbs, len(on)+1)}
-	g := rulesOf(model, r.guards)
-	for method := range methods {
-		for entity := range entityCount {
-			if g.withoutDag(method, entity, r) {
-				e.noDag |= verb(method, entity)
-			}
-		}
-	}
-	e.dags[""] = g.on(0)
-	for id := range on {
-		e.dags[id] = g.on(r.Dags[id])
-	}
-	return e
-}
-
 // verb is the bit of a method and an entity.
 func verb(method int, entity Entity) verbs { return 1 << (method*int(entityCount) + int(entity)) }
 
 // withoutDag says whether something is allowed that names no DAG, such as a list over all DAGs.
 func (g *rules) withoutDag(method int, entity Entity, r *Rights) bool {
 	airflow2 := g.model == v1alpha1.PermissionModelAirflow2
-	somewhere := g.allDags[method] || r.Some&(1<<method) != 0
+	somewhere := g.allDags[method] || r.some&(1<<method) != 0
 	switch {
 	case entity == EntityDag && (method == methodRead || method == methodEdit && airflow2):
 		return somewhere
@@ -241,34 +191,4 @@ func (g *rules) evaluate(bits uint8) verbs {
 func (g *rules) byRun(method int, entity Entity) bool {
 	return entity == EntityRun ||
 		entity == EntityTaskInstance && g.model == v1alpha1.PermissionModelAirflow2 && g.guarded[method][EntityTask]
-}
-
-// Within says whether everything that e allows is allowed by a or by b.
-func (e Reach) Within(a, b Reach) bool {
-	for p := range e.global {
-		if !a.global[p] && !b.global[p] {
-			return false
-		}
-	}
-	for id, v := range e.dags {
-		if v&^(a.dags[id]|b.dags[id]) != 0 {
-			return false
-		}
-	}
-	return e.noDag&^(a.noDag|b.noDag) == 0
-}
-
-// Covers says whether e allows everything that both a and b allow.
-func (e Reach) Covers(a, b Reach) bool {
-	for p := range a.global {
-		if b.global[p] && !e.global[p] {
-			return false
-		}
-	}
-	for id, v := range a.dags {
-		if v&b.dags[id]&^e.dags[id] != 0 {
-			return false
-		}
-	}
-	return a.noDag&b.noDag&^e.noDag == 0
 }

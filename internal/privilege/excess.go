@@ -35,7 +35,7 @@ func (e Effect) Allows(action string, entity Entity, dag string) bool {
 	case dag == "":
 		return e.rules.withoutDag(method, entity, e.rights)
 	}
-	return e.rules.on(e.rights.Dags[dag])&verb(method, entity) != 0
+	return e.rules.on(e.rights.dags[dag])&verb(method, entity) != 0
 }
 
 // usable are the verbs that some call of Airflow asks for. Nothing can be written to the other entities.
@@ -125,7 +125,7 @@ func (j *Judge) compute(foreign, managed []string) Excess {
 		var bits uint8
 		var given verbs
 		for _, u := range units {
-			own := u.rights.Dags[dag]
+			own := u.rights.dags[dag]
 			bits |= own
 			given |= u.rules.on(own)
 		}
@@ -135,7 +135,7 @@ func (j *Judge) compute(foreign, managed []string) Excess {
 	}
 	look("")
 	for _, u := range units {
-		for dag := range u.rights.Dags {
+		for dag := range u.rights.dags {
 			look(dag)
 		}
 	}
@@ -157,12 +157,12 @@ func (j *Judge) together(roles []string) *unit {
 	key := strings.Join(roles, "\n")
 	u := j.groups[key]
 	if u == nil {
-		r := NewRights()
+		r := newRights()
 		for _, role := range roles {
 			part := j.rights(role)
 			r.guards |= part.guards
-			for dag, bits := range part.Dags {
-				r.Dags[dag] |= bits
+			for dag, bits := range part.dags {
+				r.dags[dag] |= bits
 			}
 		}
 		u = &unit{roles: roles, rights: r, rules: rulesOf(j.model, r.guards)}
@@ -194,7 +194,7 @@ func (j *Judge) parts(units []*unit, dag string, over verbs) []string {
 	var out []string
 	for _, u := range units {
 		for _, role := range u.roles {
-			if r := j.rights(role); r.Dags[dag]&bits != 0 || r.guards&global != 0 {
+			if r := j.rights(role); r.dags[dag]&bits != 0 || r.guards&global != 0 {
 				out = append(out, role)
 			}
 		}
