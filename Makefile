@@ -47,6 +47,10 @@ bench: ## measure against the simulator and print the tables
 figures: ## measure on real Airflows how long people wait and what passes cost (20 minutes)
 	@$(WITH_CONTROL_PLANE) go run ./hack/figures
 
+.PHONY: shape
+shape: ## measure the Go code by package: conditions, comments, functions, objects, files
+	@go run ./hack/shape
+
 ##@ Prove it
 .PHONY: test
 test: controlplane airflow-install ## run all tests: units, a real API server, a real Airflow

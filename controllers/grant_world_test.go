@@ -24,6 +24,8 @@ import (
 	"github.com/airflow-oam/airflow-oam/controllers"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 	"github.com/airflow-oam/airflow-oam/internal/status/statustest"
 )
@@ -174,7 +176,7 @@ func (w *world) pass(ctx context.Context) {
 	report := &actuator.Report{
 		Instance: client.ObjectKeyFromObject(w.instance), InstanceUID: w.instance.UID, Endpoint: w.instance.Spec.URL, Account: "operator",
 		CacheTTL: ttl, StartsAllowed: true, StartedAt: now, FinishedAt: now, ObservedAt: now, Err: w.down, Full: true,
-		Users: slices.Clone(w.users), Dags: []access.Dag{{ID: "finance_daily"}},
+		Users: slices.Clone(w.users), Dags: []dag.Dag{{ID: "finance_daily"}},
 		Policies: map[types.NamespacedName]actuator.PolicyReport{}, Grants: map[types.UID]actuator.GrantReport{},
 	}
 	if w.down != nil {
@@ -186,7 +188,7 @@ func (w *world) pass(ctx context.Context) {
 	for _, object := range w.all(ctx) {
 		switch o := object.(type) {
 		case *v1alpha1.DagAccessPolicy:
-			role := access.PolicyRoleName(o.Namespace, o.Name, "")
+			role := rolename.ForPolicy(o.Namespace, o.Name, "")
 			report.Policies[client.ObjectKeyFromObject(o)] = actuator.PolicyReport{
 				UID: o.UID, Generation: o.Generation, Desire: access.PolicyDesire{Role: role, Dags: []string{"finance_daily"}}, Proof: access.PolicyProof{InSync: true},
 			}

@@ -20,10 +20,10 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const (
@@ -121,7 +121,7 @@ func (w *world) declare(i int, members []v1alpha1.Subject) {
 		Status: v1alpha1.DagAccessPolicyStatus{ObservedGeneration: 1},
 	})
 	var pairs []airflow.Permission
-	for _, p := range access.PermissionsFor(v1alpha1.PermissionModelAirflow3, levels, ids, nil) {
+	for _, p := range permission.ForLevels(v1alpha1.PermissionModelAirflow3, levels, ids, nil) {
 		pairs = append(pairs, airflow.Permission{Action: p.Action, Resource: p.Resource})
 	}
 	w.roles[roleName(i)] = airflow.SortPermissions(pairs)

@@ -6,10 +6,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
-
-// Permission is one pair of Airflow's FAB permissions.
-type Permission struct{ Action, Resource string }
 
 // User is one stored Airflow user.
 type User struct {
@@ -22,18 +21,11 @@ type User struct {
 	Roles []string
 }
 
-// Dag is one DAG of the live list.
-type Dag struct {
-	ID           string
-	Tags, Owners []string
-	Bundle, Path string
-}
-
 // Observed is what an Airflow stores. Roles and their permissions, users and DAGs are sorted by name.
 type Observed struct {
-	Roles map[string][]Permission
+	Roles map[string][]permission.Pair
 	Users []User
-	Dags  []Dag
+	Dags  []dag.Dag
 }
 
 // Input is all that a decision depends on.
@@ -107,7 +99,7 @@ type Role struct {
 	Name        string
 	Kind        v1alpha1.ManagedRoleKind
 	Policy      types.NamespacedName
-	Permissions []Permission
+	Permissions []permission.Pair
 	// Follows is the role whose place this one takes, as long as that one is in use: the server cannot take permissions
 	// away.
 	Follows string
@@ -194,9 +186,9 @@ type Step struct {
 	// Role of role steps.
 	Role string
 	// Permissions that the role has after the step.
-	Permissions []Permission
+	Permissions []permission.Pair
 	// Gained and Lost are the permissions that a role which is there has only after the step, and only before it.
-	Gained, Lost []Permission
+	Gained, Lost []permission.Pair
 	// Username of member steps.
 	Username string
 	// Roles that are given or taken in member steps, sorted. In StepSwapMember they are given.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -28,7 +30,7 @@ type roleAim struct {
 	name         string
 	exists       bool
 	create, drop bool
-	have, want   []Permission // canonical; equal when nothing is to change
+	have, want   []permission.Pair // canonical; equal when nothing is to change
 }
 
 // change is what has to happen to the permissions of an existing role.
@@ -42,7 +44,7 @@ const (
 )
 
 func (r *roleAim) change() change {
-	more, less := !contains(r.have, r.want), !contains(r.want, r.have)
+	more, less := !permission.Contains(r.have, r.want), !permission.Contains(r.want, r.have)
 	switch {
 	case r.create || r.drop || !more && !less:
 		return unchanged
@@ -68,17 +70,17 @@ type userAim struct {
 func newAim(in *Input, d *Desired) *aim {
 	a := &aim{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), roles: make(map[string]*roleAim, len(d.Roles))}
 	for name := range d.Roles {
-		if manageable(name) {
+		if rolename.Manageable(name) {
 			a.managed[name] = true
 		}
 	}
 	for _, name := range d.Doomed {
-		if manageable(name) {
+		if rolename.Manageable(name) {
 			a.managed[name] = true
 		}
 	}
 	for name := range a.managed {
-		_, _, ok := succession(name)
+		_, _, ok := rolename.Succession(name)
 		a.succeeds = a.succeeds || ok
 	}
 	a.retired = map[string]bool{}
@@ -128,17 +130,17 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 	case role.Narrows && !r.exists:
 		r.create = len(r.want) > 0
 	case role.Narrows:
-		r.want = intersect(r.want, r.have)
+		r.want = permission.Intersect(r.want, r.have)
 	case role.Frozen:
 		r.want = r.have
 	case !r.exists && role.Follows == "":
 		r.create = !a.in.Contested[key] && (!a.lost.roles[r.name] || !a.withheld(key))
 	case a.in.Contested[key]:
-		r.create, r.want = !r.exists, intersect(r.want, union(r.have, a.followed(r.name)))
+		r.create, r.want = !r.exists, permission.Intersect(r.want, permission.Union(r.have, a.followed(r.name)))
 	default:
 		r.create = !r.exists
 		if a.withheld(key) {
-			r.want = minus(r.want, a.lost.pairs[r.name])
+			r.want = permission.Minus(r.want, a.lost.pairs[r.name])
 		}
 	}
 	a.bound(r)
@@ -147,7 +149,7 @@ func (a *aim) decideRole(r *roleAim, role Role) {
 // bound leaves out of what a role should hold what cannot be done now.
 func (a *aim) bound(r *roleAim) {
 	if a.in.NoGain[r.name] && r.exists {
-		r.want = intersect(r.want, r.have)
+		r.want = permission.Intersect(r.want, r.have)
 	}
 	switch {
 	case !r.exists && !r.create:
@@ -156,12 +158,12 @@ func (a *aim) bound(r *roleAim) {
 	case a.in.refuses():
 		r.want = r.have
 	case a.in.adds():
-		r.want = union(r.have, r.want)
+		r.want = permission.Union(r.have, r.want)
 	}
 }
 
 // followed is what the role holds whose place a role takes that was not there at the end of the previous pass.
-func (a *aim) followed(name string) []Permission {
+func (a *aim) followed(name string) []permission.Pair {
 	if a.in.Previous != nil {
 		if _, before := a.in.Previous.Roles[name]; before {
 			return nil
@@ -219,7 +221,7 @@ func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
 // proves that nothing that the user should have has ended since it was made.
 func (a *aim) crossing(username, role string) bool {
 	bridge, wanted := a.roles[role], a.d.Members[username]
-	return bridge != nil && lineOf(role) == bridgeName(string(a.in.Instance.UID), wanted, bridge.have) &&
+	return bridge != nil && rolename.SameLine(role, bridgeName(string(a.in.Instance.UID), wanted, bridge.have)) &&
 		slices.ContainsFunc(wanted, func(name string) bool { return a.canHave(username, name, nil) || a.comesTo(name, []string{role}) })
 }
 
@@ -233,7 +235,7 @@ func (a *aim) canHave(username, role string, have []string) bool {
 		return true
 	case a.d.Roles[role].Frozen:
 		return false
-	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return lineOf(held) == lineOf(role) }):
+	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return rolename.SameLine(held, role) }):
 		return true
 	}
 	key := MemberKey(username, role)
@@ -243,7 +245,7 @@ func (a *aim) canHave(username, role string, have []string) bool {
 // passesOn says whether a user is in a role whose place another one takes, which the user should have and has not yet.
 func (a *aim) passesOn(role string, has, wanted []string) bool {
 	return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(wanted, func(name string) bool {
-		return lineOf(name) == lineOf(role) && !slices.Contains(has, name) && (a.canHave("", name, []string{role}) || a.comesTo(name, has))
+		return rolename.SameLine(name, role) && !slices.Contains(has, name) && (a.canHave("", name, []string{role}) || a.comesTo(name, has))
 	})
 }
 
@@ -254,29 +256,29 @@ func (a *aim) comesTo(role string, has []string) bool {
 	if r == nil || !r.exists && !r.create || !a.d.Roles[role].Narrows {
 		return false
 	}
-	var held []Permission
+	var held []permission.Pair
 	for _, name := range has {
 		if own := a.roles[name]; own != nil {
-			held = union(held, own.have)
+			held = permission.Union(held, own.have)
 		}
 	}
-	return contains(held, r.want)
+	return permission.Contains(held, r.want)
 }
 
 // pinnedElsewhere are memberships (MemberKey) that ended grants pinned in roles that are not managed any more, or in
 // their successors: the grant itself proves that they were ours. Roles that were let go of are nobody's business.
 func (a *aim) pinnedElsewhere() map[string]bool {
 	out := map[string]bool{}
-	var known map[string]bool
+	var known map[rolename.Line]bool
 	for _, g := range a.in.Grants {
 		pinned := g.In(a.in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !manageable(lineOf(pinned.Role)) || a.d.Grants[g.UID].Live {
+		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !rolename.LineOf(pinned.Role).Manageable() || a.d.Grants[g.UID].Live {
 			continue
 		}
 		if known == nil {
 			known = knownLines(a.d)
 		}
-		if !known[lineOf(pinned.Role)] {
+		if !known[rolename.LineOf(pinned.Role)] {
 			out[MemberKey(pinned.Username, pinned.Role)] = true
 		}
 	}
@@ -284,12 +286,12 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 }
 
 // knownLines are the lines that the inventory knows: a role of such a line that is not inventoried is somebody else's.
-func knownLines(d *Desired) map[string]bool {
-	known := make(map[string]bool, len(d.Inventory))
+func knownLines(d *Desired) map[rolename.Line]bool {
+	known := make(map[rolename.Line]bool, len(d.Inventory))
 	doomed := setOf(d.Doomed)
 	for _, entry := range d.Inventory {
 		if _, desired := d.Roles[entry.Name]; desired || doomed[entry.Name] || entry.Orphaned {
-			known[lineOf(entry.Name)] = true
+			known[rolename.LineOf(entry.Name)] = true
 		}
 	}
 	return known
@@ -318,7 +320,7 @@ func (a *aim) findMovers() {
 		}
 		bases := carriers(policy, a.in.Instance, g.Status.Activation, g.In(a.in.Instance))
 		carried := func(role string) bool {
-			return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
+			return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
 		}
 		for _, role := range slices.Clone(u.gone) {
 			if carried(role) {

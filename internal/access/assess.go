@@ -9,6 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -30,7 +32,7 @@ func Assess(in Input, d Desired) (map[types.UID]GrantProof, map[types.Namespaced
 	}
 	a.known = knownLines(&d)
 	for name := range d.Roles {
-		a.carried[lineOf(name)] = true
+		a.carried[rolename.LineOf(name)] = true
 	}
 	grants := make(map[types.UID]GrantProof, len(in.Grants))
 	found := findExcess(&in, &d)
@@ -74,15 +76,15 @@ type assessor struct {
 	persons persons
 	members map[string][]string // role -> users, without the operator's account
 	entries map[string]v1alpha1.ManagedRole
-	enough  map[string]bool // role -> it stores at least what it should
-	causes  map[string]int  // MemberKey -> live grants that give it
-	known   map[string]bool // lines of the inventory
-	carried map[string]bool // lines that a desired role carries
+	enough  map[string]bool        // role -> it stores at least what it should
+	causes  map[string]int         // MemberKey -> live grants that give it
+	known   map[rolename.Line]bool // lines of the inventory
+	carried map[rolename.Line]bool // lines that a desired role carries
 }
 
 func (a *assessor) readUsers() {
 	a.members, a.enough, a.causes = map[string][]string{}, map[string]bool{}, map[string]int{}
-	a.carried, a.persons = map[string]bool{}, newPersons(a.in.Observed.Users)
+	a.carried, a.persons = map[rolename.Line]bool{}, newPersons(a.in.Observed.Users)
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user
@@ -145,20 +147,20 @@ func (a *assessor) gives(role, desired string) bool {
 		return a.storesEnough(role)
 	}
 	_, inventoried := a.entries[role]
-	return inventoried && lineOf(role) == lineOf(desired) && a.d.Roles[desired].Withheld == 0 &&
-		contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
+	return inventoried && rolename.SameLine(role, desired) && a.d.Roles[desired].Withheld == 0 &&
+		permission.Contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
 }
 
 // leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
 // its policy, also the policy's own, and bridges.
 func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, role string) bool {
 	entry, inventoried := a.entries[role]
-	if !manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
+	if !rolename.Manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
 		return false
 	}
-	line := lineOf(pinned.Role)
+	line := rolename.LineOf(pinned.Role)
 	return isBridge(role) || inventoried && entry.Policy == g.PolicyKey().String() ||
-		lineOf(role) == line && manageable(line) && (inventoried || !a.known[line])
+		rolename.LineOf(role) == line && line.Manageable() && (inventoried || !a.known[line])
 }
 
 // otherCause says whether something else than this grant gives the role to the user.
@@ -180,8 +182,8 @@ func (a *assessor) otherCause(g *v1alpha1.AccessGrant, desire GrantDesire, usern
 }
 
 // nothing says whether permissions let nobody do anything.
-func nothing(ps []Permission) bool {
-	return !slices.ContainsFunc(ps, func(p Permission) bool { return p != website })
+func nothing(ps []permission.Pair) bool {
+	return !slices.ContainsFunc(ps, func(p permission.Pair) bool { return p != permission.Website })
 }
 
 // storesEnough says whether a role stores at least what it should.
@@ -190,7 +192,7 @@ func (a *assessor) storesEnough(role string) bool {
 	if !known {
 		stored, exists := a.in.Observed.Roles[role]
 		desired, managed := a.d.Roles[role]
-		enough = exists && managed && desired.Withheld == 0 && contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
+		enough = exists && managed && desired.Withheld == 0 && permission.Contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
 		a.enough[role] = enough
 	}
 	return enough
@@ -214,8 +216,8 @@ func (a *assessor) differences() map[string][]string {
 			continue
 		}
 		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
-		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(minus(want, have))+role.Withheld)
-		out[policy] = appendCount(out[policy], "role %s has %d permissions too many", name, len(minus(have, want)))
+		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have))+role.Withheld)
+		out[policy] = appendCount(out[policy], "role %s has %d permissions too many", name, len(permission.Minus(have, want)))
 		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))
 		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(without(a.members[name], wanted[name])))
 	}
@@ -253,7 +255,7 @@ func (a *assessor) isGone(entry v1alpha1.ManagedRole) bool {
 	case len(a.members[entry.Name]) > 0:
 		return false
 	case entry.Adopted:
-		return !a.carried[lineOf(entry.Name)]
+		return !a.carried[rolename.LineOf(entry.Name)]
 	}
 	return !a.in.deletes() && a.in.Instance.DeletionTimestamp != nil
 }

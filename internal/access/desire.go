@@ -6,11 +6,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -59,24 +61,23 @@ type work struct {
 	in       *Input
 	users    *Directory
 	userAt   map[string]int // exact username -> index in Observed.Users
-	dags     *dagIndex
+	dags     *dag.Index
 	stored   map[string]v1alpha1.ManagedRole // the inventory as it was stored, without reserved names
-	bases    map[string]bool                 // names of inventoried policy roles
+	bases    map[rolename.Line]bool          // lines of inventoried policy roles
 	account  map[string]bool                 // roles of the operator's account
 	cases    []*policyCase                   // oldest first
 	byName   map[types.NamespacedName]*policyCase
 	byUID    map[string]*policyCase
 	members  map[string]map[string]bool
 	adopting map[string]v1alpha1.ManagedRole
-	observed map[string][]Permission // canonical permissions, filled when first asked for
-	files    fileIndex               // filled when first asked for
-	held     map[string]bool         // roles that somebody is in, filled when first asked for
+	observed map[string][]permission.Pair // canonical permissions, filled when first asked for
+	held     map[string]bool              // roles that somebody is in, filled when first asked for
 
-	successors map[string][]int                  // line -> numbers of its successors, the highest first
-	kin        map[string][]v1alpha1.ManagedRole // line with successors -> its inventoried roles, the newest first
-	carried    map[string]bool                   // lines that a desired role carries
-	carriers   map[string]string                 // first name of a grants' role -> the role that carries it
-	fresh      map[string]bool                   // names of lines that are to be made in this pass
+	successors map[rolename.Line][]int                  // line -> numbers of its successors, the highest first
+	kin        map[rolename.Line][]v1alpha1.ManagedRole // line with successors -> its inventoried roles, the newest first
+	carried    map[rolename.Line]bool                   // lines that a desired role carries
+	carriers   map[string]string                        // first name of a grants' role -> the role that carries it
+	fresh      map[string]bool                          // names of lines that are to be made in this pass
 	out        Desired
 }
 
@@ -88,7 +89,7 @@ const MaxRoles = 2048
 func (w *work) full(base string) *Problem {
 	_, stored := w.stored[base]
 	switch {
-	case stored || w.fresh[base] || len(w.successors[lineOf(base)]) > 0 || w.exists(base):
+	case stored || w.fresh[base] || len(w.successors[rolename.LineOf(base)]) > 0 || w.exists(base):
 		return nil
 	case len(w.stored)+len(w.fresh) >= MaxRoles:
 		return &Problem{v1alpha1.ReasonTooManyRoles, fmt.Sprintf("the AirflowInstance manages %d roles already, and can hold no more: end grants with DAGs or levels of their own, or delete policies", MaxRoles)}
@@ -113,17 +114,17 @@ type policyCase struct {
 	// covered are the DAGs whose pairs the role should have, with those that are kept; extra pairs go along.
 	covered     []string
 	pairs       []v1alpha1.AirflowPermission // those of its airflowPermissions that are allowed
-	permissions []Permission
+	permissions []permission.Pair
 	desire      PolicyDesire
 }
 
 func newWork(in Input) *work {
 	w := &work{
 		in: &in, users: NewDirectory(in.Observed.Users, in.Account), userAt: make(map[string]int, len(in.Observed.Users)),
-		dags: newDagIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[string]bool{},
+		dags: dag.NewIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[rolename.Line]bool{},
 		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
 		members: map[string]map[string]bool{}, adopting: map[string]v1alpha1.ManagedRole{},
-		observed: map[string][]Permission{}, successors: map[string][]int{}, carried: map[string]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
+		observed: map[string][]permission.Pair{}, successors: map[rolename.Line][]int{}, carried: map[rolename.Line]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
 		out: Desired{
 			Roles: map[string]Role{}, Members: map[string][]string{}, Policies: map[types.NamespacedName]PolicyDesire{},
 			Grants: map[types.UID]GrantDesire{},
@@ -138,16 +139,16 @@ func newWork(in Input) *work {
 		}
 	}
 	for _, entry := range in.Instance.Status.ManagedRoles {
-		if manageable(entry.Name) {
+		if rolename.Manageable(entry.Name) {
 			w.stored[entry.Name] = entry
 			if entry.Kind == v1alpha1.ManagedRolePolicy {
-				w.bases[lineOf(entry.Name)] = true
+				w.bases[rolename.LineOf(entry.Name)] = true
 			}
 		}
 	}
 	w.findSuccessors()
 	for _, p := range in.Policies {
-		c := &policyCase{policy: p, name: types.NamespacedName{Namespace: p.Namespace, Name: p.Name}, role: roleNameOf(p)}
+		c := &policyCase{policy: p, name: types.NamespacedName{Namespace: p.Namespace, Name: p.Name}, role: rolename.OfPolicy(p)}
 		w.cases = append(w.cases, c)
 		w.byName[c.name], w.byUID[string(p.UID)] = c, c
 	}
@@ -156,11 +157,6 @@ func newWork(in Input) *work {
 			strings.Compare(a.name.Namespace, b.name.Namespace), strings.Compare(a.name.Name, b.name.Name))
 	})
 	return w
-}
-
-// manageable says whether a role name can ever be ours.
-func manageable(name string) bool {
-	return name != "" && !IsReserved(name) && !strings.Contains(name, "/")
 }
 
 // instanceEnds says whether the instance is being deleted and takes everything along.
@@ -197,7 +193,7 @@ func (w *work) claimNames() {
 
 // inventoriedFor says whether the inventory gives the role name to this policy.
 func (w *work) inventoriedFor(c *policyCase) bool {
-	for _, entry := range w.kin[lineOf(c.role)] {
+	for _, entry := range w.kin[rolename.LineOf(c.role)] {
 		if !entry.Retired {
 			return entry.PolicyUID == string(c.policy.UID)
 		}
@@ -209,9 +205,11 @@ func (w *work) inventoriedFor(c *policyCase) bool {
 // mayClaim says whether a policy can have its role name at all. One that is being deleted only keeps what it has.
 func (w *work) mayClaim(c *policyCase, mine bool) bool {
 	if c.policy.Spec.Role != nil && c.policy.Spec.Role.Name != "" && !mine {
-		c.desire.Refused = checkRoleName(c.role)
+		if err := rolename.Check(c.role); err != nil {
+			c.desire.Refused = &Problem{v1alpha1.ReasonInvalidRoleName, err.Error()}
+		}
 	}
-	return c.desire.Refused == nil && manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
+	return c.desire.Refused == nil && rolename.Manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
 }
 
 // exists says whether Airflow stores a role.
@@ -225,42 +223,7 @@ func (w *work) ours(role string) bool {
 	if entry, ok := w.stored[role]; ok {
 		return !w.orphaned(entry)
 	}
-	return ownName(role, w.bases)
-}
-
-// ownName says whether only we make roles of this name.
-func ownName(role string, bases map[string]bool) bool {
-	if !manageable(role) {
-		return false
-	}
-	if strings.HasPrefix(role, ownPrefix) {
-		return true
-	}
-	line, _, succeeds := succession(role)
-	if succeeds {
-		if bases[line] {
-			return true
-		}
-		role = line
-	}
-	base, ok := grantBase(role)
-	if !ok {
-		return false
-	}
-	if bases[base] {
-		return true
-	}
-	// The base of a grant role is cut when the policy's name is long, and once more in the name of its successor.
-	limit := maxBase - 1
-	if succeeds {
-		limit = maxSuccessorBase - 1 - hashLength
-	}
-	for name := range bases {
-		if len(base) >= limit && text.Cut(name, utf8.RuneCountInString(base)) == base {
-			return true
-		}
-	}
-	return false
+	return rolename.IsOwn(role, w.bases)
 }
 
 // orphaned says whether an entry was let go of for good: no policy can take that back any more.
@@ -270,7 +233,7 @@ func (w *work) orphaned(entry v1alpha1.ManagedRole) bool {
 }
 
 // content is what Airflow stores in a role, sorted and without ignored pairs.
-func (w *work) content(role string) []Permission {
+func (w *work) content(role string) []permission.Pair {
 	if ps, ok := w.observed[role]; ok {
 		return ps
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -55,7 +57,7 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 
 // place decides the role that carries a live grant, and makes its user a member unless there is a problem already.
 func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user User, desire *GrantDesire) {
-	terms := TermsOf(g.Status.Activation, c.policy)
+	terms := rolename.TermsOf(g.Status.Activation, c.policy)
 	base := w.baseFor(c, terms)
 	if desire.Problem != nil {
 		desire.Role = base
@@ -86,7 +88,7 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		if !ok {
 			desire.Problem = c.frozen
 		} else {
-			if role != desire.Role && !contains(w.content(role), w.grantPermissions(c, terms)) {
+			if role != desire.Role && !permission.Contains(w.content(role), w.grantPermissions(c, terms)) {
 				desire.Staying = &Problem{c.frozen.Reason, "its user keeps what they had, which is less than it should give: " + c.frozen.Message}
 			}
 			desire.Role, managed = role, true
@@ -117,15 +119,15 @@ func (w *work) holder(pinned *v1alpha1.GrantInstance) (User, *Problem) {
 }
 
 // baseFor is the first name of the role for terms under a policy.
-func (w *work) baseFor(c *policyCase, terms Terms) string {
+func (w *work) baseFor(c *policyCase, terms rolename.Terms) string {
 	if terms.Whole {
 		return c.role
 	}
-	return GrantRoleName(c.role, string(w.in.Instance.UID), string(c.policy.UID), terms)
+	return rolename.ForGrant(c.role, string(w.in.Instance.UID), string(c.policy.UID), terms)
 }
 
 // wantGrantRole makes sure that the role of terms is desired, and says which one carries it.
-func (w *work) wantGrantRole(c *policyCase, base string, terms Terms) string {
+func (w *work) wantGrantRole(c *policyCase, base string, terms rolename.Terms) string {
 	switch name, done := w.carriers[base]; {
 	case done:
 		return name
@@ -142,13 +144,13 @@ func (w *work) wantGrantRole(c *policyCase, base string, terms Terms) string {
 }
 
 // grantPermissions are what pinned terms give today, never more than the policy's role should have.
-func (w *work) grantPermissions(c *policyCase, terms Terms) []Permission {
-	levels, extra := terms.today(c.policy)
-	return intersect(w.permissions(levels, c.dagsOf(terms), extra), c.permissions)
+func (w *work) grantPermissions(c *policyCase, terms rolename.Terms) []permission.Pair {
+	levels, extra := terms.Today(c.policy)
+	return permission.Intersect(w.permissions(levels, c.dagsOf(terms), extra), c.permissions)
 }
 
 // dagsOf are the DAGs of terms that the policy covers now.
-func (c *policyCase) dagsOf(terms Terms) []string {
+func (c *policyCase) dagsOf(terms rolename.Terms) []string {
 	if terms.Dags == nil {
 		return c.covered
 	}
@@ -159,8 +161,8 @@ func (c *policyCase) dagsOf(terms Terms) []string {
 }
 
 // grantNote says what of the terms cannot be given.
-func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
-	levels, extra := terms.today(c.policy)
+func (w *work) grantNote(c *policyCase, terms rolename.Terms) *Problem {
+	levels, extra := terms.Today(c.policy)
 	if note := w.notGiven(levels, c.dagsOf(terms), extra); note != nil {
 		return note
 	}
@@ -168,7 +170,7 @@ func (w *work) grantNote(c *policyCase, terms Terms) *Problem {
 }
 
 // placeFrozen finds the role for a grant whose user is not in the right one while nothing may be given.
-func (w *work) placeFrozen(c *policyCase, base, right string, user User, terms Terms, bases []string) (string, bool) {
+func (w *work) placeFrozen(c *policyCase, base, right string, user User, terms rolename.Terms, bases []string) (string, bool) {
 	_, managed := w.out.Roles[right]
 	if managed && w.mayCome(c, user, bases, right) {
 		return right, true
@@ -186,13 +188,13 @@ func (w *work) placeFrozen(c *policyCase, base, right string, user User, terms T
 
 // stays finds the role that carries a grant now, when nothing may be given and its right role is another one. The
 // present role will do unless it gives more than the grant, and than the grant gave of DAGs that are gone.
-func (w *work) stays(c *policyCase, bases []string, user User, gives, gone []Permission) (string, bool) {
-	return w.heldAs(c, bases, user, gives, func(has []Permission) bool { return contains(union(gives, gone), has) })
+func (w *work) stays(c *policyCase, bases []string, user User, gives, gone []permission.Pair) (string, bool) {
+	return w.heldAs(c, bases, user, gives, func(has []permission.Pair) bool { return permission.Contains(permission.Union(gives, gone), has) })
 }
 
 // leavingOf are what terms gave on DAGs that the list lacks, or has with other properties, by now.
-func (w *work) leavingOf(c *policyCase, terms Terms) []Permission {
-	levels, _ := terms.today(c.policy)
+func (w *work) leavingOf(c *policyCase, terms rolename.Terms) []permission.Pair {
+	levels, _ := terms.Today(c.policy)
 	dags := slices.DeleteFunc(slices.Clone(c.desire.Leaving), func(id string) bool {
 		return terms.Dags != nil && !slices.Contains(terms.Dags, id)
 	})
@@ -201,14 +203,14 @@ func (w *work) leavingOf(c *policyCase, terms Terms) []Permission {
 
 // remains finds the role that somebody holds and stays in where no role can be made, for the part of it that a grant still
 // gives: as standing members stay. The role loses what it can lose.
-func (w *work) remains(c *policyCase, bases []string, user User, gives []Permission) (string, bool) {
-	return w.heldAs(c, bases, user, gives, func(has []Permission) bool { return len(intersect(gives, has)) > 0 })
+func (w *work) remains(c *policyCase, bases []string, user User, gives []permission.Pair) (string, bool) {
+	return w.heldAs(c, bases, user, gives, func(has []permission.Pair) bool { return len(permission.Intersect(gives, has)) > 0 })
 }
 
 // heldAs finds a role of the lines of bases that a user holds and that will do, and desires it.
-func (w *work) heldAs(c *policyCase, bases []string, user User, gives []Permission, will func(has []Permission) bool) (string, bool) {
+func (w *work) heldAs(c *policyCase, bases []string, user User, gives []permission.Pair, will func(has []permission.Pair) bool) (string, bool) {
 	for _, role := range sortedSet(slices.Clone(user.Roles)) {
-		at := slices.IndexFunc(bases, func(base string) bool { return lineOf(base) == lineOf(role) })
+		at := slices.IndexFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
 		if at < 0 || !w.ours(role) || w.stored[role].Retired || !will(w.content(role)) {
 			continue
 		}
@@ -234,17 +236,17 @@ func (w *work) mayCome(c *policyCase, user User, bases []string, role string) bo
 	}
 	gives := w.out.Roles[role].Permissions
 	if w.exists(role) {
-		gives = intersect(gives, w.content(role))
+		gives = permission.Intersect(gives, w.content(role))
 	}
-	return len(held) > 0 && contains(w.contents(held), gives)
+	return len(held) > 0 && permission.Contains(w.contents(held), gives)
 }
 
 // carriers are the roles that can have carried an activation at one time or another, themselves or by a successor.
 func carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alpha1.Activation, pinned *v1alpha1.GrantInstance) []string {
-	base, terms := roleNameOf(p), TermsOf(a, p)
-	roles := []string{pinned.Role, GrantRoleName(base, string(i.UID), string(p.UID), terms)}
+	base, terms := rolename.OfPolicy(p), rolename.TermsOf(a, p)
+	roles := []string{pinned.Role, rolename.ForGrant(base, string(i.UID), string(p.UID), terms)}
 	if terms.Dags == nil {
 		roles = append(roles, base)
 	}
-	return slices.DeleteFunc(sortedSet(roles), func(role string) bool { return !manageable(role) })
+	return slices.DeleteFunc(sortedSet(roles), func(role string) bool { return !rolename.Manageable(role) })
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // finishInventory keeps an entry for every role that is desired, being deleted, being adopted or let go of. What was
@@ -48,11 +49,11 @@ func (w *work) doomLost() {
 	for name := range w.in.Observed.Roles {
 		_, stored := w.stored[name]
 		_, desired := w.out.Roles[name]
-		if stored || desired || w.account[name] || !ownName(name, w.bases) {
+		if stored || desired || w.account[name] || !rolename.IsOwn(name, w.bases) {
 			continue
 		}
 		kind := v1alpha1.ManagedRolePolicy
-		if _, ok := grantBase(lineOf(name)); ok {
+		if rolename.IsForGrant(name) {
 			kind = v1alpha1.ManagedRoleGrant
 		}
 		entry := v1alpha1.ManagedRole{Name: name, Kind: kind}

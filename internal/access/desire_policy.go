@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -47,15 +50,15 @@ func (w *work) decidePolicy(c *policyCase) {
 }
 
 // wantRole desires the role that carries base.
-func (w *work) wantRole(c *policyCase, base, name string, permissions []Permission) {
+func (w *work) wantRole(c *policyCase, base, name string, permissions []permission.Pair) {
 	role := Role{Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: permissions, Frozen: c.frozen != nil, Narrows: c.taking}
-	if lineOf(base) == lineOf(c.role) {
+	if rolename.SameLine(base, c.role) {
 		role.Kind = v1alpha1.ManagedRolePolicy
 	}
 	if c.taking && !w.exists(name) {
 		role.Permissions = nil
 		if c.moves {
-			role.Permissions = intersect(permissions, w.contents(append(w.presentIn(c, base), c.stored...)))
+			role.Permissions = permission.Intersect(permissions, w.contents(append(w.presentIn(c, base), c.stored...)))
 		}
 		role.Withheld = len(permissions) - len(role.Permissions)
 	}
@@ -63,7 +66,7 @@ func (w *work) wantRole(c *policyCase, base, name string, permissions []Permissi
 		others := slices.DeleteFunc(w.generations(c, base), func(g generation) bool { return g.name == name })
 		role.Follows, _ = present(others)
 	}
-	w.out.Roles[name], w.carried[lineOf(name)] = role, true
+	w.out.Roles[name], w.carried[rolename.LineOf(name)] = role, true
 }
 
 // wantHeld desires a role of a line that is not the one that carries it, as it is, for somebody who cannot leave it now.
@@ -76,7 +79,7 @@ func (w *work) wantHeld(c *policyCase, base, name string) {
 // mayHave says whether the policy may have its role: a role that was there before us needs adoption.
 func (w *work) mayHave(c *policyCase) (refused *Problem, adopt bool) {
 	used := func(g generation) bool { return !g.retired }
-	if !w.exists(c.role) || w.ours(c.role) || strings.HasPrefix(c.role, ownPrefix) || slices.ContainsFunc(w.generations(c, c.role), used) {
+	if !w.exists(c.role) || w.ours(c.role) || rolename.HasOwnPrefix(c.role) || slices.ContainsFunc(w.generations(c, c.role), used) {
 		return nil, false
 	}
 	refuse := func(message string) *Problem {
@@ -111,7 +114,7 @@ func (w *work) reportAdoption(c *policyCase) {
 	delete(w.out.Roles, c.role)
 	c.desire.Notes = append(c.desire.Notes, Problem{v1alpha1.ReasonAdoptionReported, fmt.Sprintf(
 		"taking over the role %s will add %d permissions to it, take %d away, and remove %d of its members; nothing is changed in this pass",
-		text.Quoted(c.role), len(minus(c.permissions, have)), len(minus(have, c.permissions)), leave)})
+		text.Quoted(c.role), len(permission.Minus(c.permissions, have)), len(permission.Minus(have, c.permissions)), leave)})
 	if c.frozen == nil {
 		w.adopting[c.role] = v1alpha1.ManagedRole{
 			Name: c.role, Policy: c.name.String(), PolicyUID: string(c.policy.UID), Kind: v1alpha1.ManagedRolePolicy, Adopted: true,
@@ -149,18 +152,18 @@ func (w *work) enforces(c *policyCase) bool {
 
 // checkSpec refuses what a policy may not say. Of its airflowPermissions it gives those that are allowed.
 func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.AirflowPermission, refused *Problem) {
-	if problem := ValidateSelectors(p.Spec.Dags); problem != nil {
-		return nil, problem
+	if err := dag.Validate(p.Spec.Dags); err != nil {
+		return nil, &Problem{v1alpha1.ReasonInvalidSelector, err.Error()}
 	}
 	var banned, unlisted, writes []string
 	for _, pair := range p.Spec.AirflowPermissions {
-		ps := Permission{pair.Action, pair.Resource}
+		ps := permission.Pair{Action: pair.Action, Resource: pair.Resource}
 		switch {
-		case forbidden(ps):
+		case ps.Forbidden():
 			banned = append(banned, ps.String())
 		case !slices.Contains(w.in.Instance.Spec.AllowedPermissions, pair):
 			unlisted = append(unlisted, ps.String())
-		case privileged(ps) && !w.in.AllowPrivileged:
+		case ps.Privileged() && !w.in.AllowPrivileged:
 			writes = append(writes, ps.String())
 		default:
 			allowed = append(allowed, pair)
@@ -183,9 +186,9 @@ func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.Airflo
 
 // decideContent decides the DAGs and permissions of the policy's role.
 func (w *work) decideContent(c *policyCase) {
-	selection := newSelection(c.policy.Spec.Dags)
-	matched, pending := selection.match(w.dags)
-	held := dagsIn(w.contents(c.stored))
+	selection := dag.NewSelection(c.policy.Spec.Dags)
+	matched, pending := selection.Match(w.dags)
+	held := permission.DagsIn(w.contents(c.stored))
 	for _, id := range matched {
 		if w.in.UnknownDags[id] && !held[id] {
 			pending = append(pending, id)
@@ -207,14 +210,14 @@ func (w *work) decideContent(c *policyCase) {
 }
 
 // onlyObserved keeps of the pairs on kept DAGs those that the role has: nothing is added to what may be about to go.
-func (w *work) onlyObserved(ps []Permission, stored, kept []string) []Permission {
+func (w *work) onlyObserved(ps []permission.Pair, stored, kept []string) []permission.Pair {
 	isKept := make(map[string]bool, len(kept))
 	for _, id := range kept {
 		isKept[id] = true
 	}
-	missing := minus(ps, w.contents(stored))
-	return minus(ps, slices.DeleteFunc(missing, func(p Permission) bool {
-		id, perDag := dagOf(p)
+	missing := permission.Minus(ps, w.contents(stored))
+	return permission.Minus(ps, slices.DeleteFunc(missing, func(p permission.Pair) bool {
+		id, perDag := permission.DagOf(p.Resource)
 		return !perDag || !isKept[id]
 	}))
 }
@@ -256,15 +259,4 @@ func (w *work) decideOrphan(c *policyCase) {
 	c.desire.Permissions = len(c.permissions)
 	w.wantRole(c, c.role, role, c.permissions)
 	w.decideStanding(c)
-}
-
-// dagsIn are the DAGs on which permissions hold a right of the DAG itself.
-func dagsIn(ps []Permission) map[string]bool {
-	out := map[string]bool{}
-	for _, p := range ps {
-		if id, ok := strings.CutPrefix(p.Resource, dagPrefix); ok {
-			out[id] = true
-		}
-	}
-	return out
 }

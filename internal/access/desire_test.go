@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 func refusedReason(d Desired, policy string) string {
@@ -37,7 +38,7 @@ func TestPoliciesAreRefused(t *testing.T) {
 			p.Spec.AirflowPermissions = somePairs[:1]
 		}, v1alpha1.ReasonPermissionNotAllowed},
 		"a security resource, even when the instance allows it": {func(w *world, p *v1alpha1.DagAccessPolicy) {
-			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{{Action: canRead, Resource: "Users"}}
+			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{{Action: permission.CanRead, Resource: "Users"}}
 			w.Instance.Spec.AllowedPermissions = p.Spec.AirflowPermissions
 			w.AllowPrivileged = true
 		}, v1alpha1.ReasonPermissionNotAllowed},
@@ -264,7 +265,7 @@ func TestUnknownDagsWaitAndTheRestIsApplied(t *testing.T) {
 	if !slices.Equal(p.Dags, []string{"a"}) || !slices.Equal(p.Pending, []string{"b", "c"}) {
 		t.Errorf("dags %v, pending %v", p.Dags, p.Pending)
 	}
-	if slices.ContainsFunc(d.Roles["oam.data.p"].Permissions, func(p Permission) bool { return p.Resource == "DAG:b" }) {
+	if slices.ContainsFunc(d.Roles["oam.data.p"].Permissions, func(p permission.Pair) bool { return p.Resource == "DAG:b" }) {
 		t.Error("an unknown DAG is in the role")
 	}
 }
@@ -298,8 +299,8 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 		p.Spec.AirflowPermissions = somePairs[:1]
 		g := w.grant("g", p, "bob")
 		w.pass(t)
-		pair, trigger := Permission{somePairs[0].Action, somePairs[0].Resource}, Permission{canCreate, "DAG Run:a"}
-		holds := func(user string, p Permission) bool {
+		pair, trigger := permission.Pair{Action: somePairs[0].Action, Resource: somePairs[0].Resource}, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}
+		holds := func(user string, p permission.Pair) bool {
 			return slices.ContainsFunc(w.rolesOf(user), func(role string) bool { return slices.Contains(w.Observed.Roles[role], p) })
 		}
 		if !holds("alice", pair) || !holds("bob", pair) {
@@ -319,7 +320,7 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 			t.Errorf("%s: carol was given %v", update, w.rolesOf("carol"))
 		}
 		p.Spec.Access = levels("View")
-		if w.pass(t); holds("alice", trigger) || !holds("alice", Permission{canRead, "DAG:a"}) {
+		if w.pass(t); holds("alice", trigger) || !holds("alice", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 			t.Errorf("%s: a refused policy does not become narrower: alice has %v", update, w.rolesOf("alice"))
 		}
 		if d, plan := w.pass(t); len(plan.Phases) != 0 {
@@ -375,11 +376,11 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "bob"})
 	w.pass(t)
 	got := w.Observed.Roles["oam.data.finance"]
-	if slices.Contains(got, Permission{canCreate, "DAG Run:a"}) || !slices.Contains(got, Permission{canRead, "DAG:a"}) {
+	if slices.Contains(got, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}) || !slices.Contains(got, permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 		t.Errorf("narrowed: %v", got)
 	}
-	if slices.ContainsFunc(got, func(p Permission) bool {
-		return p.Action == canEdit && p.Resource == "DAG Run:a" || strings.HasSuffix(p.Resource, ":b")
+	if slices.ContainsFunc(got, func(p permission.Pair) bool {
+		return p.Action == permission.CanEdit && p.Resource == "DAG Run:a" || strings.HasSuffix(p.Resource, ":b")
 	}) {
 		t.Errorf("widened: %v", got)
 	}
@@ -388,7 +389,7 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	}
 	w.TakeOnly = false
 	w.pass(t)
-	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, Permission{canEdit, "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
+	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, permission.Pair{Action: permission.CanEdit, Resource: "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
 		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))
 	}
 }

@@ -8,27 +8,31 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // RoleKey is the Drift.Key of a role. A successor has the key of the role whose place it took.
-func RoleKey(role string) string { return "role/" + lineOf(role) }
+func RoleKey(role string) string { return "role/" + string(rolename.LineOf(role)) }
 
 // MemberKey is the Drift.Key of a user's membership in a role or its successors.
-func MemberKey(username, role string) string { return "member/" + username + "/" + lineOf(role) }
+func MemberKey(username, role string) string {
+	return "member/" + username + "/" + string(rolename.LineOf(role))
+}
 
 // lost is what others took away and nobody but them has decided: a plan may have to leave its restoration out.
 type lost struct {
-	pairs   map[string][]Permission // desired role -> pairs, sorted
-	roles   map[string]bool         // desired roles that are gone
-	members map[string]bool         // MemberKey
+	pairs   map[string][]permission.Pair // desired role -> pairs, sorted
+	roles   map[string]bool              // desired roles that are gone
+	members map[string]bool              // MemberKey
 }
 
 // findDrift compares the end of the previous pass with what is observed now, on what the stored inventory holds.
 // What nobody wants any more is no drift when it is gone.
 func findDrift(in *Input, d *Desired, managed, retired map[string]bool) ([]Drift, lost) {
 	f := driftFinder{in: in, d: d, managed: managed, retired: retired, lost: lost{
-		pairs: map[string][]Permission{}, roles: map[string]bool{}, members: map[string]bool{},
+		pairs: map[string][]permission.Pair{}, roles: map[string]bool{}, members: map[string]bool{},
 	}}
 	f.findHeirs()
 	for _, entry := range in.Instance.Status.ManagedRoles {
@@ -48,8 +52,8 @@ type driftFinder struct {
 	d       *Desired
 	managed map[string]bool
 	retired map[string]bool
-	kin     map[string][]v1alpha1.ManagedRole
-	heirs   map[string]string // line with successors -> the desired role that carries it
+	kin     map[rolename.Line][]v1alpha1.ManagedRole
+	heirs   map[rolename.Line]string // line with successors -> the desired role that carries it
 	found   []Drift
 	lost    lost
 }
@@ -60,13 +64,13 @@ func (f *driftFinder) findHeirs() {
 	if f.kin == nil {
 		return
 	}
-	f.heirs = map[string]string{}
+	f.heirs = map[rolename.Line]string{}
 	for name := range f.d.Roles {
-		line := lineOf(name)
+		line := rolename.LineOf(name)
 		if _, ok := f.kin[line]; !ok {
 			continue
 		}
-		if before, ok := f.heirs[line]; !ok || newer(name, before) < 0 {
+		if before, ok := f.heirs[line]; !ok || rolename.CompareNewest(name, before) < 0 {
 			f.heirs[line] = name
 		}
 	}
@@ -74,7 +78,7 @@ func (f *driftFinder) findHeirs() {
 
 // heir is the desired role that carries what a role carried.
 func (f *driftFinder) heir(role string) string {
-	if name, ok := f.heirs[lineOf(role)]; ok && !f.retired[role] {
+	if name, ok := f.heirs[rolename.LineOf(role)]; ok && !f.retired[role] {
 		return name
 	}
 	return role
@@ -89,7 +93,7 @@ func (d *Drift) follow(heir string) {
 
 // stands says whether a role is the one of its line that others can have changed since the previous pass.
 func (f *driftFinder) stands(role string) bool {
-	heir, ok := f.heirs[lineOf(role)]
+	heir, ok := f.heirs[rolename.LineOf(role)]
 	if !ok {
 		return true
 	}
@@ -101,10 +105,10 @@ func (f *driftFinder) stands(role string) bool {
 }
 
 // storedAs is what Airflow stores of a role. What a successor lacks that is still being made was taken by nobody.
-func (f *driftFinder) storedAs(role, heir string) ([]Permission, bool) {
+func (f *driftFinder) storedAs(role, heir string) ([]permission.Pair, bool) {
 	stored, exists := f.in.Observed.Roles[role]
 	if successor, made := f.in.Observed.Roles[heir]; made && heir != role {
-		return union(f.in.canonical(stored), f.in.canonical(successor)), true
+		return permission.Union(f.in.canonical(stored), f.in.canonical(successor)), true
 	}
 	return stored, exists
 }
@@ -139,9 +143,9 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 }
 
 // edit says what others changed in a role that heir carries, and whether they changed anything.
-func (f *driftFinder) edit(drift *Drift, heir string, before, stored []Permission) bool {
+func (f *driftFinder) edit(drift *Drift, heir string, before, stored []permission.Pair) bool {
 	had, has := f.in.canonical(before), f.in.canonical(stored)
-	taken, added := intersect(minus(had, has), f.in.canonical(f.d.Roles[heir].Permissions)), minus(has, had)
+	taken, added := permission.Intersect(permission.Minus(had, has), f.in.canonical(f.d.Roles[heir].Permissions)), permission.Minus(has, had)
 	if len(taken)+len(added) == 0 {
 		return false
 	}
@@ -155,10 +159,10 @@ func (f *driftFinder) edit(drift *Drift, heir string, before, stored []Permissio
 
 // byAccessControl recognises what DAG code with access_control does: rights on some DAGs vanish or change, and the global
 // pairs stay.
-func byAccessControl(had, has, taken, added []Permission) bool {
-	perDag := func(ps []Permission) bool {
+func byAccessControl(had, has, taken, added []permission.Pair) bool {
+	perDag := func(ps []permission.Pair) bool {
 		for _, p := range ps {
-			if _, ok := dagOf(p); !ok {
+			if _, ok := permission.DagOf(p.Resource); !ok {
 				return false
 			}
 		}
@@ -167,16 +171,16 @@ func byAccessControl(had, has, taken, added []Permission) bool {
 	if len(taken) == 0 || !perDag(taken) || !perDag(added) || perDag(had) {
 		return false
 	}
-	left := dagsIn(minus(has, added))
+	left := permission.DagsIn(permission.Minus(has, added))
 	for _, p := range taken {
-		if id, _ := dagOf(p); left[id] {
+		if id, _ := permission.DagOf(p.Resource); left[id] {
 			return false
 		}
 	}
 	return true
 }
 
-func describeEdit(taken, added []Permission) string {
+func describeEdit(taken, added []permission.Pair) string {
 	var parts []string
 	if len(taken) > 0 {
 		parts = append(parts, fmt.Sprintf("%d permissions were taken away (%s)", len(taken), listPermissions(taken, 2)))
@@ -187,7 +191,7 @@ func describeEdit(taken, added []Permission) string {
 	return text.Cut(strings.Join(parts, ", "), 256)
 }
 
-func listPermissions(ps []Permission, limit int) string {
+func listPermissions(ps []permission.Pair, limit int) string {
 	names := make([]string, 0, len(ps))
 	for _, p := range ps {
 		names = append(names, text.Cut(p.String(), 60))
@@ -254,9 +258,9 @@ func (f *driftFinder) among(roles []string, role string) bool {
 	if slices.Contains(roles, role) {
 		return true
 	}
-	line := lineOf(role)
+	line := rolename.LineOf(role)
 	return f.heirs != nil && !f.retired[role] && slices.ContainsFunc(roles, func(name string) bool {
-		return !f.retired[name] && lineOf(name) == line
+		return !f.retired[name] && rolename.LineOf(name) == line
 	})
 }
 
@@ -298,7 +302,7 @@ func Remember(in Input, p Plan, after Observed) *Observed {
 				if !exists {
 					seen = in.Observed.Roles[drift.Role]
 				}
-				before = union(in.canonical(stored), minus(in.canonical(before), in.canonical(seen)))
+				before = permission.Union(in.canonical(stored), permission.Minus(in.canonical(before), in.canonical(seen)))
 			}
 			next.Roles[heir] = before
 		}

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const financeRole = "oam.data.finance"
@@ -40,15 +41,15 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 		repaired   bool
 	}{
 		"DAG code took its rights away": {func(w *world) {
-			w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p Permission) bool {
+			w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p permission.Pair) bool {
 				return strings.HasSuffix(p.Resource, ":finance_daily")
 			}))
 		}, RoleKey(financeRole), v1alpha1.DriftCauseDagAccessControl, true},
 		"somebody took a global right": {func(w *world) {
-			w.setRole(financeRole, minus(w.Observed.Roles[financeRole], []Permission{{canRead, "Task Instances"}}))
+			w.setRole(financeRole, permission.Minus(w.Observed.Roles[financeRole], []permission.Pair{{Action: permission.CanRead, Resource: "Task Instances"}}))
 		}, RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
 		"somebody added a right": {func(w *world) {
-			w.setRole(financeRole, append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canEdit, "Variables"}))
+			w.setRole(financeRole, append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"}))
 		}, RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
 		"somebody deleted the role": {func(w *world) { w.dropRole(financeRole) }, RoleKey(financeRole), v1alpha1.DriftCauseRoleDeleted, true},
 		"it vanished while nobody looked": {func(w *world) {
@@ -97,7 +98,7 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 func TestTheWebsitePairIsNoDrift(t *testing.T) {
 	w := settled(t)
 	for _, role := range []string{financeRole} {
-		w.setRole(role, append(slices.Clone(w.Observed.Roles[role]), Permission{canRead, "Website"}))
+		w.setRole(role, append(slices.Clone(w.Observed.Roles[role]), permission.Pair{Action: permission.CanRead, Resource: "Website"}))
 	}
 	d := Desire(w.Input)
 	plan := NewPlan(w.Input, d)
@@ -137,8 +138,8 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := settled(t)
 			leave(w)
-			taken := []Permission{{canRead, "DAG:finance_daily"}}
-			w.setRole(financeRole, minus(w.Observed.Roles[financeRole], taken))
+			taken := []permission.Pair{{Action: permission.CanRead, Resource: "DAG:finance_daily"}}
+			w.setRole(financeRole, permission.Minus(w.Observed.Roles[financeRole], taken))
 			w.setRoles("alice", "Viewer")
 			w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...)
 			for range 3 {
@@ -146,7 +147,7 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 				if causes := driftCauses(plan); causes[RoleKey(financeRole)] != v1alpha1.DriftCauseRoleEdited || causes[MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
 					t.Fatalf("it is no longer drift: %v", plan.Drift)
 				}
-				if slices.Contains(w.rolesOf("alice"), financeRole) || contains(w.Observed.Roles[financeRole], taken) {
+				if slices.Contains(w.rolesOf("alice"), financeRole) || permission.Contains(w.Observed.Roles[financeRole], taken) {
 					t.Fatalf("it was restored: %v", Render(plan))
 				}
 				if slices.Contains(w.rolesOf("carol"), financeRole) {
@@ -155,7 +156,7 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 			}
 			w.Instance.Spec.Drift, w.Contested = v1alpha1.DriftRepair, nil
 			w.pass(t)
-			if !slices.Contains(w.rolesOf("alice"), financeRole) || !contains(w.Observed.Roles[financeRole], taken) {
+			if !slices.Contains(w.rolesOf("alice"), financeRole) || !permission.Contains(w.Observed.Roles[financeRole], taken) {
 				t.Error("it was not restored when that was allowed again")
 			}
 		})
@@ -184,7 +185,7 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 		w.user("erin")
 		w.Policies[0].Spec.Members = append(w.Policies[0].Spec.Members, v1alpha1.Subject{Username: "erin"})
 		w.pass(t)
-		if !slices.Contains(w.rolesOf("erin"), financeRole) || !contains(w.Observed.Roles[financeRole], []Permission{{canRead, "DAG:finance_new"}}) {
+		if !slices.Contains(w.rolesOf("erin"), financeRole) || !permission.Contains(w.Observed.Roles[financeRole], []permission.Pair{{Action: permission.CanRead, Resource: "DAG:finance_new"}}) {
 			t.Errorf("erin has %v", w.rolesOf("erin"))
 		}
 	})
@@ -254,7 +255,7 @@ func TestAGrantStaysWhereItIsWhileNothingMayBeGiven(t *testing.T) {
 		t.Fatalf("bob has %v, grant %+v", w.rolesOf("bob"), d.Grants["uid-bob-finance"])
 	}
 	// Somebody makes the role wider than the grant: there is nothing that bob could keep.
-	w.setRole(financeRole, sorted(append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canRead, "Task Logs"})))
+	w.setRole(financeRole, permission.SetOf(append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanRead, Resource: "Task Logs"})))
 	d, _ = w.pass(t)
 	if len(w.rolesOf("bob")) != 0 || d.Grants["uid-bob-finance"].Problem == nil {
 		t.Errorf("bob has %v, grant %+v", w.rolesOf("bob"), d.Grants["uid-bob-finance"])
@@ -284,7 +285,7 @@ func TestAGrantStaysWhereItIsThoughADagIsGone(t *testing.T) {
 				t.Fatalf("%s: bob has %v, grant %+v", mode, w.rolesOf("bob"), d.Grants[g.UID])
 			}
 		}
-		w.setRole(before[0], sorted(append(slices.Clone(w.Observed.Roles[before[0]]), Permission{canDelete, "DAG:b"})))
+		w.setRole(before[0], permission.SetOf(append(slices.Clone(w.Observed.Roles[before[0]]), permission.Pair{Action: permission.CanDelete, Resource: "DAG:b"})))
 		if w.pass(t); len(w.rolesOf("bob")) != 0 {
 			t.Errorf("%s: bob has %v, which others made wider", mode, w.rolesOf("bob"))
 		}

@@ -2,10 +2,8 @@ package access
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -61,72 +59,6 @@ func TestGrantEndsWithThePolicysLongestDuration(t *testing.T) {
 	}
 	if got := RemovalAt(&v1alpha1.AccessGrant{}, time.Second); !got.IsZero() {
 		t.Errorf("a grant without activation is removed at %v", got)
-	}
-}
-
-func TestTermsOf(t *testing.T) {
-	pools := v1alpha1.AirflowPermission{Action: canRead, Resource: "Pools"}
-	for sentence, c := range map[string]struct {
-		pinned v1alpha1.Activation
-		today  v1alpha1.DagAccessPolicySpec
-		whole  bool
-	}{
-		"equal terms are carried by the policy's role":          {v1alpha1.Activation{Access: levels("Trigger")}, v1alpha1.DagAccessPolicySpec{Access: levels("View", "Trigger")}, true},
-		"a wider policy is not reached":                         {v1alpha1.Activation{Access: levels("View")}, v1alpha1.DagAccessPolicySpec{Access: levels("View", "Trigger")}, false},
-		"a narrower policy is":                                  {v1alpha1.Activation{Access: levels("View", "Trigger")}, v1alpha1.DagAccessPolicySpec{Access: levels("View")}, true},
-		"a new pair makes the policy wider":                     {v1alpha1.Activation{Access: levels("View")}, v1alpha1.DagAccessPolicySpec{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, false},
-		"narrowed DAGs always have a role of their own":         {v1alpha1.Activation{Access: levels("View"), Dags: []string{"a"}}, v1alpha1.DagAccessPolicySpec{Access: levels("View")}, false},
-		"narrowed grants hold no pairs, whatever is pinned":     {v1alpha1.Activation{Access: levels("View"), Dags: []string{"a"}, AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, v1alpha1.DagAccessPolicySpec{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, false},
-		"pinned pairs that the policy still has are carried on": {v1alpha1.Activation{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, v1alpha1.DagAccessPolicySpec{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, true},
-	} {
-		t.Run(sentence, func(t *testing.T) {
-			terms := TermsOf(&c.pinned, &v1alpha1.DagAccessPolicy{Spec: c.today})
-			if terms.Whole != c.whole {
-				t.Errorf("whole is %v", terms.Whole)
-			}
-			if terms.Dags != nil && terms.AirflowPermissions != nil {
-				t.Errorf("narrowed terms hold %v", terms.AirflowPermissions)
-			}
-		})
-	}
-}
-
-func TestNames(t *testing.T) {
-	long := strings.Repeat("p", 128)
-	names := map[string]bool{}
-	for _, policy := range []string{"a", long, long[:127], long[:126] + "xy"} {
-		for _, namespace := range []string{"data", strings.Repeat("n", 63)} {
-			name := PolicyRoleName(namespace, policy, "")
-			if names[name] || utf8.RuneCountInString(name) > 48 {
-				t.Errorf("%s/%s has the name %q: double or longer than 48", namespace, policy, name)
-			}
-			names[name] = true
-			grant := GrantRoleName(name, "i", "p", Terms{Access: levels("View")})
-			if utf8.RuneCountInString(grant) > 64 || !ownName(grant, nil) {
-				t.Errorf("%q is longer than 64 or not recognised", grant)
-			}
-		}
-	}
-	if got := PolicyRoleName("data", "finance", ""); got != "oam.data.finance" {
-		t.Errorf("got %q", got)
-	}
-	base := strings.Repeat("ü", 48)
-	if got := GrantRoleName(base, "i", "p", Terms{}); utf8.RuneCountInString(got) > 64 || !ownName(got, map[string]bool{base: true}) {
-		t.Errorf("%q is longer than 64 or not recognised", got)
-	}
-	if GrantRoleName("r", "i", "p", Terms{Dags: []string{"ab"}}) == GrantRoleName("r", "i", "p", Terms{Dags: []string{"a", "b"}}) {
-		t.Error("different terms have one name")
-	}
-	if !IsReserved("Viewer ") {
-		t.Error("a space hides a reserved role")
-	}
-	for role, reserved := range map[string]bool{"Admin": true, "aDMIN": true, "op": true, "PUBLIC": true, "user": true, "Ops": false, "admins": false} {
-		if IsReserved(role) != reserved {
-			t.Errorf("%q reserved: %v", role, !reserved)
-		}
-	}
-	if ownName("handmade~0123456789abcdef", map[string]bool{"other": true}) || ownName("other~0123", map[string]bool{"other": true}) {
-		t.Error("a foreign name is taken for ours")
 	}
 }
 

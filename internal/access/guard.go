@@ -1,7 +1,6 @@
 package access
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -13,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -29,7 +30,7 @@ const (
 
 // keep gives the DAGs whose rights the policy's role keeps although nothing selects them now: while only one list was
 // read, and while a mass revocation is held.
-func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []string {
+func (w *work) keep(c *policyCase, selection dag.Selection, held map[string]bool) []string {
 	if len(c.stored) == 0 || !w.ours(c.stored[0]) || len(held) == 0 {
 		return nil
 	}
@@ -43,21 +44,21 @@ func (w *work) keep(c *policyCase, selection selection, held map[string]bool) []
 
 // missing are the DAGs that the role holds and nothing selects now: those that are kept because only one list was read,
 // and those that the list has lost. What an edit, somebody else or an adoption left there is neither.
-func (w *work) missing(c *policyCase, selection selection, held map[string]bool) (kept, lost []string) {
+func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]bool) (kept, lost []string) {
 	adopted := func(role string) bool { return w.stored[role].Adopted }
 	synced := w.syncedDags(c.policy)
 	if synced == "" && slices.ContainsFunc(c.stored, adopted) {
 		return nil, nil // what was in the role before it was taken over is not ours to guard
 	}
 	desired, before := setOf(c.desire.Dags), w.dagsBefore(c.stored)
-	accepted := synced == SelectorDigest(c.policy.Spec.Dags)
+	accepted := synced == dag.Digest(c.policy.Spec.Dags)
 	for _, id := range slices.Sorted(maps.Keys(held)) {
-		_, listed := w.dags.byID[id]
+		listed := w.dags.Has(id)
 		byOthers := before != nil && !before[id]
 		switch {
 		case byOthers && !listed && !desired[id]:
 			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
-		case desired[id] || byOthers || listed && !accepted || !selection.couldHaveMatched(id, listed):
+		case desired[id] || byOthers || listed && !accepted || !selection.CouldHaveMatched(id, listed):
 		case !listed && w.in.FirstList:
 			kept = append(kept, id)
 		default:
@@ -80,7 +81,7 @@ func (w *work) hold(c *policyCase, lost []string) bool {
 	policy := c.name.String()
 	shown := lost[:min(len(lost), heldNames)]
 	held := v1alpha1.HeldRevocation{
-		Policy: policy, Hash: digest(append([]string{policy}, lost...)...), Since: metav1.NewTime(w.in.Now),
+		Policy: policy, Hash: text.Digest(append([]string{policy}, lost...)...), Since: metav1.NewTime(w.in.Now),
 		Dags: slices.Clone(shown), Total: int32(min(len(lost), math.MaxInt32)),
 	}
 	for _, before := range w.in.Instance.Status.Held {
@@ -133,9 +134,9 @@ func (w *work) dagsBefore(roles []string) map[string]bool {
 		before, ok := w.in.Previous.Roles[role]
 		switch {
 		case ok && dags == nil:
-			dags = dagsIn(before)
+			dags = permission.DagsIn(before)
 		case ok:
-			maps.Copy(dags, dagsIn(before))
+			maps.Copy(dags, permission.DagsIn(before))
 		}
 	}
 	return dags
@@ -149,18 +150,4 @@ func (w *work) syncedDags(p *v1alpha1.DagAccessPolicy) string {
 		}
 	}
 	return ""
-}
-
-// SelectorDigest identifies the selectors of a policy, in any order: 16 hexadecimal digits.
-func SelectorDigest(dags []v1alpha1.DagSelector) string {
-	texts := make([]string, 0, len(dags))
-	for _, selector := range dags {
-		text, err := json.Marshal(selector)
-		if err != nil {
-			return "" // of lists of texts: cannot be
-		}
-		texts = append(texts, string(text))
-	}
-	slices.Sort(texts)
-	return digest(texts...)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -112,7 +114,7 @@ func (b *builder) creations() []Step {
 			switch {
 			case slices.Equal(have, bridge.permissions):
 				continue
-			case contains(bridge.permissions, have):
+			case permission.Contains(bridge.permissions, have):
 				step.Kind = StepWidenRole
 			default:
 				step.Kind = StepReplaceRole
@@ -132,7 +134,7 @@ func (b *builder) edits(what change) []Step {
 			continue
 		}
 		have, want := b.aim.roles[name].have, b.aim.roles[name].want
-		step := Step{Kind: kinds[what], Role: name, Permissions: want, Gained: minus(want, have), Lost: minus(have, want), Why: b.purpose(name)}
+		step := Step{Kind: kinds[what], Role: name, Permissions: want, Gained: permission.Minus(want, have), Lost: permission.Minus(have, want), Why: b.purpose(name)}
 		if key := RoleKey(name); b.drifted(key) {
 			step.Repair, step.Why = key, "somebody else changed the role"
 		}
@@ -196,17 +198,17 @@ func (b *builder) deletions() []Step {
 			names = append(names, bridge.role)
 		}
 	}
-	heirs := map[string]string{}
+	heirs := map[rolename.Line]string{}
 	for name := range b.d.Roles {
-		line, _, ok := succession(name)
-		if before, known := heirs[line]; ok && (!known || newer(name, before) < 0) {
+		line, _, ok := rolename.Succession(name)
+		if before, known := heirs[line]; ok && (!known || rolename.CompareNewest(name, before) < 0) {
 			heirs[line] = name
 		}
 	}
 	var steps []Step
 	for _, name := range sortedSet(names) {
 		step := Step{Kind: StepDeleteRole, Role: name, Why: "nothing needs the role any more"}
-		if heir, ok := heirs[lineOf(name)]; ok {
+		if heir, ok := heirs[rolename.LineOf(name)]; ok {
 			step.Why = text.Plain(heir) + " has taken its place"
 		}
 		steps = append(steps, step)
@@ -309,4 +311,10 @@ func without(a, b []string) []string {
 		delete(set, x)
 	}
 	return slices.Sorted(maps.Keys(set))
+}
+
+// sortedSet sorts its argument in place and drops doubles.
+func sortedSet(values []string) []string {
+	slices.Sort(values)
+	return slices.Compact(values)
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -37,7 +38,7 @@ func TestTranscripts(t *testing.T) {
 		"first-pass": func(t *testing.T) *world {
 			t.Helper()
 			w := settled(t)
-			w.Observed.Roles = map[string][]Permission{"Admin": nil, "Viewer": nil, "handmade": {{canRead, "DAG:a"}}}
+			w.Observed.Roles = map[string][]permission.Pair{"Admin": nil, "Viewer": nil, "handmade": {{Action: permission.CanRead, Resource: "DAG:a"}}}
 			w.setRoles("alice", "Viewer")
 			w.setRoles("bob")
 			w.setRoles("carol", "handmade")
@@ -99,7 +100,7 @@ func TestTranscripts(t *testing.T) {
 		"others-added-permissions-where-roles-only-grow": func(t *testing.T) *world {
 			t.Helper()
 			w := settledOn(t, addOnly)
-			w.setRole(financeRole, sorted(append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canEdit, "Variables"})))
+			w.setRole(financeRole, permission.SetOf(append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"})))
 			return w
 		},
 		"grant-loses-a-dag-where-roles-only-grow": func(t *testing.T) *world {
@@ -159,7 +160,7 @@ func TestTranscripts(t *testing.T) {
 		"others-wrote": func(t *testing.T) *world {
 			t.Helper()
 			w := settled(t)
-			w.setRole("oam.data.finance", minus(w.Observed.Roles["oam.data.finance"], PermissionsFor("", w.Policies[0].Spec.Access, []string{"finance_daily"}, nil)[:2]))
+			w.setRole("oam.data.finance", permission.Minus(w.Observed.Roles["oam.data.finance"], permission.ForLevels("", w.Policies[0].Spec.Access, []string{"finance_daily"}, nil)[:2]))
 			w.setRoles("alice", "Viewer")
 			w.setRoles("carol", append([]string{"oam.data.finance"}, w.rolesOf("carol")...)...)
 			return w

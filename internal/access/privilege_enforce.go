@@ -1,12 +1,15 @@
 package access
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/privilege"
 )
 
 // cause is one reason for which a user has a managed role.
@@ -32,9 +35,9 @@ func (w *work) enforceLeastPrivilege() {
 		return
 	}
 	h := newHoldings(w.in, &w.out)
-	j := newJudge(w.in.Capabilities.PermissionModel, h.rights)
+	j := privilege.NewJudge(w.in.Capabilities.PermissionModel, h.rights)
 	causes := w.causes()
-	tallies := map[types.NamespacedName]*tally{}
+	tallies := map[types.NamespacedName]*privilege.Tally{}
 	for at := range w.in.Observed.Users {
 		user := &w.in.Observed.Users[at]
 		if len(causes[user.Username]) > 0 {
@@ -45,7 +48,7 @@ func (w *work) enforceLeastPrivilege() {
 		desire := w.out.Policies[name]
 		desire.Withheld = sortedSet(desire.Withheld)
 		desire.Members = without(desire.Members, desire.Withheld)
-		desire.Withholding = &Problem{v1alpha1.ReasonWithheld, t.withheldMembers(w.in.release(), &w.out, name, comesAlong(w.in.release(), w.byName[name].policy.Spec.Access))}
+		desire.Withholding = &Problem{v1alpha1.ReasonWithheld, t.WithheldMembers(w.in.server().ComesAlong(w.byName[name].policy.Spec.Access))}
 		w.out.Policies[name] = desire
 	}
 }
@@ -75,7 +78,7 @@ func (w *work) causes() map[string][]cause {
 
 // withhold takes roles from one user. A cause that an older one stands against is looked at again when others have been
 // added, because what they give by themselves is no excess any more.
-func (w *work) withhold(h *holdings, j *judge, user *User, causes []cause, tallies map[types.NamespacedName]*tally) {
+func (w *work) withhold(h *holdings, j *privilege.Judge, user *User, causes []cause, tallies map[types.NamespacedName]*privilege.Tally) {
 	slices.SortFunc(causes, byAge)
 	causes = slices.DeleteFunc(causes, func(c cause) bool { return !h.gives(user, c.role) })
 	foreign := h.foreign(user)
@@ -84,7 +87,7 @@ func (w *work) withhold(h *holdings, j *judge, user *User, causes []cause, talli
 		added = false
 		for _, c := range causes {
 			with := sortedSet(append(slices.Clone(given), c.role))
-			if len(with) > len(given) && j.judge(foreign, with) == nil {
+			if len(with) > len(given) && j.Excess(foreign, with) == nil {
 				given, added = with, true
 			}
 		}
@@ -94,7 +97,7 @@ func (w *work) withhold(h *holdings, j *judge, user *User, causes []cause, talli
 			continue
 		}
 		delete(w.members[user.Username], c.role)
-		over := j.judge(foreign, sortedSet(append(slices.Clone(given), c.role)))
+		over := j.Excess(foreign, sortedSet(append(slices.Clone(given), c.role)))
 		w.sayWithheld(c, user.Username, over, tallies)
 	}
 	if len(w.members[user.Username]) == 0 {
@@ -103,22 +106,29 @@ func (w *work) withhold(h *holdings, j *judge, user *User, causes []cause, talli
 }
 
 // sayWithheld tells the grant that is the cause, or keeps for the policy what stands against it.
-func (w *work) sayWithheld(c cause, username string, over *excess, tallies map[types.NamespacedName]*tally) {
+func (w *work) sayWithheld(c cause, username string, over *privilege.Excess, tallies map[types.NamespacedName]*privilege.Tally) {
 	if c.grant != "" {
-		t := newTally()
-		t.add(over.by(c.role), 1)
+		t := newTally(w.in.server(), &w.out, c.policy)
+		t.Add(over.By(c.role), 1)
 		desire := w.out.Grants[c.grant]
-		desire.Problem = &Problem{v1alpha1.ReasonWithheld, t.withheldGrant(w.in.release(), &w.out, c.policy)}
+		desire.Problem = &Problem{v1alpha1.ReasonWithheld, t.WithheldGrant()}
 		w.out.Grants[c.grant] = desire
 		return
 	}
 	t := tallies[c.policy]
 	if t == nil {
-		t = newTally()
+		t = newTally(w.in.server(), &w.out, c.policy)
 		tallies[c.policy] = t
 	}
-	t.add(over.by(c.role), 1)
+	t.Add(over.By(c.role), 1)
 	desire := w.out.Policies[c.policy]
 	desire.Withheld = append(desire.Withheld, username)
 	w.out.Policies[c.policy] = desire
+}
+
+// byAge orders causes by age. Times are whole seconds: in the same one standing access comes before grants, so that
+// making a policy and a grant together has one outcome; then names decide.
+func byAge(a, b cause) int {
+	return cmp.Or(a.since.Compare(b.since), cmp.Compare(min(len(a.grant), 1), min(len(b.grant), 1)), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name),
+		strings.Compare(string(a.grant), string(b.grant)))
 }

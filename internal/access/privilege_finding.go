@@ -6,6 +6,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/privilege"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // findings say of every policy and every live grant whether its people can do more than was given to them.
@@ -19,20 +22,20 @@ type findings struct {
 func findExcess(in *Input, d *Desired) findings {
 	f := findings{policies: map[types.NamespacedName]Problem{}, grants: map[types.UID]Problem{}}
 	h := newHoldings(in, d)
-	j := newJudge(in.Capabilities.PermissionModel, h.rights)
-	found := map[string]*excess{}
-	people := map[types.NamespacedName]map[*excess]int{}
+	j := privilege.NewJudge(in.Capabilities.PermissionModel, h.rights)
+	found := map[string]*privilege.Excess{}
+	people := map[types.NamespacedName]map[*privilege.Excess]int{}
 	for at := range in.Observed.Users {
 		user := &in.Observed.Users[at]
 		roles := slices.DeleteFunc(slices.Clone(d.Members[user.Username]), func(role string) bool { return !h.gives(user, role) })
-		over := j.judge(h.foreign(user), roles)
+		over := j.Excess(h.foreign(user), roles)
 		if over == nil {
 			continue
 		}
 		found[user.Username] = over
 		for policy := range policiesIn(d, *over, roles) {
 			if people[policy] == nil {
-				people[policy] = map[*excess]int{}
+				people[policy] = map[*privilege.Excess]int{}
 			}
 			people[policy][over]++
 		}
@@ -41,7 +44,7 @@ func findExcess(in *Input, d *Desired) findings {
 		name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 		desire := d.Policies[name]
 		if _, managed := d.Roles[desire.Role]; managed && desire.Refused == nil {
-			f.policies[name] = policyFinding(in.release(), d, p, desire, people[name])
+			f.policies[name] = policyFinding(in.server(), d, p, desire, people[name])
 		}
 	}
 	f.findGrants(in, d, found)
@@ -49,10 +52,10 @@ func findExcess(in *Input, d *Desired) findings {
 }
 
 // policiesIn are the policies of those of a user's roles that have a part in the excess.
-func policiesIn(d *Desired, over excess, roles []string) map[types.NamespacedName]bool {
+func policiesIn(d *Desired, over privilege.Excess, roles []string) map[types.NamespacedName]bool {
 	out := map[types.NamespacedName]bool{}
 	for _, role := range roles {
-		if len(over.by(role)) > 0 {
+		if len(over.By(role)) > 0 {
 			out[d.Roles[role].Policy] = true
 		}
 	}
@@ -60,37 +63,45 @@ func policiesIn(d *Desired, over excess, roles []string) map[types.NamespacedNam
 }
 
 // policyFinding is what a policy says.
-func policyFinding(r release, d *Desired, p *v1alpha1.DagAccessPolicy, desire PolicyDesire, people map[*excess]int) Problem {
+func policyFinding(server permission.Server, d *Desired, p *v1alpha1.DagAccessPolicy, desire PolicyDesire, people map[*privilege.Excess]int) Problem {
 	name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
-	more := comesAlong(r, p.Spec.Access)
+	more := server.ComesAlong(p.Spec.Access)
 	finding := Problem{v1alpha1.ReasonAsGranted, "nobody can do more than was given to them." + more}
 	switch {
 	case desire.Withholding != nil:
 		finding = *desire.Withholding
 	case len(people) > 0:
-		t := newTally()
+		t := newTally(server, d, name)
+		own := func(role string) bool { return d.origin(role, name) == privilege.OwnPolicy }
 		for over, count := range people {
-			t.add(over.ofPolicy(d, name), count)
+			t.Add(over.Among(own), count)
 		}
-		finding = Problem{v1alpha1.ReasonExcessAccess, t.excessOfMembers(r, d, name, more)}
+		finding = Problem{v1alpha1.ReasonExcessAccess, t.ExcessOfMembers(more)}
 	}
 	return finding
 }
 
-// ofPolicy is the part of the excess in which roles of a policy have a part.
-func (e excess) ofPolicy(d *Desired, policy types.NamespacedName) excess {
-	return slices.DeleteFunc(slices.Clone(e), func(o overlap) bool {
-		return !slices.ContainsFunc(o.roles, func(role string) bool {
-			desired, managed := d.Roles[role]
-			return managed && desired.Policy == policy
-		})
-	})
+// origin is where a role comes from, as a policy sees it.
+func (d *Desired) origin(role string, policy types.NamespacedName) privilege.Origin {
+	desired, managed := d.Roles[role]
+	switch {
+	case !managed:
+		return privilege.Foreign
+	case desired.Policy == policy:
+		return privilege.OwnPolicy
+	}
+	return privilege.OtherPolicy
+}
+
+// newTally is for messages about a policy.
+func newTally(server permission.Server, d *Desired, policy types.NamespacedName) *privilege.Tally {
+	return privilege.NewTally(server, func(role string) privilege.Origin { return d.origin(role, policy) })
 }
 
 // findGrants says it of live grants, in the words for one subject.
-func (f *findings) findGrants(in *Input, d *Desired, found map[string]*excess) {
+func (f *findings) findGrants(in *Input, d *Desired, found map[string]*privilege.Excess) {
 	type key struct {
-		over *excess
+		over *privilege.Excess
 		role string
 	}
 	said := map[key]Problem{}
@@ -110,14 +121,66 @@ func (f *findings) findGrants(in *Input, d *Desired, found map[string]*excess) {
 		if !known {
 			finding = Problem{v1alpha1.ReasonAsGranted, "its subject can do no more than was given"}
 			if over != nil {
-				if part := over.by(desire.Role); len(part) > 0 {
-					t := newTally()
-					t.add(part, 1)
-					finding = Problem{v1alpha1.ReasonExcessAccess, t.excessOfGrant(in.release(), d, g.PolicyKey())}
+				if part := over.By(desire.Role); len(part) > 0 {
+					t := newTally(in.server(), d, g.PolicyKey())
+					t.Add(part, 1)
+					finding = Problem{v1alpha1.ReasonExcessAccess, t.ExcessOfGrant()}
 				}
 			}
 			said[key{over, desire.Role}] = finding
 		}
 		f.grants[g.UID] = finding
 	}
+}
+
+// holdings are the roles of users in the end: managed ones as desired, foreign ones as observed.
+type holdings struct {
+	in      *Input
+	d       *Desired
+	managed map[string]bool
+	cached  map[string]*privilege.Rights
+}
+
+func newHoldings(in *Input, d *Desired) *holdings {
+	h := &holdings{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), cached: map[string]*privilege.Rights{}}
+	for name := range d.Roles {
+		h.managed[name] = rolename.Manageable(name)
+	}
+	for _, name := range d.Doomed {
+		h.managed[name] = rolename.Manageable(name)
+	}
+	return h
+}
+
+// rights are what a role holds in the end.
+func (h *holdings) rights(role string) *privilege.Rights {
+	r := h.cached[role]
+	if r != nil {
+		return r
+	}
+	desired, managed := h.d.Roles[role]
+	if h.managed[role] && managed && !desired.Frozen {
+		r = privilege.RightsOf(desired.Permissions)
+	} else {
+		r = privilege.RightsOf(h.in.Observed.Roles[role])
+	}
+	h.cached[role] = r
+	return r
+}
+
+// foreign are the roles of a user that are not ours, sorted.
+func (h *holdings) foreign(u *User) []string {
+	var out []string
+	for _, role := range u.Roles {
+		if !h.managed[role] && !isBridge(role) {
+			out = append(out, role)
+		}
+	}
+	return sortedSet(out)
+}
+
+// gives says whether a role will be with a user who should have it: a frozen one is given to nobody new.
+func (h *holdings) gives(u *User, role string) bool {
+	desired, managed := h.d.Roles[role]
+	return managed && h.managed[role] && (!desired.Frozen || slices.Contains(u.Roles, role))
 }

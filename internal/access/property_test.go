@@ -12,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -23,11 +25,11 @@ var (
 		v1alpha1.AccessView, v1alpha1.AccessViewLogs, v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns, v1alpha1.AccessEditTasks,
 		v1alpha1.AccessEditXComs, v1alpha1.AccessPause, v1alpha1.AccessDeleteDag,
 	}
-	somePairs = []v1alpha1.AirflowPermission{{Action: canRead, Resource: "Pools"}, {Action: canRead, Resource: "Variables"}, {Action: canEdit, Resource: "Pools"}}
-	foreign   = map[string][]Permission{
-		"handmade": {{canRead, "DAG:a"}, {canEdit, "DAG:b"}},
-		"tasks":    {{canEdit, "Task Instances"}, {canEdit, "DAG Run:a"}},
-		"Viewer":   {{canRead, "DAGs"}, {canRead, "Task Logs"}},
+	somePairs = []v1alpha1.AirflowPermission{{Action: permission.CanRead, Resource: "Pools"}, {Action: permission.CanRead, Resource: "Variables"}, {Action: permission.CanEdit, Resource: "Pools"}}
+	foreign   = map[string][]permission.Pair{
+		"handmade": {{Action: permission.CanRead, Resource: "DAG:a"}, {Action: permission.CanEdit, Resource: "DAG:b"}},
+		"tasks":    {{Action: permission.CanEdit, Resource: "Task Instances"}, {Action: permission.CanEdit, Resource: "DAG Run:a"}},
+		"Viewer":   {{Action: permission.CanRead, Resource: "DAGs"}, {Action: permission.CanRead, Resource: "Task Logs"}},
 	}
 )
 
@@ -93,7 +95,7 @@ func drawGrants(t *rapid.T, w *world) {
 		if rapid.Bool().Draw(t, "narrow access") {
 			g.Status.Activation.Access = some(t, p.Spec.Access, "narrowed")
 			g.Status.Activation.AirflowPermissions = nil
-			g.Status.Activation.Instances[0].Role = RoleFor(w.Instance, p, g.Status.Activation)
+			g.Status.Activation.Instances[0].Role = rolename.OfActivation(w.Instance, p, g.Status.Activation)
 		}
 	}
 }
@@ -138,7 +140,7 @@ func disturb(t *rapid.T, w *world) {
 	case 0:
 		w.dropRole(role)
 	case 1:
-		w.setRole(role, append(slices.Clone(w.Observed.Roles[role]), Permission{canEdit, "DAG:e"}, Permission{canRead, "Website"}))
+		w.setRole(role, append(slices.Clone(w.Observed.Roles[role]), permission.Pair{Action: permission.CanEdit, Resource: "DAG:e"}, permission.Pair{Action: permission.CanRead, Resource: "Website"}))
 	case 2:
 		w.setRole(role, w.Observed.Roles[role][:len(w.Observed.Roles[role])/2])
 	case 3:
@@ -164,7 +166,7 @@ func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 			checkReached(rt, w, d)
 			checkUntouched(rt, start, w.Observed, d)
 			for _, entry := range w.Instance.Status.ManagedRoles {
-				if IsReserved(entry.Name) {
+				if rolename.IsReserved(entry.Name) {
 					rt.Fatalf("reserved role %s in the inventory", entry.Name)
 				}
 			}
@@ -258,7 +260,7 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 		}
 	}
 	for name := range w.Observed.Roles {
-		if _, desired := d.Roles[name]; !desired && ownName(name, nil) && !slices.ContainsFunc(d.Inventory, func(e v1alpha1.ManagedRole) bool {
+		if _, desired := d.Roles[name]; !desired && rolename.IsOwn(name, nil) && !slices.ContainsFunc(d.Inventory, func(e v1alpha1.ManagedRole) bool {
 			return e.Name == name && (e.Orphaned || !deletes)
 		}) {
 			t.Fatalf("role %s is left", name)
@@ -269,7 +271,7 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 		desire, proof := d.Grants[g.UID], grants[g.UID]
 		if proof.Empty {
 			for _, role := range w.rolesOf(desire.Username) {
-				if lineOf(role) == lineOf(desire.Role) && !nothing(w.Observed.Roles[role]) {
+				if rolename.SameLine(role, desire.Role) && !nothing(w.Observed.Roles[role]) {
 					t.Fatalf("grant %s is said to give nothing, and role %s gives %v", g.Name, role, w.Observed.Roles[role])
 				}
 			}
@@ -289,7 +291,7 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 func checkUntouched(t *rapid.T, before, after Observed, d Desired) {
 	ours := func(role string) bool {
 		_, desired := d.Roles[role]
-		return desired || slices.Contains(d.Doomed, role) || ownName(role, nil)
+		return desired || slices.Contains(d.Doomed, role) || rolename.IsOwn(role, nil)
 	}
 	for name, ps := range before.Roles {
 		if !ours(name) && !slices.Equal(ps, after.Roles[name]) {
@@ -338,7 +340,7 @@ func TestHostileInputNeverReachesReservedRolesOrTheAccount(t *testing.T) {
 		held := some(rt, []string{"oam.operator", "oam.data.p0~0123456789abcdef", "handmade"}, "held by the account")
 		for _, role := range held {
 			if _, exists := w.Observed.Roles[role]; !exists {
-				w.setRole(role, []Permission{{canEdit, "Roles"}})
+				w.setRole(role, []permission.Pair{{Action: permission.CanEdit, Resource: "Roles"}})
 			}
 		}
 		w.setRoles(account, held...)
@@ -352,7 +354,7 @@ func TestHostileInputNeverReachesReservedRolesOrTheAccount(t *testing.T) {
 					rt.Fatalf("a role of the operator's account in a step: %s", Describe(step))
 				}
 				for _, role := range slices.Concat([]string{step.Role}, step.Roles, step.Replaced) {
-					if IsReserved(role) {
+					if rolename.IsReserved(role) {
 						rt.Fatalf("reserved role in a step: %s", Describe(step))
 					}
 				}

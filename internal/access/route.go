@@ -4,6 +4,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/privilege"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // slot is when a user's roles change, in relation to the permissions of roles.
@@ -16,10 +21,15 @@ const (
 	slots
 )
 
+const bridgePrefix = "oam.bridge~"
+
+// isBridge says whether a role is named like a bridge.
+func isBridge(role string) bool { return strings.HasPrefix(role, bridgePrefix) }
+
 // bridge is a short-lived role that holds exactly what some users have, while the roles that they are in change.
 type bridge struct {
 	role        string
-	permissions []Permission
+	permissions []permission.Pair
 }
 
 // route is how every user gets from where they are to where they should be.
@@ -30,7 +40,7 @@ type route struct {
 	bridges []bridge          // by name
 
 	changes map[string]change
-	rights  map[rightsKey]*rights
+	rights  map[rightsKey]*privilege.Rights
 	steps   map[string]crossing // group -> decision
 }
 
@@ -57,12 +67,12 @@ func newRoute(in Input, d Desired) *route {
 	a := newAim(&in, &d)
 	r := &route{
 		aim: a, slots: map[string]slot{}, bridged: map[string]string{},
-		changes: make(map[string]change, len(a.roles)), rights: map[rightsKey]*rights{}, steps: map[string]crossing{},
+		changes: make(map[string]change, len(a.roles)), rights: map[rightsKey]*privilege.Rights{}, steps: map[string]crossing{},
 	}
 	for name, role := range a.roles {
 		r.changes[name] = role.change()
 	}
-	bridges := map[string][]Permission{}
+	bridges := map[string][]permission.Pair{}
 	for i := range a.users {
 		u := &a.users[i]
 		step := r.cross(u)
@@ -83,19 +93,19 @@ func newRoute(in Input, d Desired) *route {
 
 // bridgeName is a hash over what a bridge holds and the roles that its users should have, so that a bridge is known to
 // be out of date when one of these ends.
-func bridgeName(instanceUID string, wanted []string, ps []Permission) string {
+func bridgeName(instanceUID string, wanted []string, ps []permission.Pair) string {
 	parts := append([]string{instanceUID, strconv.Itoa(len(wanted))}, wanted...)
 	for _, p := range ps {
 		parts = append(parts, p.Action, p.Resource)
 	}
-	return bridgePrefix + digest(parts...)
+	return bridgePrefix + text.Digest(parts...)
 }
 
 // bridgeFor is a bridge that holds what it should, or can be made to: others may have written to one that is there.
-func (r *route) bridgeFor(base string, ps []Permission) string {
+func (r *route) bridgeFor(base string, ps []permission.Pair) string {
 	name := base
-	for n := 1; r.aim.in.adds() && !contains(ps, r.aim.in.canonical(r.aim.in.Observed.Roles[name])); n++ {
-		name = SuccessorName(base, n)
+	for n := 1; r.aim.in.adds() && !permission.Contains(ps, r.aim.in.canonical(r.aim.in.Observed.Roles[name])); n++ {
+		name = rolename.Successor(base, n)
 	}
 	return name
 }
@@ -113,10 +123,10 @@ func (r *route) steady(u *userAim) []string {
 }
 
 // union is what roles hold as observed.
-func (r *route) union(roles []string) []Permission {
-	var out []Permission
+func (r *route) union(roles []string) []permission.Pair {
+	var out []permission.Pair
 	for _, role := range roles {
-		out = union(out, r.aim.roles[role].have)
+		out = permission.Union(out, r.aim.roles[role].have)
 	}
 	return out
 }
@@ -162,25 +172,25 @@ func (r *route) decide(u *userAim, moves bool) crossing {
 }
 
 // rightsIn gives the rights of one role in one state.
-func (r *route) rightsIn(role string, which int) *rights {
+func (r *route) rightsIn(role string, which int) *privilege.Rights {
 	key := rightsKey{role, which}
 	if got := r.rights[key]; got != nil {
 		return got
 	}
-	var ps []Permission
+	var ps []permission.Pair
 	switch m := r.aim.roles[role]; {
 	case m == nil:
 		ps = r.aim.in.Observed.Roles[role]
 	case which == asObserved && !m.create:
 		ps = m.have
 	case which == atLeast:
-		ps = intersect(m.have, m.want)
+		ps = permission.Intersect(m.have, m.want)
 	case which == atMost:
-		ps = union(m.have, m.want)
+		ps = permission.Union(m.have, m.want)
 	default:
 		ps = m.want
 	}
-	got := rightsOf(ps)
+	got := privilege.RightsOf(ps)
 	r.rights[key] = got
 	return got
 }
@@ -190,7 +200,7 @@ type trial struct {
 	r             *route
 	u             *userAim
 	on            map[string]bool // the DAGs that have to be looked at
-	before, after effect
+	before, after privilege.Reach
 }
 
 func (r *route) newTrial(u *userAim) *trial {
@@ -199,21 +209,21 @@ func (r *route) newTrial(u *userAim) *trial {
 	for _, role := range slices.Concat(u.have, u.want) {
 		have, want := r.rightsIn(role, asObserved), r.rightsIn(role, asDesired)
 		differs := slices.Contains(u.have, role) != slices.Contains(u.want, role)
-		for id := range have.dags {
-			if differs || have.dags[id] != want.dags[id] {
+		for id := range have.Dags {
+			if differs || have.Dags[id] != want.Dags[id] {
 				t.on[id] = true
 			}
 		}
-		for id := range want.dags {
-			if differs || have.dags[id] != want.dags[id] {
+		for id := range want.Dags {
+			if differs || have.Dags[id] != want.Dags[id] {
 				t.on[id] = true
 			}
 		}
-		globals = globals || differs || !sameKeys(have.global, want.global)
+		globals = globals || differs || !sameKeys(have.Global, want.Global)
 	}
 	if globals {
 		for _, role := range slices.Concat(u.foreign, u.have, u.want) {
-			for id := range r.rightsIn(role, asObserved).dags {
+			for id := range r.rightsIn(role, asObserved).Dags {
 				t.on[id] = true
 			}
 		}
@@ -224,25 +234,25 @@ func (r *route) newTrial(u *userAim) *trial {
 }
 
 // at is what the user can do with these roles in these states.
-func (t *trial) at(roles []string, state func(role string) int) effect {
-	flat := newRights()
+func (t *trial) at(roles []string, state func(role string) int) privilege.Reach {
+	flat := privilege.NewRights()
 	for _, role := range t.u.foreign {
 		part := t.r.rightsIn(role, asObserved)
-		flat.join(part, t.on)
-		flat.some |= part.some
+		flat.Join(part, t.on)
+		flat.Some |= part.Some
 	}
 	for _, role := range roles {
 		which := state(role)
 		part := t.r.rightsIn(role, which)
-		flat.join(part, t.on)
-		some := part.some
+		flat.Join(part, t.on)
+		some := part.Some
 		if which == atLeast {
 			// Some DAG can be read or edited all the time, although it need not be the same one.
-			some = t.r.rightsIn(role, asObserved).some & t.r.rightsIn(role, asDesired).some
+			some = t.r.rightsIn(role, asObserved).Some & t.r.rightsIn(role, asDesired).Some
 		}
-		flat.some |= some
+		flat.Some |= some
 	}
-	return effectOf(t.r.aim.in.Capabilities.PermissionModel, flat, t.on)
+	return privilege.ReachOf(t.r.aim.in.Capabilities.PermissionModel, flat, t.on)
 }
 
 // safe says whether the user never can do more than before or after, and always at least what is allowed both before
@@ -264,7 +274,7 @@ func (t *trial) safe(when slot) bool {
 	ok := true
 	check := func(done change, replacing int, less, more bool) {
 		e := t.at(roles, state(done, replacing))
-		ok = ok && (!more || e.within(t.before, t.after)) && (!less || e.covers(t.before, t.after))
+		ok = ok && (!more || e.Within(t.before, t.after)) && (!less || e.Covers(t.before, t.after))
 	}
 	move := func(now slot) {
 		if when == now {
@@ -284,7 +294,7 @@ func (t *trial) safe(when slot) bool {
 	return ok
 }
 
-func sameKeys(a, b map[Permission]bool) bool {
+func sameKeys(a, b map[permission.Pair]bool) bool {
 	if len(a) != len(b) {
 		return false
 	}

@@ -1,14 +1,13 @@
 package access
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -16,48 +15,6 @@ import (
 // successor: another Airflow role, which has the right content from the start and takes its members over. A role that is
 // decided about is therefore known by its first name (base), and carried by one Airflow role at a time: the one with
 // that name, or <base>~g<n>. All of them together are the line of the role.
-
-const (
-	successorMark = "~g"
-	// maxSuccessorBase leaves room for the mark and six digits below Airflow's 64 characters for a role name.
-	maxSuccessorBase = 56
-	maxSuccessor     = 999_999
-)
-
-// SuccessorName is the n-th successor of a role: <base>~g<n>. The base is cut so that the name has at most 64 characters.
-func SuccessorName(base string, n int) string { return lineOf(base) + successorMark + strconv.Itoa(n) }
-
-// succession takes the number off the name of a successor.
-func succession(role string) (line string, n int, ok bool) {
-	at := strings.LastIndex(role, successorMark)
-	if at <= 0 {
-		return "", 0, false
-	}
-	digits := role[at+len(successorMark):]
-	if digits == "" || len(digits) > 6 || digits[0] == '0' || strings.Trim(digits, "0123456789") != "" {
-		return "", 0, false
-	}
-	if _, _, again := succession(role[:at]); again {
-		return "", 0, false
-	}
-	n, err := strconv.Atoi(digits)
-	return role[:at], n, err == nil
-}
-
-// lineOf is the same for a role and all its successors: the role's first name, cut where that is very long.
-func lineOf(role string) string {
-	if line, _, ok := succession(role); ok {
-		return line
-	}
-	if len(role) <= maxSuccessorBase || utf8.RuneCountInString(role) <= maxSuccessorBase {
-		return role
-	}
-	front, hash, ok := strings.Cut(role, "~")
-	if !ok || len(hash) != hashLength {
-		front, hash = role, digest(role)
-	}
-	return text.Cut(front, maxSuccessorBase-1-hashLength) + "~" + hash
-}
 
 // adds says whether roles can get permissions and never lose any, or cannot be changed at all.
 func (in *Input) adds() bool {
@@ -71,12 +28,12 @@ func (in *Input) refuses() bool { return in.Capabilities.RoleUpdate == v1alpha1.
 func (in *Input) deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
 
 // kinOf gives the inventoried roles of every line that has a successor, the newest first.
-func kinOf(inventory []v1alpha1.ManagedRole) map[string][]v1alpha1.ManagedRole {
-	var kin map[string][]v1alpha1.ManagedRole
+func kinOf(inventory []v1alpha1.ManagedRole) map[rolename.Line][]v1alpha1.ManagedRole {
+	var kin map[rolename.Line][]v1alpha1.ManagedRole
 	for _, entry := range inventory {
-		if line, _, ok := succession(entry.Name); ok && manageable(entry.Name) {
+		if line, _, ok := rolename.Succession(entry.Name); ok && rolename.Manageable(entry.Name) {
 			if kin == nil {
-				kin = map[string][]v1alpha1.ManagedRole{}
+				kin = map[rolename.Line][]v1alpha1.ManagedRole{}
 			}
 			kin[line] = nil
 		}
@@ -85,34 +42,27 @@ func kinOf(inventory []v1alpha1.ManagedRole) map[string][]v1alpha1.ManagedRole {
 		return nil
 	}
 	for _, entry := range inventory {
-		line := lineOf(entry.Name)
-		if _, ok := kin[line]; ok && manageable(entry.Name) {
+		line := rolename.LineOf(entry.Name)
+		if _, ok := kin[line]; ok && rolename.Manageable(entry.Name) {
 			kin[line] = append(kin[line], entry)
 		}
 	}
 	for _, entries := range kin {
-		slices.SortFunc(entries, func(a, b v1alpha1.ManagedRole) int { return newer(a.Name, b.Name) })
+		slices.SortFunc(entries, func(a, b v1alpha1.ManagedRole) int { return rolename.CompareNewest(a.Name, b.Name) })
 	}
 	return kin
 }
 
-// newer orders roles of one line, the newest first.
-func newer(a, b string) int {
-	_, x, _ := succession(a)
-	_, y, _ := succession(b)
-	return cmp.Or(y-x, strings.Compare(a, b))
-}
-
 // reference is the role that stood where role stands now, at the end of the previous pass: itself, or the role of its
 // line that it takes the place of.
-func (in *Input) reference(kin map[string][]v1alpha1.ManagedRole, role string) (string, bool) {
+func (in *Input) reference(kin map[rolename.Line][]v1alpha1.ManagedRole, role string) (string, bool) {
 	if in.Previous == nil {
 		return "", false
 	}
 	if _, existed := in.Previous.Roles[role]; existed {
 		return role, true
 	}
-	for _, entry := range kin[lineOf(role)] {
+	for _, entry := range kin[rolename.LineOf(role)] {
 		if _, existed := in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
 			return entry.Name, true
 		}
@@ -132,14 +82,14 @@ func (w *work) generations(c *policyCase, base string) []generation {
 	var out []generation
 	add := func(name string) {
 		entry, inventoried := w.stored[name]
-		own := strings.HasPrefix(name, ownPrefix)
+		own := rolename.HasOwnPrefix(name)
 		letGo := inventoried && w.orphaned(entry) && entry.PolicyUID != string(c.policy.UID)
 		if exists := w.exists(name); (inventoried && !letGo || own) && (inventoried || exists) {
 			out = append(out, generation{name: name, exists: exists, retired: entry.Retired})
 		}
 	}
-	for _, n := range w.successors[lineOf(base)] {
-		add(SuccessorName(base, n))
+	for _, n := range w.successors[rolename.LineOf(base)] {
+		add(rolename.Successor(base, n))
 	}
 	add(base)
 	return out
@@ -176,13 +126,13 @@ func (w *work) presentIn(c *policyCase, base string) []string {
 }
 
 // contents is what Airflow stores in any of some roles.
-func (w *work) contents(roles []string) []Permission {
-	var out []Permission
+func (w *work) contents(roles []string) []permission.Pair {
+	var out []permission.Pair
 	for i, role := range roles {
 		if i == 0 {
 			out = w.content(role)
 		} else {
-			out = union(out, w.content(role))
+			out = permission.Union(out, w.content(role))
 		}
 	}
 	return out
@@ -190,7 +140,7 @@ func (w *work) contents(roles []string) []Permission {
 
 // carry chooses the role of a line that carries it from now on. The same is chosen again after every step on the way: a
 // role that will do stays one that will do. While the policy is frozen it is the present one, unless that may only lose.
-func (w *work) carry(c *policyCase, base string, want []Permission) string {
+func (w *work) carry(c *policyCase, base string, want []permission.Pair) string {
 	line := w.generations(c, base)
 	if len(line) == 0 {
 		return base
@@ -209,26 +159,26 @@ func (w *work) carry(c *policyCase, base string, want []Permission) string {
 			return line[at].name
 		}
 	}
-	return SuccessorName(base, w.nextNumber(base))
+	return rolename.Successor(base, w.nextNumber(base))
 }
 
 // fits says whether a role can come to hold exactly what it should, or as much of that as may be given now.
-func (w *work) fits(c *policyCase, base, role string, want []Permission) bool {
+func (w *work) fits(c *policyCase, base, role string, want []permission.Pair) bool {
 	if !w.in.adds() {
 		return true
 	}
 	have := w.content(role)
-	if !contains(want, have) {
+	if !permission.Contains(want, have) {
 		return false
 	}
-	if missing := minus(want, have); w.in.refuses() && len(missing) > 0 && !c.taking {
-		return contains(w.withheld(base, role, want), missing)
+	if missing := permission.Minus(want, have); w.in.refuses() && len(missing) > 0 && !c.taking {
+		return permission.Contains(w.withheld(base, role, want), missing)
 	}
 	return true
 }
 
 // withheld are pairs that others took away and whose restoration is left out.
-func (w *work) withheld(base, role string, want []Permission) []Permission {
+func (w *work) withheld(base, role string, want []permission.Pair) []permission.Pair {
 	if w.in.Contested[RoleKey(base)] {
 		return want
 	}
@@ -240,7 +190,7 @@ func (w *work) withheld(base, role string, want []Permission) []Permission {
 }
 
 // revives says whether a retired role can be used again: nobody is in it, and it holds what it should, or can be made to.
-func (w *work) revives(base, role string, want []Permission) bool {
+func (w *work) revives(base, role string, want []permission.Pair) bool {
 	if w.holders()[role] {
 		return false
 	}
@@ -253,8 +203,8 @@ func (w *work) revives(base, role string, want []Permission) bool {
 
 // nextNumber is above those of all successors that are known.
 func (w *work) nextNumber(base string) int {
-	known, n := w.successors[lineOf(base)], 1
-	if len(known) > 0 && known[0] < maxSuccessor {
+	known, n := w.successors[rolename.LineOf(base)], 1
+	if len(known) > 0 && known[0] < rolename.MaxSuccessor {
 		return known[0] + 1
 	}
 	for slices.Contains(known, n) {
@@ -266,7 +216,7 @@ func (w *work) nextNumber(base string) int {
 // findSuccessors notes the numbers of all successors that are inventoried or stored, the highest first.
 func (w *work) findSuccessors() {
 	note := func(name string) {
-		if line, n, ok := succession(name); ok {
+		if line, n, ok := rolename.Succession(name); ok {
 			w.successors[line] = append(w.successors[line], n)
 		}
 	}
@@ -319,7 +269,7 @@ func (w *work) standingIn(c *policyCase, username string) string {
 		return c.carrier
 	}
 	for role := range w.members[username] {
-		if lineOf(role) == lineOf(c.role) {
+		if rolename.SameLine(role, c.role) {
 			return role
 		}
 	}
@@ -329,21 +279,21 @@ func (w *work) standingIn(c *policyCase, username string) string {
 // retires says whether a role that nothing needs stays in Airflow, and all who were in it have left. Whom somebody else
 // puts into it later leaves again; that does not bring it back into use.
 func (w *work) retires(entry v1alpha1.ManagedRole) bool {
-	stays := !w.in.deletes() || entry.Adopted && w.carried[lineOf(entry.Name)]
+	stays := !w.in.deletes() || entry.Adopted && w.carried[rolename.LineOf(entry.Name)]
 	return stays && w.exists(entry.Name) && (entry.Retired || !w.holders()[entry.Name])
 }
 
 // whySuccessor says why a role takes the place of another.
-func whySuccessor(in *Input, follows string, want []Permission) string {
+func whySuccessor(in *Input, follows string, want []permission.Pair) string {
 	have := in.canonical(in.Observed.Roles[follows])
 	var wrong []string
-	if n := len(minus(have, want)); n > 0 {
+	if n := len(permission.Minus(have, want)); n > 0 {
 		wrong = append(wrong, fmt.Sprintf("has %d permissions too many", n))
 	}
 	why := "this Airflow only adds permissions to roles"
 	if in.refuses() {
 		why = "this Airflow does not change roles"
-		if n := len(minus(want, have)); n > 0 {
+		if n := len(permission.Minus(want, have)); n > 0 {
 			wrong = append(wrong, fmt.Sprintf("lacks %d permissions", n))
 		}
 	}

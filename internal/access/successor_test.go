@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 var (
@@ -92,45 +93,12 @@ func kindsIn(plan Plan) []StepKind {
 	return out
 }
 
-func TestSuccessorNames(t *testing.T) {
-	long := GrantRoleName(strings.Repeat("ü", 48), "i", "p", Terms{Access: levels("View")})
-	other := GrantRoleName(strings.Repeat("ü", 48), "i", "q", Terms{Access: levels("View")})
-	names := map[string]bool{}
-	for _, base := range []string{"people", "oam.data.finance", "a~g", strings.Repeat("p", 48), long, other} {
-		for _, n := range []int{1, 2, 10, maxSuccessor} {
-			name := SuccessorName(base, n)
-			line, number, ok := succession(name)
-			if names[name] || utf8.RuneCountInString(name) > 64 || !ok || number != n || line != lineOf(base) || lineOf(name) != lineOf(base) {
-				t.Errorf("%q, number %d: got %q, of line %q, number %d", base, n, name, line, number)
-			}
-			names[name] = true
-			if SuccessorName(name, n) != name {
-				t.Errorf("the successor of %q has another line: %q", name, SuccessorName(name, n))
-			}
-		}
-	}
-	for _, name := range []string{"people", "people~g", "people~g0", "people~g01", "people~g+1", "people~g1234567", "~g1", "people~gx", "people~0123456789abcdef", "p~g1~g2"} {
-		if _, _, ok := succession(name); ok {
-			t.Errorf("%q is taken for a successor", name)
-		}
-	}
-	bases := map[string]bool{"people": true, strings.Repeat("ü", 48): true}
-	for name, own := range map[string]bool{
-		"people~g1": true, "people~0123456789abcdef~g2": true, SuccessorName(long, 3): true, "oam.data.x~g7": true,
-		"others~g1": false, "people~g0": false, "peopl~g1": false, "others~0123456789abcdef~g2": false,
-	} {
-		if ownName(name, bases) != own {
-			t.Errorf("%q: ours is %v", name, !own)
-		}
-	}
-}
-
 // TestARoleThatLosesPermissionsGetsASuccessorWhereTheServerCannotTakeThemAway: what comes out is the same as where it can.
 func TestARoleThatLosesPermissionsGetsASuccessorWhereTheServerCannotTakeThemAway(t *testing.T) {
 	w := settled(t)
 	w.viewOnly()
 	w.settle(t)
-	want := map[string][]Permission{}
+	want := map[string][]permission.Pair{}
 	maps.Copy(want, w.Observed.Roles)
 	for sentence, server := range map[string]v1alpha1.Capabilities{"adds": addOnly, "refuses": refusal, "adds and never deletes": addStay} {
 		t.Run(sentence, func(t *testing.T) {
@@ -279,7 +247,7 @@ func TestAnAdoptedRoleIsEmptiedAndStaysBesideItsSuccessor(t *testing.T) {
 	p := w.policy("p", levels("View"), []string{"*"}, "alice")
 	p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade", Adoption: v1alpha1.AdoptionIfExists}
 	w.Instance.Spec.AdoptableRoles = []string{"handmade"}
-	w.setRole("handmade", sorted([]Permission{{canEdit, "Pools"}, {canRead, "DAG:a"}}))
+	w.setRole("handmade", permission.SetOf([]permission.Pair{{Action: permission.CanEdit, Resource: "Pools"}, {Action: permission.CanRead, Resource: "DAG:a"}}))
 	stored := w.Observed.Roles["handmade"]
 	if d, plan := w.pass(t); len(plan.Phases) != 0 || !slices.Contains(notes(d), v1alpha1.ReasonAdoptionReported) {
 		t.Fatalf("the first pass does more than report: %v", Render(plan))
@@ -338,7 +306,7 @@ func TestWhoHasNotMovedStaysWhileNothingMayBeGiven(t *testing.T) {
 // TestDriftThatIsNotRestoredStaysSoOverASuccessor: moving to a successor gives nothing back that is only reported or
 // contested.
 func TestDriftThatIsNotRestoredStaysSoOverASuccessor(t *testing.T) {
-	taken := []Permission{{canRead, "DAG:finance_daily"}}
+	taken := []permission.Pair{{Action: permission.CanRead, Resource: "DAG:finance_daily"}}
 	for _, server := range []v1alpha1.Capabilities{addOnly, refusal} {
 		for name, leave := range map[string]func(w *world){
 			"report": func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
@@ -351,7 +319,7 @@ func TestDriftThatIsNotRestoredStaysSoOverASuccessor(t *testing.T) {
 				w.Grants = w.Grants[:1]
 				w.settle(t)
 				leave(w)
-				w.setRole(financeRole, minus(w.Observed.Roles[financeRole], taken))
+				w.setRole(financeRole, permission.Minus(w.Observed.Roles[financeRole], taken))
 				w.setRoles("alice", "Viewer")
 				if _, plan := w.settle(t); len(plan.Phases) != 0 {
 					t.Fatalf("it is restored: %v", Render(plan))
@@ -365,13 +333,13 @@ func TestDriftThatIsNotRestoredStaysSoOverASuccessor(t *testing.T) {
 					}
 				}
 				carrier := w.rolesOf("bob")[0]
-				if carrier != financeRole+"~g1" || contains(w.Observed.Roles[carrier], taken) || !slices.Equal(w.rolesOf("alice"), []string{"Viewer"}) {
+				if carrier != financeRole+"~g1" || permission.Contains(w.Observed.Roles[carrier], taken) || !slices.Equal(w.rolesOf("alice"), []string{"Viewer"}) {
 					t.Errorf("alice has %v, bob %v", w.rolesOf("alice"), w.rolesOf("bob"))
 				}
 				w.Instance.Spec.Drift, w.Contested = v1alpha1.DriftRepair, nil
 				w.settle(t)
 				carrier = w.rolesOf("bob")[0]
-				if !contains(w.Observed.Roles[carrier], taken) || !slices.Contains(w.rolesOf("alice"), carrier) {
+				if !permission.Contains(w.Observed.Roles[carrier], taken) || !slices.Contains(w.rolesOf("alice"), carrier) {
 					t.Errorf("it is not restored when that is allowed again: alice has %v, bob %v", w.rolesOf("alice"), w.rolesOf("bob"))
 				}
 			})
@@ -389,7 +357,7 @@ func TestPermissionsThatOthersAddedGoByASuccessor(t *testing.T) {
 			w := settledOn(t, addOnly)
 			set(w)
 			stored := w.Observed.Roles[financeRole]
-			w.setRole(financeRole, sorted(append(slices.Clone(stored), Permission{canEdit, "Variables"}, Permission{canRead, "Website"})))
+			w.setRole(financeRole, permission.SetOf(append(slices.Clone(stored), permission.Pair{Action: permission.CanEdit, Resource: "Variables"}, permission.Pair{Action: permission.CanRead, Resource: "Website"})))
 			_, plan := w.settle(t)
 			if i := slices.IndexFunc(plan.Drift, func(d Drift) bool { return d.Key == RoleKey(financeRole) }); i < 0 || !plan.Drift[i].Repaired || plan.Drift[i].Successor == "" {
 				t.Errorf("drift %v", plan.Drift)
@@ -438,15 +406,15 @@ func TestARoleOfTheSameNameIsNeverTakenOver(t *testing.T) {
 	p.Spec.Role = &v1alpha1.PolicyRole{Name: "people"}
 	w.settle(t)
 	p.Spec.Access = levels("View")
-	w.setRole("people~g3", []Permission{{canEdit, "Pools"}})
-	w.setRole("person~g8", []Permission{{canEdit, "Pools"}})
+	w.setRole("people~g3", []permission.Pair{{Action: permission.CanEdit, Resource: "Pools"}})
+	w.setRole("person~g8", []permission.Pair{{Action: permission.CanEdit, Resource: "Pools"}})
 	w.user("erin", "person~g8")
 	w.settle(t)
 	if !slices.Equal(w.rolesOf("alice"), []string{"people~g4"}) {
 		t.Errorf("alice has %v", w.rolesOf("alice"))
 	}
 	// A later role of the first name is somebody else's, and the policy does not need it.
-	w.setRole("people", []Permission{{canEdit, "Pools"}})
+	w.setRole("people", []permission.Pair{{Action: permission.CanEdit, Resource: "Pools"}})
 	w.user("dave", "people")
 	d, plan := w.settle(t)
 	if refusedReason(d, "p") != "" || len(plan.Phases) != 0 || !slices.Equal(w.rolesOf("dave"), []string{"people"}) || !slices.Equal(w.rolesOf("erin"), []string{"person~g8"}) {
@@ -465,7 +433,7 @@ func TestTheGuardLooksAtTheRoleThatCarriesThePolicy(t *testing.T) {
 	}
 	w.dropDags(lost...)
 	role := w.Instance.Status.ManagedRoles[0].Name
-	w.setRole(role, sorted(append(slices.Clone(w.Observed.Roles[role]), Permission{canEdit, "Variables"})))
+	w.setRole(role, permission.SetOf(append(slices.Clone(w.Observed.Roles[role]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"})))
 	d := Desire(w.Input)
 	if !slices.Contains(notes(d), v1alpha1.ReasonMassRevocationHeld) {
 		t.Fatalf("nothing is held: %v", d.Policies)
@@ -483,13 +451,13 @@ func TestTheGuardLooksAtTheRoleThatCarriesThePolicy(t *testing.T) {
 			t.Fatalf("nothing is held any more: %v", d.Policies)
 		}
 	}
-	if got := w.Observed.Roles[role+"~g1"]; len(dagsIn(got)) != 20 || contains(got, []Permission{{canEdit, "Variables"}}) {
+	if got := w.Observed.Roles[role+"~g1"]; len(permission.DagsIn(got)) != 20 || permission.Contains(got, []permission.Pair{{Action: permission.CanEdit, Resource: "Variables"}}) {
 		t.Errorf("the successor holds %v", got)
 	}
 	w.Instance = w.Instance.DeepCopy()
 	w.Instance.Spec.Release = d.Held[0].Hash
 	w.settle(t)
-	if got := w.Observed.Roles[role+"~g2"]; len(dagsIn(got)) != 10 {
+	if got := w.Observed.Roles[role+"~g2"]; len(permission.DagsIn(got)) != 10 {
 		t.Errorf("in use are %v", w.inUse())
 	}
 }
@@ -499,9 +467,9 @@ func portion(o *Observed, step Step) Step {
 	if step.Kind != StepCreateRole && step.Kind != StepWidenRole {
 		return step
 	}
-	stored := sorted(slices.Clone(o.Roles[step.Role]))
-	missing := minus(step.Permissions, stored)
-	step.Permissions = sorted(slices.Concat(stored, missing[:(len(missing)+1)/2]))
+	stored := permission.SetOf(slices.Clone(o.Roles[step.Role]))
+	missing := permission.Minus(step.Permissions, stored)
+	step.Permissions = permission.SetOf(slices.Concat(stored, missing[:(len(missing)+1)/2]))
 	return step
 }
 
@@ -550,8 +518,10 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 			if problem := broken(w, before, after, kept, removing); problem != "" {
 				rt.Fatalf("after %q %s\n%s", Describe(step), problem, transcript(d, plan))
 			}
-			if step.Kind == StepSwapMember && strings.Contains(step.Roles[0], successorMark) {
-				moved++
+			if step.Kind == StepSwapMember {
+				if _, _, succeeds := rolename.Succession(step.Roles[0]); succeeds {
+					moved++
+				}
 			}
 			if forgets && order.IntN(4) == 0 {
 				w.Instance.Status.ManagedRoles, w.Previous = nil, nil
@@ -560,12 +530,12 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 		d, _ := w.pass(t)
 		checkReached(rt, w, d)
 		retiredOnes += len(w.retired())
-		lines := map[string]string{}
+		lines := map[rolename.Line]string{}
 		for name := range d.Roles {
-			if other, double := lines[lineOf(name)]; double && !d.Roles[name].Frozen {
+			if other, double := lines[rolename.LineOf(name)]; double && !d.Roles[name].Frozen {
 				rt.Fatalf("%s and %s carry the same", name, other)
 			}
-			lines[lineOf(name)] = name
+			lines[rolename.LineOf(name)] = name
 		}
 		if !forgets {
 			for i, u := range end.Users {

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // TestWhileNothingMayBeGivenNobodyGainsAndWhoKeepsAccessHasIt edits a policy while nothing may be given: what it gives
@@ -104,8 +105,8 @@ func TestClaimsAreTrueWhileNothingMayBeGiven(t *testing.T) {
 		w.TakeOnly, w.NoNewRoles = true, rapid.Bool().Draw(rt, "no new roles")
 		d, plan := w.pass(t)
 		have := flat(&w.Observed)
-		lacks := func(user string, ps []Permission) bool {
-			return slices.ContainsFunc(ps, func(p Permission) bool { return p != website && !have[user][p] })
+		lacks := func(user string, ps []permission.Pair) bool {
+			return slices.ContainsFunc(ps, func(p permission.Pair) bool { return p != permission.Website && !have[user][p] })
 		}
 		grants, policies, _ := Assess(w.Input, d)
 		for name, proof := range policies {
@@ -130,10 +131,10 @@ func TestClaimsAreTrueWhileNothingMayBeGiven(t *testing.T) {
 }
 
 // flat is every pair that each user has by any role.
-func flat(o *Observed) map[string]map[Permission]bool {
-	out := map[string]map[Permission]bool{}
+func flat(o *Observed) map[string]map[permission.Pair]bool {
+	out := map[string]map[permission.Pair]bool{}
 	for _, u := range o.Users {
-		out[u.Username] = map[Permission]bool{}
+		out[u.Username] = map[permission.Pair]bool{}
 		for _, role := range u.Roles {
 			for _, pair := range o.Roles[role] {
 				out[u.Username][pair] = true
@@ -181,7 +182,7 @@ func TestAGrantThatKeepsLessWhileNothingMayBeGiven(t *testing.T) {
 			}
 			w.finish(t, d, plan)
 			held := flat(&w.Observed)
-			if bob := held["bob"]; !bob[Permission{canRead, "DAG:a"}] || bob[Permission{canCreate, "DAG Run:a"}] != c.triggers || bob[Permission{canEdit, "DAG Run:a"}] {
+			if bob := held["bob"]; !bob[permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}] || bob[permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}] != c.triggers || bob[permission.Pair{Action: permission.CanEdit, Resource: "DAG Run:a"}] {
 				t.Errorf("bob has %v", bob)
 			}
 			if len(held["carol"]) > 0 {

@@ -12,6 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 var (
@@ -30,9 +33,9 @@ func newWorld() *world {
 		ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: "data", UID: "instance-1"},
 		Spec:       v1alpha1.AirflowInstanceSpec{MassRevocationLimit: "25%"},
 	}
-	w.Observed.Roles = map[string][]Permission{
-		"Admin": {{canEdit, "DAGs"}, {canRead, "DAGs"}}, "Viewer": {{canRead, "DAGs"}}, "Public": nil,
-		"handmade": {{canRead, "DAG:a"}, {canRead, "Website"}},
+	w.Observed.Roles = map[string][]permission.Pair{
+		"Admin": {{Action: permission.CanEdit, Resource: "DAGs"}, {Action: permission.CanRead, Resource: "DAGs"}}, "Viewer": {{Action: permission.CanRead, Resource: "DAGs"}}, "Public": nil,
+		"handmade": {{Action: permission.CanRead, Resource: "DAG:a"}, {Action: permission.CanRead, Resource: "Website"}},
 	}
 	w.user(account, "Admin")
 	return w
@@ -47,8 +50,8 @@ func (w *world) user(name string, roles ...string) {
 }
 
 func (w *world) dag(id string, tags ...string) {
-	w.Observed.Dags = append(w.Observed.Dags, Dag{ID: id, Tags: tags, Bundle: "dags-folder", Path: id + ".py"})
-	slices.SortFunc(w.Observed.Dags, func(a, b Dag) int { return strings.Compare(a.ID, b.ID) })
+	w.Observed.Dags = append(w.Observed.Dags, dag.Dag{ID: id, Tags: tags, Bundle: "dags-folder", Path: id + ".py"})
+	slices.SortFunc(w.Observed.Dags, func(a, b dag.Dag) int { return strings.Compare(a.ID, b.ID) })
 }
 
 func (w *world) dags(ids ...string) {
@@ -58,7 +61,7 @@ func (w *world) dags(ids ...string) {
 }
 
 func (w *world) dropDags(ids ...string) {
-	w.Observed.Dags = slices.DeleteFunc(slices.Clone(w.Observed.Dags), func(d Dag) bool { return slices.Contains(ids, d.ID) })
+	w.Observed.Dags = slices.DeleteFunc(slices.Clone(w.Observed.Dags), func(d dag.Dag) bool { return slices.Contains(ids, d.ID) })
 }
 
 func (w *world) policy(name string, access []v1alpha1.AccessLevel, ids []string, members ...string) *v1alpha1.DagAccessPolicy {
@@ -96,13 +99,19 @@ func (w *world) grant(name string, p *v1alpha1.DagAccessPolicy, user string, dag
 	}
 	g.Status.Activation.Instances = []v1alpha1.GrantInstance{{
 		Name: "prod", Namespace: "data", UID: "instance-1", Username: user, UserCreatedOn: "2026-01-01T00:00:00",
-		Role: RoleFor(w.Instance, p, g.Status.Activation),
+		Role: rolename.OfActivation(w.Instance, p, g.Status.Activation),
 	}}
 	w.Grants = append(w.Grants, g)
 	return g
 }
 
 func levels(names ...v1alpha1.AccessLevel) []v1alpha1.AccessLevel { return names }
+
+// allLevels are those of the API.
+var allLevels = levels(
+	v1alpha1.AccessView, v1alpha1.AccessViewLogs, v1alpha1.AccessViewCode, v1alpha1.AccessViewXComs, v1alpha1.AccessViewAssets, v1alpha1.AccessViewAudit, v1alpha1.AccessPause,
+	v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns, v1alpha1.AccessDeleteRuns, v1alpha1.AccessEditTasks, v1alpha1.AccessEditXComs, v1alpha1.AccessRespondHITL, v1alpha1.AccessDeleteDag,
+)
 
 // pass runs one whole pass: the inventory is stored, the plan is applied, the proof drops what is gone.
 func (w *world) pass(tb testing.TB) (Desired, Plan) {
@@ -119,7 +128,7 @@ func (w *world) finish(tb testing.TB, d Desired, plan Plan) {
 	_, proofs, gone := Assess(w.Input, d)
 	for _, p := range w.Policies {
 		if proofs[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}].InSync {
-			p.Status.Instances = []v1alpha1.PolicyInstance{{Name: "prod", Namespace: "data", SyncedDags: SelectorDigest(p.Spec.Dags)}}
+			p.Status.Instances = []v1alpha1.PolicyInstance{{Name: "prod", Namespace: "data", SyncedDags: dag.Digest(p.Spec.Dags)}}
 		}
 	}
 	instance := w.Instance.DeepCopy()
@@ -150,7 +159,7 @@ func (w *world) setRoles(user string, roles ...string) {
 	}
 }
 
-func (w *world) setRole(role string, ps []Permission) {
+func (w *world) setRole(role string, ps []permission.Pair) {
 	w.Observed.Roles = maps.Clone(w.Observed.Roles)
 	w.Observed.Roles[role] = ps
 }
@@ -207,10 +216,10 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 		case v1alpha1.RoleUpdateRefused:
 			return fmt.Errorf("role updates are refused")
 		case v1alpha1.RoleUpdateAdd:
-			if step.Kind != StepWidenRole || !contains(canonical(step.Permissions), canonical(stored)) {
+			if step.Kind != StepWidenRole || !permission.Contains(permission.Server{}.Canonical(step.Permissions), permission.Server{}.Canonical(stored)) {
 				return fmt.Errorf("roles lose nothing here")
 			}
-			o.Roles[step.Role] = sorted(slices.Concat(stored, step.Permissions))
+			o.Roles[step.Role] = permission.SetOf(slices.Concat(stored, step.Permissions))
 		}
 	case StepDeleteRole:
 		if !exists {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // crew makes the writes of one phase, a bounded number at once. It begins none after an error that concerns the whole
@@ -66,7 +67,7 @@ func (c *crew) count(err error) {
 		}
 	}
 	if resource, unknown := airflow.UnknownResource(err); unknown {
-		if dag, ok := dagOf(resource); ok && !c.p.unknown[dag] {
+		if dag, ok := permission.DagOf(resource); ok && !c.p.unknown[dag] {
 			c.ended = true // the rest of the phase would meet it, too: the next plan leaves it out
 		}
 	}

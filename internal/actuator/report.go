@@ -10,6 +10,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
 // Report is what one pass saw and did. It is never changed after it was handed out.
@@ -30,7 +31,7 @@ type Report struct {
 	StartedAt, FinishedAt, ObservedAt time.Time
 	// Users and Dags are the directory of that Airflow, sorted; empty until it was read once.
 	Users []access.User
-	Dags  []access.Dag
+	Dags  []dag.Dag
 	// Policies and Grants have an entry for each object that the pass knew.
 	Policies map[types.NamespacedName]PolicyReport
 	Grants   map[types.UID]GrantReport

@@ -10,6 +10,8 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // maxNewPairs is how many permissions one write adds at most. A pair that Airflow has not yet stored costs it about
@@ -17,12 +19,9 @@ import (
 // before it is complete.
 const maxNewPairs = 120
 
-// ownPrefix begins the role names that only the operator makes.
-const ownPrefix = "oam."
-
 // applyRoles writes roles, and reads back each whose write was begun.
 func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
-	targets := make(map[string][]access.Permission, len(steps))
+	targets := make(map[string][]permission.Pair, len(steps))
 	for _, s := range steps {
 		targets[s.Role] = p.portion(s)
 	}
@@ -53,7 +52,7 @@ func (p *pass) applyRoles(ctx context.Context, steps []access.Step) error {
 	return stop
 }
 
-func (p *pass) writeRole(ctx context.Context, s access.Step, target []access.Permission, before int) error {
+func (p *pass) writeRole(ctx context.Context, s access.Step, target []permission.Pair, before int) error {
 	var err error
 	switch s.Kind {
 	case access.StepCreateRole:
@@ -70,16 +69,16 @@ func (p *pass) writeRole(ctx context.Context, s access.Step, target []access.Per
 }
 
 // portion is what one write stores of a step: all of it, or so much that the call stays short.
-func (p *pass) portion(s access.Step) []access.Permission {
+func (p *pass) portion(s access.Step) []permission.Pair {
 	whole := p.declared.Capabilities.RoleUpdate == v1alpha1.RoleUpdateRefused // nothing can be added later
 	if whole || s.Kind == access.StepNarrowRole || s.Kind == access.StepDeleteRole {
 		return s.Permissions
 	}
-	has := make(map[access.Permission]bool, len(s.Permissions))
+	has := make(map[permission.Pair]bool, len(s.Permissions))
 	for _, pair := range p.snap.roles[s.Role] {
 		has[pair] = true
 	}
-	out, added := make([]access.Permission, 0, len(s.Permissions)), 0
+	out, added := make([]permission.Pair, 0, len(s.Permissions)), 0
 	for _, pair := range s.Permissions {
 		if !has[pair] {
 			if added++; added > maxNewPairs {
@@ -91,7 +90,7 @@ func (p *pass) portion(s access.Step) []access.Permission {
 	return out
 }
 
-func (p *pass) verifyRoles(ctx context.Context, results []result, targets map[string][]access.Permission) error {
+func (p *pass) verifyRoles(ctx context.Context, results []result, targets map[string][]permission.Pair) error {
 	var names []string
 	for _, r := range results {
 		if r.begun {
@@ -112,7 +111,7 @@ func (p *pass) verifyRoles(ctx context.Context, results []result, targets map[st
 }
 
 // judgeRole says by what was read back whether a write took effect.
-func (p *pass) judgeRole(ctx context.Context, r result, target []access.Permission) error {
+func (p *pass) judgeRole(ctx context.Context, r result, target []permission.Pair) error {
 	resource, unknown := airflow.UnknownResource(r.err)
 	_, exists := p.snap.roles[r.step.Role]
 	switch {
@@ -134,7 +133,7 @@ func (p *pass) judgeRole(ctx context.Context, r result, target []access.Permissi
 	return nil
 }
 
-func (p *pass) effective(s access.Step, target []access.Permission) bool {
+func (p *pass) effective(s access.Step, target []permission.Pair) bool {
 	stored, exists := p.snap.roles[s.Role]
 	switch s.Kind {
 	case access.StepDeleteRole:
@@ -150,24 +149,21 @@ func (p *pass) effective(s access.Step, target []access.Permission) bool {
 	return false
 }
 
-// website is a pair that servers of Airflow 3 add to every role by themselves. On Airflow 2 it is one like others.
-var website = access.Permission{Action: "can_read", Resource: "Website"}
-
 // covers says whether a has everything that b has.
-func (p *pass) covers(a, b []access.Permission) bool {
-	has := make(map[access.Permission]bool, len(a)+1)
+func (p *pass) covers(a, b []permission.Pair) bool {
+	has := make(map[permission.Pair]bool, len(a)+1)
 	for _, pair := range a {
 		has[pair] = true
 	}
 	if p.declared.Capabilities.PermissionModel != v1alpha1.PermissionModelAirflow2 {
-		has[website] = true
+		has[permission.Website] = true
 	}
-	return !slices.ContainsFunc(b, func(pair access.Permission) bool { return !has[pair] })
+	return !slices.ContainsFunc(b, func(pair permission.Pair) bool { return !has[pair] })
 }
 
 // foreign says whether a role that is in the way of a creation was made by somebody else.
 func (p *pass) foreign(name string) bool {
-	return !p.maybe[name] && !strings.HasPrefix(name, ownPrefix) && !strings.Contains(name, "~")
+	return !p.maybe[name] && !rolename.HasOwnPrefix(name) && !strings.Contains(name, "~")
 }
 
 func (p *pass) disown(ctx context.Context, name string) error {
@@ -180,24 +176,14 @@ func (p *pass) disown(ctx context.Context, name string) error {
 	return p.source.StoreInventory(ctx, left, p.desired.Held)
 }
 
-// dagOf takes the DAG's id out of a resource name.
-func dagOf(resource string) (string, bool) {
-	for _, prefix := range []string{"DAG:", "DAG Run:"} {
-		if id, ok := strings.CutPrefix(resource, prefix); ok {
-			return id, true
-		}
-	}
-	return "", false
-}
-
 // news says whether it was not known that Airflow does not know a resource. One that some role holds is known, whatever
 // Airflow said: believed, that would take it off everybody.
 func (p *pass) news(resource string) bool {
-	if dag, ok := dagOf(resource); ok {
+	if dag, ok := permission.DagOf(resource); ok {
 		return !p.unknown[dag]
 	}
 	for _, pairs := range p.snap.roles {
-		if slices.ContainsFunc(pairs, func(pair access.Permission) bool { return pair.Resource == resource }) {
+		if slices.ContainsFunc(pairs, func(pair permission.Pair) bool { return pair.Resource == resource }) {
 			return false
 		}
 	}
@@ -207,7 +193,7 @@ func (p *pass) news(resource string) bool {
 // learnUnknown notes a resource that Airflow does not know. From the second DAG on, all that it lists and does not know
 // are found out by one reading of the permission list, where the server has one that tells; else one by one.
 func (p *pass) learnUnknown(ctx context.Context, resource string) error {
-	dag, ok := dagOf(resource)
+	dag, ok := permission.DagOf(resource)
 	if !ok {
 		p.lacking[resource] = true
 		return nil
@@ -226,7 +212,7 @@ func (p *pass) learnUnknown(ctx context.Context, resource string) error {
 	}
 	known := map[string]bool{}
 	for _, pair := range list.Items {
-		if id, ok := dagOf(pair.Resource); ok {
+		if id, ok := permission.DagOf(pair.Resource); ok {
 			known[id] = true
 		}
 	}

@@ -8,12 +8,14 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // snapshot is what was read of one Airflow, with the moment of each reading. It changes only by reading.
 type snapshot struct {
-	roles map[string][]access.Permission
+	roles map[string][]permission.Pair
 	users map[string]stored // by folded username
 	dags  map[string]listed
 	// twins are users whose names differ from that of another one in case alone, by folded username.
@@ -39,27 +41,27 @@ type stored struct {
 
 // listed is a DAG and how many complete lists in a row lacked it.
 type listed struct {
-	dag    access.Dag
+	dag    dag.Dag
 	misses int
 }
 
 func newSnapshot() *snapshot {
 	return &snapshot{
-		roles: map[string][]access.Permission{}, users: map[string]stored{},
+		roles: map[string][]permission.Pair{}, users: map[string]stored{},
 		dags: map[string]listed{}, index: map[string]int{}, twins: map[string][]access.User{},
 	}
 }
 
-func permissions(in []airflow.Permission) []access.Permission {
-	out := make([]access.Permission, len(in))
+func permissions(in []airflow.Permission) []permission.Pair {
+	out := make([]permission.Pair, len(in))
 	for i, p := range in {
-		out[i] = access.Permission{Action: p.Action, Resource: p.Resource}
+		out[i] = permission.Pair{Action: p.Action, Resource: p.Resource}
 	}
-	slices.SortFunc(out, access.ComparePermissions) // what is compared again and again is sorted once
+	slices.SortFunc(out, permission.Compare) // what is compared again and again is sorted once
 	return out
 }
 
-func role(name string, in []access.Permission) airflow.Role {
+func role(name string, in []permission.Pair) airflow.Role {
 	out := airflow.Role{Name: name, Permissions: make([]airflow.Permission, len(in))}
 	for i, p := range in {
 		out.Permissions[i] = airflow.Permission{Action: p.Action, Resource: p.Resource}
@@ -77,7 +79,7 @@ func user(u airflow.User) access.User {
 // setRoles replaces all roles. Names that an incomplete list lacks are kept.
 func (s *snapshot) setRoles(list airflow.List[airflow.Role], at time.Time) {
 	if list.Complete {
-		s.roles = make(map[string][]access.Permission, len(list.Items))
+		s.roles = make(map[string][]permission.Pair, len(list.Items))
 		s.rolesAt = at
 	}
 	for _, r := range list.Items {
@@ -172,7 +174,7 @@ func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
 			continue
 		}
 		seen[d.ID] = true
-		s.dags[d.ID] = listed{dag: access.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}}
+		s.dags[d.ID] = listed{dag: dag.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}}
 	}
 	if list.Complete {
 		s.dagLists++
@@ -208,11 +210,11 @@ func (s *snapshot) observed() access.Observed {
 			o.Users = append(o.Users, twins...)
 		}
 		slices.SortFunc(o.Users, func(a, b access.User) int { return strings.Compare(a.Username, b.Username) })
-		o.Dags = make([]access.Dag, 0, len(s.dags))
+		o.Dags = make([]dag.Dag, 0, len(s.dags))
 		for _, l := range s.dags {
 			o.Dags = append(o.Dags, l.dag)
 		}
-		slices.SortFunc(o.Dags, func(a, b access.Dag) int { return strings.Compare(a.ID, b.ID) })
+		slices.SortFunc(o.Dags, func(a, b dag.Dag) int { return strings.Compare(a.ID, b.ID) })
 		s.sorted = &o
 	}
 	return *s.sorted

@@ -42,6 +42,9 @@ type Config struct {
 	// CABundle are PEM certificates to trust instead of the system's; empty means
 	// the system's.
 	CABundle []byte
+	// ClientCertificate and ClientKey are PEM, for servers that ask for a certificate
+	// of the client; both or neither.
+	ClientCertificate, ClientKey []byte
 	// AllowHTTPHosts are the hosts, as "host" or "host:port", that may be called
 	// without TLS. None by default.
 	AllowHTTPHosts []string

@@ -2,7 +2,6 @@ package airflow
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 )
@@ -15,7 +14,12 @@ const ProbeRole = "oam.probe"
 var (
 	probeKept    = Permission{Action: "menu_access", Resource: "Docs"}
 	probeDropped = Permission{Action: "menu_access", Resource: "Documentation"}
+	// probePairs are all that the role can have: servers add the last one to every role on their own.
+	probePairs = []Permission{probeKept, probeDropped, {Action: "can_read", Resource: "Website"}}
 )
+
+// probeAPI are the calls that find out what a server does by trying it.
+type probeAPI struct{ roles roleAPI }
 
 // Probe finds out by trying what a server can do whose version does not tell
 // ([Server.Misleads]); of any other it gives [CapabilitiesOf] and sends nothing.
@@ -29,20 +33,20 @@ var (
 // [Client.CheckAccount] succeeded, since an account without rights is refused as
 // a server refuses everybody. Once after each [Client.Discover] that tells another
 // version is enough.
-func (c *Client) Probe(ctx context.Context, server Server) (Capabilities, error) {
+func (p probeAPI) Probe(ctx context.Context, server Server) (Capabilities, error) {
 	capabilities := CapabilitiesOf(server)
 	if !server.Misleads() {
 		return capabilities, nil
 	}
-	if err := c.makeProbe(ctx); err != nil {
+	if err := p.makeProbe(ctx); err != nil {
 		return capabilities, err
 	}
-	err := c.probeUpdate(ctx, &capabilities)
+	err := p.probeUpdate(ctx, &capabilities)
 	if asksToWait(err) {
 		return capabilities, err
 	}
 	// In any other case, so that nothing is left behind.
-	if deleteErr := c.probeDelete(ctx, &capabilities); err == nil {
+	if deleteErr := p.probeDelete(ctx, &capabilities); err == nil {
 		err = deleteErr
 	}
 	return capabilities, err
@@ -55,8 +59,8 @@ func asksToWait(err error) bool {
 }
 
 // probeUpdate takes one pair away.
-func (c *Client) probeUpdate(ctx context.Context, capabilities *Capabilities) error {
-	_, err := c.UpdateRole(ctx, Role{Name: ProbeRole, Permissions: []Permission{probeKept}}, 2)
+func (p probeAPI) probeUpdate(ctx context.Context, capabilities *Capabilities) error {
+	_, err := p.roles.UpdateRole(ctx, Role{Name: ProbeRole, Permissions: []Permission{probeKept}}, 2)
 	if IsForbidden(err) {
 		capabilities.RoleUpdate = RoleUpdateRefused
 		return nil
@@ -64,7 +68,7 @@ func (c *Client) probeUpdate(ctx context.Context, capabilities *Capabilities) er
 	if err != nil {
 		return err
 	}
-	stored, err := c.Role(ctx, ProbeRole)
+	stored, err := p.roles.Role(ctx, ProbeRole)
 	if err != nil {
 		return err
 	}
@@ -76,47 +80,47 @@ func (c *Client) probeUpdate(ctx context.Context, capabilities *Capabilities) er
 }
 
 // makeProbe brings the role about with both pairs.
-func (c *Client) makeProbe(ctx context.Context) error {
+func (p probeAPI) makeProbe(ctx context.Context) error {
 	both := Role{Name: ProbeRole, Permissions: []Permission{probeKept, probeDropped}}
-	found, err := c.Role(ctx, ProbeRole)
+	found, err := p.roles.Role(ctx, ProbeRole)
 	switch {
 	case IsNotFound(err):
-		_, err = c.CreateRole(ctx, both)
+		_, err = p.roles.CreateRole(ctx, both)
 		return err
 	case err != nil:
 		return err
 	}
-	for _, p := range found.Permissions {
-		if p != probeKept && p != probeDropped && p != website {
-			return &Error{Cause: CauseConflict, Detail: "there is a role named " + ProbeRole + " that is not the operator's"}
-		}
+	if slices.ContainsFunc(found.Permissions, func(held Permission) bool { return !slices.Contains(probePairs, held) }) {
+		return &Error{Cause: CauseConflict, Detail: "there is a role named " + ProbeRole + " that is not the operator's"}
 	}
 	if slices.Contains(found.Permissions, probeDropped) {
 		return nil
 	}
-	if _, err = c.UpdateRole(ctx, both, len(found.Permissions)); IsForbidden(err) {
+	if _, err = p.roles.UpdateRole(ctx, both, len(found.Permissions)); IsForbidden(err) {
 		return nil // so will be the next
 	}
 	return err
 }
 
-// website is what servers add to every role on their own.
-var website = Permission{Action: "can_read", Resource: "Website"}
-
 // probeDelete deletes the role, and tries once more before it takes an error of
 // the server for what it always does.
-func (c *Client) probeDelete(ctx context.Context, capabilities *Capabilities) error {
+func (p probeAPI) probeDelete(ctx context.Context, capabilities *Capabilities) error {
 	var err error
 	for range 2 {
-		if err = c.DeleteRole(ctx, ProbeRole); err == nil || IsNotFound(err) || asksToWait(err) {
+		if err = p.roles.DeleteRole(ctx, ProbeRole); IsNotFound(err) {
+			err = nil
+		}
+		if err == nil || asksToWait(err) {
 			break
 		}
 	}
-	if e, ok := errors.AsType[*Error](err); ok && (e.Status != http.StatusInternalServerError || asksToWait(err)) && !IsNotFound(err) {
+	switch {
+	case err == nil:
+	case asksToWait(err), errorOf(err).Status != http.StatusInternalServerError:
 		return err
 	}
 	capabilities.RoleDelete = Works
-	_, read := c.Role(ctx, ProbeRole)
+	_, read := p.roles.Role(ctx, ProbeRole)
 	switch {
 	case IsNotFound(read):
 		return nil

@@ -9,6 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -211,7 +212,7 @@ func (d *draft) activate(user access.User) {
 		Name: d.Instance.Name, Namespace: d.Instance.Namespace, UID: string(d.Instance.UID),
 		Endpoint: d.Sight.Endpoint, Username: user.Username, UserCreatedOn: user.CreatedOn,
 	}}
-	a.Instances[0].Role = access.RoleFor(d.Instance, d.Policy, a)
+	a.Instances[0].Role = rolename.OfActivation(d.Instance, d.Policy, a)
 	d.Activation, d.Hold, d.Phase = a, true, v1alpha1.GrantPending
 	s := activating
 	d.tell(s.word, s.message, false)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
 // Facts is all that a decision about one grant depends on.
@@ -45,7 +46,7 @@ type Sight struct {
 	// Users of that Airflow; nil until users and DAGs were read once.
 	Users *access.Directory
 	// Dags of that Airflow, sorted.
-	Dags []access.Dag
+	Dags []dag.Dag
 	// Policy is what the pass made of the grant's policy; nil where it did not know that policy.
 	Policy *PolicySight
 	// Grant is what the pass proved about the grant; nil where it did not know it.

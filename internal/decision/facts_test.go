@@ -10,6 +10,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 	"github.com/airflow-oam/airflow-oam/internal/status/statustest"
@@ -60,7 +61,7 @@ func world() *decision.Facts {
 		Now: t0, Since: t0.Add(-time.Hour), Grant: grant, Policy: policy, NamespaceAllowed: true, Instance: instance, CacheTTL: ttl,
 		Sight: &decision.Sight{
 			Reachable: true, StartsAllowed: true, Endpoint: "https://airflow.example.com", Users: access.NewDirectory(users, "operator"),
-			Dags: []access.Dag{
+			Dags: []dag.Dag{
 				{ID: "finance_daily"}, {ID: "finance_payroll"}, {ID: "marketing_close", Tags: []string{"closing"}}, {ID: "marketing_report"},
 			},
 			Policy: &decision.PolicySight{Generation: 3},

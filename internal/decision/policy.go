@@ -11,6 +11,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -83,8 +84,8 @@ type policyDraft struct {
 
 // ValidatePolicy says what in a policy's own text keeps it from being used; nil where nothing does.
 func ValidatePolicy(p *v1alpha1.DagAccessPolicy) *access.Problem {
-	if problem := access.ValidateSelectors(p.Spec.Dags); problem != nil {
-		return problem
+	if err := dag.Validate(p.Spec.Dags); err != nil {
+		return &access.Problem{Reason: v1alpha1.ReasonInvalidSelector, Message: err.Error()}
 	}
 	terms := p.Spec.Grants
 	if terms == nil {
@@ -365,7 +366,7 @@ func (d *policyDraft) count() {
 		}
 	}
 	if d.View.Proof.InSync {
-		synced = access.SelectorDigest(d.Policy.Spec.Dags)
+		synced = dag.Digest(d.Policy.Spec.Dags)
 	}
 	entry.ObservedAt, entry.SyncedDags = &observedAt, synced
 	d.Instances = []v1alpha1.PolicyInstance{entry}

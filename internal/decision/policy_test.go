@@ -9,6 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 	"github.com/airflow-oam/airflow-oam/internal/status/statustest"
@@ -166,7 +167,7 @@ func TestThePolicysNumbersKeepTheTimeOfTheirLastChange(t *testing.T) {
 	settlePolicy(t, f)
 	want := v1alpha1.PolicyInstance{
 		Name: "prod", Namespace: "finance", Role: "oam.finance.operators", Dags: 2, Permissions: 9, Members: 1, ActiveGrants: 2, ObservedAt: new(at(-time.Second)),
-		SyncedDags: access.SelectorDigest(f.Policy.Spec.Dags),
+		SyncedDags: dag.Digest(f.Policy.Spec.Dags),
 	}
 	if diff := cmp.Diff([]v1alpha1.PolicyInstance{want}, f.Policy.Status.Instances); diff != "" {
 		t.Errorf("instances: %s", diff)
@@ -197,7 +198,7 @@ func TestAPolicyRemembersTheSelectorsThatWereInSync(t *testing.T) {
 	}
 	f.View.Proof = access.PolicyProof{InSync: true}
 	settlePolicy(t, f)
-	if got := f.Policy.Status.Instances[0].SyncedDags; got == before || got != access.SelectorDigest(f.Policy.Spec.Dags) {
+	if got := f.Policy.Status.Instances[0].SyncedDags; got == before || got != dag.Digest(f.Policy.Spec.Dags) {
 		t.Errorf("%q when Airflow had it, %q before", got, before)
 	}
 }

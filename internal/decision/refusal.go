@@ -9,6 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -121,14 +122,14 @@ func (d *draft) checkDags() *access.Problem {
 	if len(d.Grant.Spec.Dags) == 0 {
 		return nil
 	}
-	var candidates []access.Dag
+	var candidates []dag.Dag
 	if d.Sight != nil && d.Sight.Users != nil {
 		candidates = listed(d.Sight.Dags, d.Grant.Spec.Dags)
 	}
-	covered, _ := access.MatchDags(d.Policy.Spec.Dags, candidates)
+	covered, _ := dag.Match(d.Policy.Spec.Dags, candidates)
 	var excess []string
 	for _, id := range d.Grant.Spec.Dags {
-		known := slices.ContainsFunc(candidates, func(dag access.Dag) bool { return dag.ID == id })
+		known := slices.ContainsFunc(candidates, func(dag dag.Dag) bool { return dag.ID == id })
 		if known && !slices.Contains(covered, id) || !known && !selectable(d.Policy.Spec.Dags, id) {
 			excess = append(excess, id)
 		}
@@ -144,7 +145,7 @@ func (d *draft) absentDags() []string {
 	found := listed(d.Sight.Dags, d.Grant.Spec.Dags)
 	var absent []string
 	for _, id := range d.Grant.Spec.Dags {
-		if !slices.ContainsFunc(found, func(dag access.Dag) bool { return dag.ID == id }) {
+		if !slices.ContainsFunc(found, func(dag dag.Dag) bool { return dag.ID == id }) {
 			absent = append(absent, id)
 		}
 	}
@@ -152,10 +153,10 @@ func (d *draft) absentDags() []string {
 }
 
 // listed gives those of the DAGs that have one of the ids.
-func listed(dags []access.Dag, ids []string) []access.Dag {
-	var found []access.Dag
+func listed(dags []dag.Dag, ids []string) []dag.Dag {
+	var found []dag.Dag
 	for _, id := range ids {
-		at, ok := slices.BinarySearchFunc(dags, id, func(dag access.Dag, id string) int { return strings.Compare(dag.ID, id) })
+		at, ok := slices.BinarySearchFunc(dags, id, func(dag dag.Dag, id string) int { return strings.Compare(dag.ID, id) })
 		if ok {
 			found = append(found, dags[at])
 		}
@@ -173,7 +174,7 @@ func selectable(selectors []v1alpha1.DagSelector, id string) bool {
 		}
 		byID = append(byID, v1alpha1.DagSelector{IDs: ids, Exclude: s.Exclude})
 	}
-	covered, _ := access.MatchDags(byID, []access.Dag{{ID: id}})
+	covered, _ := dag.Match(byID, []dag.Dag{{ID: id}})
 	return len(covered) > 0
 }
 

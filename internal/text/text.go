@@ -3,7 +3,10 @@
 package text
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -46,4 +49,17 @@ func List(names []string, limit int) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
+}
+
+// DigestLength is how many characters a Digest has.
+const DigestLength = 16
+
+// Digest is a short hash over texts, as hexadecimal digits. The texts are kept apart by their lengths, so that no two
+// lists of texts run together to the same input.
+func Digest(texts ...string) string {
+	h := sha256.New()
+	for _, part := range texts {
+		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
+	}
+	return hex.EncodeToString(h.Sum(nil))[:DigestLength]
 }

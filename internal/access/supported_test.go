@@ -5,109 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
-
-func TestPermissionsOfAirflow3(t *testing.T) {
-	view := []Permission{
-		{canRead, "DAG Dependencies"}, {canRead, "DAG Runs"}, {canRead, "DAG Versions"}, {canRead, "DAG Warnings"}, {canRead, "DAG:x"},
-		{menuAccess, "DAGs"}, {canRead, "HITL Detail"}, {canRead, "Task Instances"},
-	}
-	edit := Permission{canEdit, "DAG:x"}
-	for level, more := range map[v1alpha1.AccessLevel][]Permission{
-		v1alpha1.AccessView:        nil,
-		v1alpha1.AccessViewLogs:    {{canRead, "Task Logs"}},
-		v1alpha1.AccessViewCode:    {{canRead, "DAG Code"}},
-		v1alpha1.AccessViewXComs:   {{canRead, "XComs"}},
-		v1alpha1.AccessViewAssets:  {{canRead, "Assets"}, {canRead, "Asset Aliases"}},
-		v1alpha1.AccessViewAudit:   {{canRead, "Audit Logs"}},
-		v1alpha1.AccessPause:       {edit},
-		v1alpha1.AccessTrigger:     {edit, {canCreate, "DAG Run:x"}},
-		v1alpha1.AccessEditRuns:    {edit, {canEdit, "DAG Run:x"}},
-		v1alpha1.AccessDeleteRuns:  {edit, {canDelete, "DAG Run:x"}},
-		v1alpha1.AccessEditTasks:   {edit, {canEdit, "DAG Runs"}, {canEdit, "Task Instances"}},
-		v1alpha1.AccessEditXComs:   {edit, {canCreate, "XComs"}, {canEdit, "XComs"}, {canDelete, "XComs"}},
-		v1alpha1.AccessRespondHITL: {edit, {canEdit, "HITL Detail"}},
-		v1alpha1.AccessDeleteDag:   {{canDelete, "DAG:x"}},
-	} {
-		t.Run(string(level)+" implies View and adds its own", func(t *testing.T) {
-			want := slices.SortedFunc(slices.Values(slices.Concat(view, more)), ComparePermissions)
-			if diff := cmp.Diff(want, PermissionsFor("", levels(level), []string{"x"}, nil)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	t.Run("every level of the API is in the table", func(t *testing.T) {
-		if len(bundles) != 14 {
-			t.Errorf("got %d levels", len(bundles))
-		}
-	})
-	t.Run("without DAGs only the extra pairs are left, and forbidden ones are dropped", func(t *testing.T) {
-		got := PermissionsFor("", levels(v1alpha1.AccessEditTasks), nil, []v1alpha1.AirflowPermission{
-			{Action: canRead, Resource: "Pools"}, {Action: canEdit, Resource: "DAGs"}, {Action: canRead, Resource: "DAG:x"}, {Action: canRead, Resource: "Users"},
-		})
-		if diff := cmp.Diff([]Permission{{canRead, "Pools"}}, got); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
-func TestPermissionsOfAirflow2(t *testing.T) {
-	const model = v1alpha1.PermissionModelAirflow2
-	view := []Permission{
-		{canRead, "DAG Run:x"},
-		{canRead, "DAG Warnings"}, {canRead, "DAG:x"}, {menuAccess, "DAGs"}, {canRead, "Task Instances"}, {canRead, "Website"},
-	}
-	edit := Permission{canEdit, "DAG:x"}
-	table := map[v1alpha1.AccessLevel][]Permission{
-		v1alpha1.AccessView:       nil,
-		v1alpha1.AccessViewLogs:   {{canRead, "Task Logs"}},
-		v1alpha1.AccessViewCode:   {{canRead, "DAG Code"}},
-		v1alpha1.AccessViewXComs:  {{canRead, "XComs"}},
-		v1alpha1.AccessPause:      {edit},
-		v1alpha1.AccessTrigger:    {edit, {canCreate, "DAG Run:x"}},
-		v1alpha1.AccessEditRuns:   {edit, {canEdit, "DAG Run:x"}},
-		v1alpha1.AccessDeleteRuns: {edit, {canDelete, "DAG Run:x"}},
-		v1alpha1.AccessEditTasks:  {edit, {canEdit, "DAG Run:x"}, {canEdit, "Task Instances"}},
-		v1alpha1.AccessDeleteDag:  {{canDelete, "DAG:x"}},
-	}
-	for level, more := range table {
-		t.Run(string(level)+" implies View and adds its own", func(t *testing.T) {
-			want := slices.SortedFunc(slices.Values(slices.Concat(view, more)), ComparePermissions)
-			if diff := cmp.Diff(want, PermissionsFor(model, levels(level), []string{"x"}, nil)); diff != "" {
-				t.Error(diff)
-			}
-		})
-	}
-	t.Run("no level needs a right on all DAGs or their runs", func(t *testing.T) {
-		for level := range bundles {
-			for _, p := range PermissionsFor(model, levels(level), []string{"x"}, nil) {
-				if (p.Resource == "DAGs" && p.Action != menuAccess) || p.Resource == "DAG Runs" {
-					t.Errorf("%s gives %s", level, p)
-				}
-			}
-		}
-	})
-	t.Run("other levels give no more than View", func(t *testing.T) {
-		for level := range bundles {
-			if _, known := table[level]; known {
-				continue
-			}
-			if diff := cmp.Diff(PermissionsFor(model, nil, []string{"x"}, nil), PermissionsFor(model, levels(level), []string{"x"}, nil)); diff != "" {
-				t.Errorf("%s: %s", level, diff)
-			}
-		}
-	})
-	t.Run("without DAGs only the home page and the extra pairs are left", func(t *testing.T) {
-		got := PermissionsFor(model, levels(v1alpha1.AccessEditTasks), nil, []v1alpha1.AirflowPermission{{Action: canRead, Resource: "Pools"}})
-		if diff := cmp.Diff([]Permission{{canRead, "Pools"}, {canRead, "Website"}}, got); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
 
 func TestLevelsThatAReleaseCannotGiveAreLeftOut(t *testing.T) {
 	all := levels(v1alpha1.AccessView, v1alpha1.AccessTrigger, v1alpha1.AccessRespondHITL, v1alpha1.AccessViewAudit, v1alpha1.AccessViewAssets, v1alpha1.AccessEditXComs)
@@ -135,7 +37,7 @@ func TestLevelsThatAReleaseCannotGiveAreLeftOut(t *testing.T) {
 					t.Errorf("%s is in the role", p)
 				}
 			}
-			if !slices.Contains(d.Roles["oam.data.p"].Permissions, Permission{canCreate, "DAG Run:a"}) {
+			if !slices.Contains(d.Roles["oam.data.p"].Permissions, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}) {
 				t.Error("the other levels are not applied")
 			}
 			said := strings.Join(notes(d), " ")
@@ -155,7 +57,7 @@ func TestLevelsThatAReleaseCannotGiveAreLeftOut(t *testing.T) {
 
 func TestCodeOfFilesWithOtherDagsIsNotGivenBefore33(t *testing.T) {
 	name := types.NamespacedName{Namespace: "data", Name: "p"}
-	code := Permission{canRead, "DAG Code"}
+	code := permission.Pair{Action: permission.CanRead, Resource: "DAG Code"}
 	shared := func(version string, ids ...string) *world {
 		w := newWorld()
 		w.dags("a", "b", "c")
@@ -226,24 +128,23 @@ func TestTheHomePageOfAirflow2IsInEveryRoleAndInNoLoop(t *testing.T) {
 	w.policy("p", levels("View"), []string{"a"}, "alice")
 	w.policy("none", levels("View"), []string{"absent"}, "alice")
 	w.pass(t)
-	website := Permission{canRead, "Website"}
 	for _, role := range []string{"oam.data.p", "oam.data.none"} {
-		if !slices.Contains(w.Observed.Roles[role], website) {
+		if !slices.Contains(w.Observed.Roles[role], permission.Website) {
 			t.Errorf("%s: %v", role, w.Observed.Roles[role])
 		}
 	}
 	if again := NewPlan(w.Input, Desire(w.Input)); len(again.Phases)+len(again.Drift) > 0 {
 		t.Errorf("a second pass is not empty:\n%s", transcript(Desire(w.Input), again))
 	}
-	w.setRole("oam.data.p", dropped(w.Observed.Roles["oam.data.p"], website))
+	w.setRole("oam.data.p", dropped(w.Observed.Roles["oam.data.p"], permission.Website))
 	plan := NewPlan(w.Input, Desire(w.Input))
 	if len(plan.Drift) != 1 || len(plan.Phases) != 1 || plan.Phases[0][0].Kind != StepWidenRole {
 		t.Errorf("what others took is not restored:\n%s", transcript(Desire(w.Input), plan))
 	}
 }
 
-func dropped(ps []Permission, p Permission) []Permission {
-	return slices.DeleteFunc(slices.Clone(ps), func(q Permission) bool { return p == q })
+func dropped(ps []permission.Pair, p permission.Pair) []permission.Pair {
+	return slices.DeleteFunc(slices.Clone(ps), func(q permission.Pair) bool { return p == q })
 }
 
 func TestWhatAnAirflowLacksIsToldAndLeftOut(t *testing.T) {

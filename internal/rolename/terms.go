@@ -1,4 +1,4 @@
-package access
+package rolename
 
 import (
 	"cmp"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // Terms are what a grant was given, as sorted sets. They never change after activation and name its role.
@@ -22,39 +23,39 @@ type Terms struct {
 
 // TermsOf reads the terms that an activation pinned and compares them with the policy of today.
 func TermsOf(a *v1alpha1.Activation, p *v1alpha1.DagAccessPolicy) Terms {
-	t := Terms{Access: withView(a.Access), Dags: slices.Clone(a.Dags)}
+	t := Terms{Access: permission.WithView(a.Access), Dags: slices.Clone(a.Dags)}
 	slices.Sort(t.Dags)
 	t.Dags = slices.Compact(t.Dags)
 	if len(t.Dags) == 0 {
 		t.Dags = nil
 		t.AirflowPermissions = sortedPairs(a.AirflowPermissions)
 	}
-	t.Whole = t.Dags == nil && subset(withView(p.Spec.Access), t.Access) &&
+	t.Whole = t.Dags == nil && subset(permission.WithView(p.Spec.Access), t.Access) &&
 		subset(p.Spec.AirflowPermissions, t.AirflowPermissions)
 	return t
 }
 
-// RoleFor is the role that carries an activation under a policy as it is today.
-func RoleFor(i *v1alpha1.AirflowInstance, p *v1alpha1.DagAccessPolicy, a *v1alpha1.Activation) string {
-	base := roleNameOf(p)
+// OfActivation is the role that carries an activation under a policy as it is today.
+func OfActivation(i *v1alpha1.AirflowInstance, p *v1alpha1.DagAccessPolicy, a *v1alpha1.Activation) string {
+	base := OfPolicy(p)
 	terms := TermsOf(a, p)
 	if terms.Whole {
 		return base
 	}
-	return GrantRoleName(base, string(i.UID), string(p.UID), terms)
+	return ForGrant(base, string(i.UID), string(p.UID), terms)
 }
 
-// roleNameOf is the role of a policy.
-func roleNameOf(p *v1alpha1.DagAccessPolicy) string {
+// OfPolicy is the role of a policy.
+func OfPolicy(p *v1alpha1.DagAccessPolicy) string {
 	explicit := ""
 	if p.Spec.Role != nil {
 		explicit = p.Spec.Role.Name
 	}
-	return PolicyRoleName(p.Namespace, p.Name, explicit)
+	return ForPolicy(p.Namespace, p.Name, explicit)
 }
 
-// today is the part of pinned levels and pairs that the policy still gives.
-func (t Terms) today(p *v1alpha1.DagAccessPolicy) (levels []v1alpha1.AccessLevel, extra []v1alpha1.AirflowPermission) {
+// Today is the part of pinned levels and pairs that the policy still gives.
+func (t Terms) Today(p *v1alpha1.DagAccessPolicy) (levels []v1alpha1.AccessLevel, extra []v1alpha1.AirflowPermission) {
 	for _, level := range t.Access {
 		if level == v1alpha1.AccessView || slices.Contains(p.Spec.Access, level) {
 			levels = append(levels, level)

@@ -1,6 +1,8 @@
-package access
+package dag
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,14 +13,14 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// MatchDags gives the sorted ids of the DAGs that at least one selector matches, and the sorted ids that are named
+// Match gives the sorted ids of the DAGs that at least one selector matches, and the sorted ids that are named
 // exactly, without a wildcard, but are not in the list. A selector matches when all of its fields do.
-func MatchDags(selectors []v1alpha1.DagSelector, dags []Dag) (ids, pendingExact []string) {
-	return newSelection(selectors).match(newDagIndex(dags))
+func Match(selectors []v1alpha1.DagSelector, dags []Dag) (ids, pendingExact []string) {
+	return NewSelection(selectors).Match(NewIndex(dags))
 }
 
-// ValidateSelectors refuses patterns that can match nothing or mean nothing. The reason is InvalidSelector.
-func ValidateSelectors(selectors []v1alpha1.DagSelector) *Problem {
+// Validate refuses patterns that can match nothing or mean nothing. The text of its error is for the author of the policy.
+func Validate(selectors []v1alpha1.DagSelector) error {
 	for i := range selectors {
 		s := &selectors[i]
 		if len(s.IDs)+len(s.Tags)+len(s.Owners)+len(s.Bundles)+len(s.Paths) == 0 {
@@ -41,12 +43,12 @@ func ValidateSelectors(selectors []v1alpha1.DagSelector) *Problem {
 	return nil
 }
 
-func invalid(i int, field, value, why string) *Problem {
+func invalid(i int, field, value, why string) error {
 	where := fmt.Sprintf("dags[%d]", i)
 	if field != "" {
 		where += "." + field + " " + text.Quoted(value)
 	}
-	return &Problem{v1alpha1.ReasonInvalidSelector, where + " " + why}
+	return errors.New(where + " " + why)
 }
 
 func badPattern(pattern string, path bool) string {
@@ -70,15 +72,17 @@ func badPattern(pattern string, path bool) string {
 	return ""
 }
 
-// dagIndex is the DAG list with its ids, and its order by id and by path.
-type dagIndex struct {
+// Index is a DAG list with its ids, its order by id and by path, and the files that several DAGs share.
+type Index struct {
 	dags           []Dag
 	byID           map[string]int
 	inIDs, inPaths []int
+	files          map[file][]string // filled when first asked for
 }
 
-func newDagIndex(dags []Dag) *dagIndex {
-	x := &dagIndex{dags: dags, byID: make(map[string]int, len(dags))}
+// NewIndex indexes a list of DAGs, in any order, which it retains and does not change.
+func NewIndex(dags []Dag) *Index {
+	x := &Index{dags: dags, byID: make(map[string]int, len(dags))}
 	for i := range dags {
 		x.byID[dags[i].ID] = i
 		x.inIDs, x.inPaths = append(x.inIDs, i), append(x.inPaths, i)
@@ -89,17 +93,17 @@ func newDagIndex(dags []Dag) *dagIndex {
 }
 
 // beginning gives those of an order whose text begins with what a glob begins with.
-func (x *dagIndex) beginning(order []int, g glob, text func(*Dag) string) []int {
-	from, _ := slices.BinarySearchFunc(order, g.literal, func(at int, literal string) int { return strings.Compare(text(&x.dags[at]), literal) })
+func (x *Index) beginning(order []int, g glob, field func(*Dag) string) []int {
+	from, _ := slices.BinarySearchFunc(order, g.literal, func(at int, literal string) int { return strings.Compare(field(&x.dags[at]), literal) })
 	to := from
-	for to < len(order) && strings.HasPrefix(text(&x.dags[order[to]]), g.literal) {
+	for to < len(order) && strings.HasPrefix(field(&x.dags[order[to]]), g.literal) {
 		to++
 	}
 	return order[from:to]
 }
 
 // candidates are the DAGs that a selector may match by a wildcard; some may come twice.
-func (x *dagIndex) candidates(c *compiledSelector) []int {
+func (x *Index) candidates(c *compiledSelector) []int {
 	var out []int
 	switch {
 	case len(c.ids) > 0:
@@ -116,8 +120,14 @@ func (x *dagIndex) candidates(c *compiledSelector) []int {
 	return out
 }
 
-// selection is the compiled form of a policy's selectors.
-type selection []compiledSelector
+// Has says whether the list has a DAG of this id.
+func (x *Index) Has(id string) bool {
+	_, listed := x.byID[id]
+	return listed
+}
+
+// Selection is the compiled form of a policy's selectors.
+type Selection []compiledSelector
 
 type compiledSelector struct {
 	exact        []string // ids without a wildcard
@@ -130,8 +140,9 @@ type compiledSelector struct {
 	moreThanAnID bool // selects by something that a DAG can change
 }
 
-func newSelection(selectors []v1alpha1.DagSelector) selection {
-	out := make(selection, 0, len(selectors))
+// NewSelection compiles selectors, which Validate has not refused.
+func NewSelection(selectors []v1alpha1.DagSelector) Selection {
+	out := make(Selection, 0, len(selectors))
 	for i := range selectors {
 		s := &selectors[i]
 		c := compiledSelector{
@@ -156,7 +167,8 @@ func newSelection(selectors []v1alpha1.DagSelector) selection {
 	return out
 }
 
-func (s selection) match(x *dagIndex) (ids, pendingExact []string) {
+// Match is the function Match, for selectors and a list that are used more than once.
+func (s Selection) Match(x *Index) (ids, pendingExact []string) {
 	for i := range s {
 		c := &s[i]
 		for _, id := range c.exact {
@@ -176,7 +188,7 @@ func (s selection) match(x *dagIndex) (ids, pendingExact []string) {
 			}
 		}
 	}
-	return sortedSet(ids), sortedSet(pendingExact)
+	return sorted(ids), sorted(pendingExact)
 }
 
 // matchFields says whether everything but the id matches.
@@ -186,9 +198,9 @@ func (c *compiledSelector) matchFields(dag *Dag) bool {
 		(len(c.paths) == 0 || matchesAny(c.paths, dag.Path))
 }
 
-// couldHaveMatched says whether a DAG may have matched in an earlier list: its id fits, and it is either gone from the
+// CouldHaveMatched says whether a DAG may have matched in an earlier list: its id fits, and it is either gone from the
 // list or was selected by something that can change.
-func (s selection) couldHaveMatched(id string, listed bool) bool {
+func (s Selection) CouldHaveMatched(id string, listed bool) bool {
 	for i := range s {
 		c := &s[i]
 		if listed && !c.moreThanAnID || matchesAny(c.exclude, id) {
@@ -213,16 +225,31 @@ func anyOf(wanted, have []string) bool {
 	return false
 }
 
-func matchesAny(globs []glob, text string) bool {
+func matchesAny(globs []glob, value string) bool {
 	for _, g := range globs {
-		if g.match(text) {
+		if g.match(value) {
 			return true
 		}
 	}
 	return false
 }
 
-func sortedSet(values []string) []string {
+// sorted sorts its argument in place and drops doubles.
+func sorted(values []string) []string {
 	slices.Sort(values)
 	return slices.Compact(values)
+}
+
+// Digest identifies the selectors of a policy, in any order: 16 hexadecimal digits.
+func Digest(selectors []v1alpha1.DagSelector) string {
+	texts := make([]string, 0, len(selectors))
+	for _, selector := range selectors {
+		marshaled, err := json.Marshal(selector)
+		if err != nil {
+			return "" // of lists of texts: cannot be
+		}
+		texts = append(texts, string(marshaled))
+	}
+	slices.Sort(texts)
+	return text.Digest(texts...)
 }

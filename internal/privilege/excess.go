@@ -1,11 +1,11 @@
-package access
+package privilege
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // This file computes what people can do only because of roles that meet: Airflow joins the permissions of all roles of
@@ -14,13 +14,13 @@ import (
 // Effect is what a set of permissions lets a user do, by Airflow's own algorithm of a permission model.
 type Effect struct {
 	rules  *rules
-	rights *rights
+	rights *Rights
 }
 
 // Effective evaluates permissions; the empty model is that of Airflow 3. The permissions are those of all roles of the
 // user together, in any order.
-func Effective(model v1alpha1.PermissionModel, ps []Permission) Effect {
-	r := rightsOf(ps)
+func Effective(model v1alpha1.PermissionModel, ps []permission.Pair) Effect {
+	r := RightsOf(ps)
 	return Effect{rules: rulesOf(model, r.guards), rights: r}
 }
 
@@ -35,7 +35,7 @@ func (e Effect) Allows(action string, entity Entity, dag string) bool {
 	case dag == "":
 		return e.rules.withoutDag(method, entity, e.rights)
 	}
-	return e.rules.on(e.rights.dags[dag])&verb(method, entity) != 0
+	return e.rules.on(e.rights.Dags[dag])&verb(method, entity) != 0
 }
 
 // usable are the verbs that some call of Airflow asks for. Nothing can be written to the other entities.
@@ -52,9 +52,9 @@ var usable = func() verbs {
 	return v
 }()
 
-// excess is what users with the same roles can do although nothing gives it by itself: neither one managed role nor all
+// Excess is what users with the same roles can do although nothing gives it by itself: neither one managed role nor all
 // foreign roles together. It is sorted by DAG.
-type excess []overlap
+type Excess []overlap
 
 // overlap is the excess on one DAG; the DAG "" stands for all DAGs that no role names.
 type overlap struct {
@@ -64,11 +64,11 @@ type overlap struct {
 	roles []string
 }
 
-// judge computes excess, once for every set of roles.
-type judge struct {
+// Judge computes excess, once for every set of roles.
+type Judge struct {
 	model  v1alpha1.PermissionModel
-	rights func(role string) *rights
-	sets   map[string]*excess
+	rights func(role string) *Rights
+	sets   map[string]*Excess
 	groups map[string]*unit // foreign roles together
 	units  map[string]*unit // managed roles
 }
@@ -76,17 +76,18 @@ type judge struct {
 // unit is what was given as one thing.
 type unit struct {
 	roles  []string
-	rights *rights
+	rights *Rights
 	rules  *rules
 }
 
-func newJudge(model v1alpha1.PermissionModel, rights func(role string) *rights) *judge {
-	return &judge{model: model, rights: rights, sets: map[string]*excess{}, groups: map[string]*unit{}, units: map[string]*unit{}}
+// NewJudge computes under a permission model; the empty model is that of Airflow 3. It asks for the rights of each role once.
+func NewJudge(model v1alpha1.PermissionModel, rights func(role string) *Rights) *Judge {
+	return &Judge{model: model, rights: rights, sets: map[string]*Excess{}, groups: map[string]*unit{}, units: map[string]*unit{}}
 }
 
-// judge gives the excess of users who have these foreign and managed roles, both sorted; nil where there is none. Equal
+// Excess gives the excess of users who have these foreign and managed roles, both sorted; nil where there is none. Equal
 // roles give the same pointer.
-func (j *judge) judge(foreign, managed []string) *excess {
+func (j *Judge) Excess(foreign, managed []string) *Excess {
 	if len(managed) == 0 || len(managed) == 1 && len(foreign) == 0 {
 		return nil // one thing cannot combine
 	}
@@ -101,7 +102,7 @@ func (j *judge) judge(foreign, managed []string) *excess {
 	return found
 }
 
-func (j *judge) compute(foreign, managed []string) excess {
+func (j *Judge) compute(foreign, managed []string) Excess {
 	units := make([]*unit, 0, len(managed)+1)
 	if len(foreign) > 0 {
 		units = append(units, j.together(foreign))
@@ -115,7 +116,7 @@ func (j *judge) compute(foreign, managed []string) excess {
 	}
 	joined := rulesOf(j.model, all)
 	seen := map[string]bool{}
-	var out excess
+	var out Excess
 	look := func(dag string) {
 		if seen[dag] {
 			return
@@ -124,7 +125,7 @@ func (j *judge) compute(foreign, managed []string) excess {
 		var bits uint8
 		var given verbs
 		for _, u := range units {
-			own := u.rights.dags[dag]
+			own := u.rights.Dags[dag]
 			bits |= own
 			given |= u.rules.on(own)
 		}
@@ -134,7 +135,7 @@ func (j *judge) compute(foreign, managed []string) excess {
 	}
 	look("")
 	for _, u := range units {
-		for dag := range u.rights.dags {
+		for dag := range u.rights.Dags {
 			look(dag)
 		}
 	}
@@ -142,7 +143,7 @@ func (j *judge) compute(foreign, managed []string) excess {
 	return out
 }
 
-func (j *judge) alone(role string) *unit {
+func (j *Judge) alone(role string) *unit {
 	u := j.units[role]
 	if u == nil {
 		r := j.rights(role)
@@ -152,16 +153,16 @@ func (j *judge) alone(role string) *unit {
 	return u
 }
 
-func (j *judge) together(roles []string) *unit {
+func (j *Judge) together(roles []string) *unit {
 	key := strings.Join(roles, "\n")
 	u := j.groups[key]
 	if u == nil {
-		r := newRights()
+		r := NewRights()
 		for _, role := range roles {
 			part := j.rights(role)
 			r.guards |= part.guards
-			for dag, bits := range part.dags {
-				r.dags[dag] |= bits
+			for dag, bits := range part.Dags {
+				r.Dags[dag] |= bits
 			}
 		}
 		u = &unit{roles: roles, rights: r, rules: rulesOf(j.model, r.guards)}
@@ -171,7 +172,7 @@ func (j *judge) together(roles []string) *unit {
 }
 
 // parts are the roles that hold something of what the verbs on a DAG take.
-func (j *judge) parts(units []*unit, dag string, over verbs) []string {
+func (j *Judge) parts(units []*unit, dag string, over verbs) []string {
 	var global guards
 	var bits uint8
 	for method := range methods {
@@ -193,17 +194,17 @@ func (j *judge) parts(units []*unit, dag string, over verbs) []string {
 	var out []string
 	for _, u := range units {
 		for _, role := range u.roles {
-			if r := j.rights(role); r.dags[dag]&bits != 0 || r.guards&global != 0 {
+			if r := j.rights(role); r.Dags[dag]&bits != 0 || r.guards&global != 0 {
 				out = append(out, role)
 			}
 		}
 	}
-	return sortedSet(out)
+	return slices.Compact(slices.Sorted(slices.Values(out)))
 }
 
-// by is the part of the excess in which a role has a part.
-func (e excess) by(role string) excess {
-	var out excess
+// By is the part of the excess in which a role has a part.
+func (e Excess) By(role string) Excess {
+	var out Excess
 	for _, o := range e {
 		if _, found := slices.BinarySearch(o.roles, role); found {
 			out = append(out, o)
@@ -212,61 +213,7 @@ func (e excess) by(role string) excess {
 	return out
 }
 
-// holdings are the roles of users in the end: managed ones as desired, foreign ones as observed.
-type holdings struct {
-	in      *Input
-	d       *Desired
-	managed map[string]bool
-	cached  map[string]*rights
-}
-
-func newHoldings(in *Input, d *Desired) *holdings {
-	h := &holdings{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), cached: map[string]*rights{}}
-	for name := range d.Roles {
-		h.managed[name] = manageable(name)
-	}
-	for _, name := range d.Doomed {
-		h.managed[name] = manageable(name)
-	}
-	return h
-}
-
-// rights are what a role holds in the end.
-func (h *holdings) rights(role string) *rights {
-	r := h.cached[role]
-	if r != nil {
-		return r
-	}
-	desired, managed := h.d.Roles[role]
-	if h.managed[role] && managed && !desired.Frozen {
-		r = rightsOf(desired.Permissions)
-	} else {
-		r = rightsOf(h.in.Observed.Roles[role])
-	}
-	h.cached[role] = r
-	return r
-}
-
-// foreign are the roles of a user that are not ours, sorted.
-func (h *holdings) foreign(u *User) []string {
-	var out []string
-	for _, role := range u.Roles {
-		if !h.managed[role] && !isBridge(role) {
-			out = append(out, role)
-		}
-	}
-	return sortedSet(out)
-}
-
-// gives says whether a role will be with a user who should have it: a frozen one is given to nobody new.
-func (h *holdings) gives(u *User, role string) bool {
-	desired, managed := h.d.Roles[role]
-	return managed && h.managed[role] && (!desired.Frozen || slices.Contains(u.Roles, role))
-}
-
-// byAge orders causes by age. Times are whole seconds: in the same one standing access comes before grants, so that
-// making a policy and a grant together has one outcome; then names decide.
-func byAge(a, b cause) int {
-	return cmp.Or(a.since.Compare(b.since), cmp.Compare(min(len(a.grant), 1), min(len(b.grant), 1)), strings.Compare(a.namespace, b.namespace), strings.Compare(a.name, b.name),
-		strings.Compare(string(a.grant), string(b.grant)))
+// Among is the part of the excess in which some role of several has a part.
+func (e Excess) Among(roles func(role string) bool) Excess {
+	return slices.DeleteFunc(slices.Clone(e), func(o overlap) bool { return !slices.ContainsFunc(o.roles, roles) })
 }

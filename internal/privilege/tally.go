@@ -1,4 +1,4 @@
-package access
+package privilege
 
 import (
 	"fmt"
@@ -7,9 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -41,17 +40,34 @@ func shortened(message string, limit int) string {
 	return message[:at] + "..."
 }
 
-// tally is the excess of several people.
-type tally struct {
+// Origin is where a role comes from, as seen from the policy that a message is about.
+type Origin int
+
+const (
+	// Foreign roles are not managed.
+	Foreign Origin = iota
+	// OwnPolicy is the origin of the policy's own roles and of those of its grants.
+	OwnPolicy
+	// OtherPolicy is the origin of the other managed roles.
+	OtherPolicy
+)
+
+// Tally adds up the excess of several users, for a message of at most 1 KiB.
+type Tally struct {
+	server permission.Server
+	origin func(role string) Origin
 	people int
 	dags   map[string]verbs
 	roles  map[string]bool
 }
 
-func newTally() *tally { return &tally{dags: map[string]verbs{}, roles: map[string]bool{}} }
+// NewTally is empty. The origin of roles is asked for when a message is written.
+func NewTally(server permission.Server, origin func(role string) Origin) *Tally {
+	return &Tally{server: server, origin: origin, dags: map[string]verbs{}, roles: map[string]bool{}}
+}
 
-// add counts people who have the same excess.
-func (t *tally) add(e excess, people int) {
+// Add counts people who have the same excess.
+func (t *Tally) Add(e Excess, people int) {
 	t.people += people
 	for _, o := range e {
 		t.dags[o.dag] |= o.verbs
@@ -66,48 +82,49 @@ const (
 	adviseWithheld = "End or narrow one of the others, or set leastPrivilege: Warn in the AirflowInstance."
 )
 
-// excessOfMembers says what people of a policy can do besides; more is told behind it.
-func (t *tally) excessOfMembers(r release, d *Desired, policy types.NamespacedName, more string) string {
+// ExcessOfMembers says what people of a policy can do besides; more is told behind it.
+func (t *Tally) ExcessOfMembers(more string) string {
 	who := fmt.Sprintf("%d people with this policy's access also have ", t.people)
 	if t.people == 1 {
 		who = "1 person with this policy's access also has "
 	}
-	return compose(func(b bounds) string { return who + t.text(b, r, d, policy) + ". " + adviseExcess + more })
+	return compose(func(b bounds) string { return who + t.text(b) + ". " + adviseExcess + more })
 }
 
-func (t *tally) excessOfGrant(r release, d *Desired, policy types.NamespacedName) string {
-	return compose(func(b bounds) string { return "its subject also has " + t.text(b, r, d, policy) + ". " + adviseExcess })
+// ExcessOfGrant says what the subject of a grant can do besides.
+func (t *Tally) ExcessOfGrant() string {
+	return compose(func(b bounds) string { return "its subject also has " + t.text(b) + ". " + adviseExcess })
 }
 
-// withheldMembers says why members of a policy get nothing; more is told behind it.
-func (t *tally) withheldMembers(r release, d *Desired, policy types.NamespacedName, more string) string {
+// WithheldMembers says why members of a policy get nothing; more is told behind it.
+func (t *Tally) WithheldMembers(more string) string {
 	who := fmt.Sprintf("%d standing members get nothing, because they", t.people)
 	if t.people == 1 {
 		who = "1 standing member gets nothing, because it"
 	}
 	return compose(func(b bounds) string {
-		return who + " would also have " + t.text(b, r, d, policy) + ". " + adviseWithheld + more
+		return who + " would also have " + t.text(b) + ". " + adviseWithheld + more
 	})
 }
 
-func (t *tally) withheldGrant(r release, d *Desired, policy types.NamespacedName) string {
+// WithheldGrant says why a grant gives nothing.
+func (t *Tally) WithheldGrant() string {
 	return compose(func(b bounds) string {
-		return "it gives nothing, because its subject would also have " + t.text(b, r, d, policy) + ". " + adviseWithheld
+		return "it gives nothing, because its subject would also have " + t.text(b) + ". " + adviseWithheld
 	})
 }
 
 // text says what the excess is, where, and which roles combine to it.
-func (t *tally) text(b bounds, r release, d *Desired, policy types.NamespacedName) string {
+func (t *Tally) text(b bounds) string {
 	var own, others, foreign []string
 	for role := range t.roles {
-		desired, managed := d.Roles[role]
 		name := shortened(role, b.width)
-		switch {
-		case !managed:
+		switch t.origin(role) {
+		case Foreign:
 			foreign = append(foreign, name)
-		case desired.Policy == policy:
+		case OwnPolicy:
 			own = append(own, name)
-		default:
+		case OtherPolicy:
 			others = append(others, name)
 		}
 	}
@@ -125,7 +142,7 @@ func (t *tally) text(b bounds, r release, d *Desired, policy types.NamespacedNam
 	if with == "" {
 		combine = " combine"
 	}
-	return t.where(b, r) + ", which no role gives by itself: " + b.counted("role", own) + combine + with
+	return t.where(b) + ", which no role gives by itself: " + b.counted("role", own) + combine + with
 }
 
 // counted names some of several things of a kind.
@@ -141,10 +158,10 @@ func (b bounds) counted(kind string, names []string) string {
 }
 
 // where names the levels and the DAGs, those with the same levels together.
-func (t *tally) where(b bounds, r release) string {
+func (t *Tally) where(b bounds) string {
 	groups := map[string][]string{}
 	for _, dag := range slices.Sorted(maps.Keys(t.dags)) {
-		label := b.levelsOf(r, t.dags[dag])
+		label := b.levelsOf(t.server, t.dags[dag])
 		groups[label] = append(groups[label], dag)
 	}
 	var parts []string
@@ -203,10 +220,10 @@ var levelVerbs = []struct {
 }
 
 // levelsOf names verbs by levels, and what no level of the release is, by action and resource.
-func (b bounds) levelsOf(r release, v verbs) string {
+func (b bounds) levelsOf(server permission.Server, v verbs) string {
 	var names []string
 	for _, known := range levelVerbs {
-		if _, exists := r.table()[known.level]; exists && v&known.verbs != 0 {
+		if server.HasLevel(known.level) && v&known.verbs != 0 {
 			names = append(names, string(known.level))
 			v &^= known.verbs
 		}
@@ -220,51 +237,8 @@ func (b bounds) levelsOf(r release, v verbs) string {
 			if need := guarding[entity]; len(need) > 0 {
 				resource = guardian[need[len(need)-1]]
 			}
-			names = append(names, Permission{action, resource}.String())
+			names = append(names, permission.Pair{Action: action, Resource: resource}.String())
 		}
 	}
 	return text.List(names, b.levels)
-}
-
-// along is what comes with levels because Airflow has no smaller right.
-var along = []struct {
-	what string
-	// level is set where that is what another level gives.
-	level v1alpha1.AccessLevel
-	with  []v1alpha1.AccessLevel
-	// airflow3 is true for what Airflow 2 does not have.
-	airflow3 bool
-}{
-	{what: "Pause", level: v1alpha1.AccessPause, with: []v1alpha1.AccessLevel{
-		v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns, v1alpha1.AccessDeleteRuns, v1alpha1.AccessEditTasks, v1alpha1.AccessEditXComs, v1alpha1.AccessRespondHITL,
-	}},
-	{what: "EditRuns", level: v1alpha1.AccessEditRuns, with: []v1alpha1.AccessLevel{v1alpha1.AccessEditTasks}},
-	{what: "any conf", with: []v1alpha1.AccessLevel{v1alpha1.AccessTrigger}},
-	{what: "backfills of any size", with: []v1alpha1.AccessLevel{v1alpha1.AccessTrigger}, airflow3: true},
-	{what: "cancelling backfills", with: []v1alpha1.AccessLevel{v1alpha1.AccessEditRuns, v1alpha1.AccessEditTasks}, airflow3: true},
-	{what: "assets of all DAGs", with: []v1alpha1.AccessLevel{v1alpha1.AccessViewAssets}, airflow3: true},
-	{what: "log rows without a DAG", with: []v1alpha1.AccessLevel{v1alpha1.AccessViewAudit}, airflow3: true},
-}
-
-// comesAlong is a sentence about what the levels bring that they do not name; empty where that is nothing.
-func comesAlong(r release, levels []v1alpha1.AccessLevel) string {
-	var parts []string
-	for _, item := range along {
-		if item.level != "" && slices.Contains(levels, item.level) || item.airflow3 && r.airflow2() {
-			continue
-		}
-		var with []string
-		for _, level := range item.with {
-			if slices.Contains(levels, level) && r.lacks(level) == "" {
-				with = append(with, string(level))
-			}
-		}
-		if len(with) > 0 {
-			parts = append(parts, item.what+" with "+strings.Join(with, ", "))
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return " What comes along: " + strings.Join(parts, "; ")
 }

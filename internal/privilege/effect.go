@@ -1,10 +1,15 @@
-package access
+// Package privilege computes what users can do in an Airflow, by Airflow's own algorithm, and what they can do only
+// because of roles that meet.
+//
+// It is pure. It knows roles by name, and asks for the permissions of each.
+package privilege
 
 import (
 	"slices"
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // This file is Airflow's authorization algorithm: that of fab 2.4.2 and later, and that of fab 1.3 to 2.4.1. Airflow
@@ -16,7 +21,7 @@ import (
 type verbs uint64
 
 // methods in the order of their bits, by the action that allows them.
-var methods = [4]string{canRead, canCreate, canEdit, canDelete}
+var methods = [4]string{permission.CanRead, permission.CanCreate, permission.CanEdit, permission.CanDelete}
 
 const (
 	methodRead = 0
@@ -70,67 +75,73 @@ func needed(method int, entity Entity) guards {
 	return all
 }
 
-// rights is a flat permission set: global pairs, and per DAG one bit for every method on the DAG (0 to 3) and on its
+// Rights is a flat permission set: global pairs, and per DAG one bit for every method on the DAG (0 to 3) and on its
 // runs (4 to 7).
-type rights struct {
-	global map[Permission]bool
+type Rights struct {
+	// Global are the pairs that are of no DAG.
+	Global map[permission.Pair]bool
 	guards guards // those of the global pairs that guard something
-	dags   map[string]uint8
-	// some has the bits of methods on a DAG that hold for at least one DAG by name.
-	some uint8
+	// Dags are the bits by DAG.
+	Dags map[string]uint8
+	// Some has the bits of methods on a DAG that hold for at least one DAG by name.
+	Some uint8
 }
 
-func newRights() *rights { return &rights{global: map[Permission]bool{}, dags: map[string]uint8{}} }
+// NewRights are none.
+func NewRights() *Rights {
+	return &Rights{Global: map[permission.Pair]bool{}, Dags: map[string]uint8{}}
+}
 
-func rightsOf(ps []Permission) *rights {
-	r := newRights()
+// RightsOf are the rights that permissions give.
+func RightsOf(ps []permission.Pair) *Rights {
+	r := NewRights()
 	for _, p := range ps {
 		r.add(p)
 	}
 	return r
 }
 
-func (r *rights) add(p Permission) {
+func (r *Rights) add(p permission.Pair) {
 	method := slices.Index(methods[:], p.Action)
 	if method >= 0 {
-		if id, ok := strings.CutPrefix(p.Resource, dagPrefix); ok {
-			r.dags[id] |= 1 << method
-			r.some |= 1 << method
+		if id, ok := strings.CutPrefix(p.Resource, permission.DagPrefix); ok {
+			r.Dags[id] |= 1 << method
+			r.Some |= 1 << method
 			return
 		}
-		if id, ok := strings.CutPrefix(p.Resource, runPrefix); ok {
-			r.dags[id] |= 1 << (4 + method)
+		if id, ok := strings.CutPrefix(p.Resource, permission.RunPrefix); ok {
+			r.Dags[id] |= 1 << (4 + method)
 			return
 		}
 		if at := slices.Index(guardian[:], p.Resource); at >= 0 {
 			r.guards |= guard(method, at)
 		}
 	}
-	r.global[p] = true
+	r.Global[p] = true
 }
 
-// join adds the rights of another set on the given DAGs, and all of its global pairs.
-func (r *rights) join(other *rights, on map[string]bool) {
-	for p := range other.global {
-		r.global[p] = true
+// Join adds the rights of another set on the given DAGs, and all of its global pairs.
+func (r *Rights) Join(other *Rights, on map[string]bool) {
+	for p := range other.Global {
+		r.Global[p] = true
 	}
 	r.guards |= other.guards
-	if len(on) < len(other.dags) {
+	if len(on) < len(other.Dags) {
 		for id := range on {
-			r.dags[id] |= other.dags[id]
+			r.Dags[id] |= other.Dags[id]
 		}
 		return
 	}
-	for id, bits := range other.dags {
+	for id, bits := range other.Dags {
 		if on[id] {
-			r.dags[id] |= bits
+			r.Dags[id] |= bits
 		}
 	}
 }
 
-// effect is what a flat permission set allows.
-type effect struct {
-	global map[Permission]bool
+// Reach is what a flat permission set allows.
+type Reach struct {
+	global map[permission.Pair]bool
 	dags   map[string]verbs
 	noDag  verbs
 }
@@ -155,10 +166,10 @@ func rulesOf(model v1alpha1.PermissionModel, have guards) *rules {
 	return g
 }
 
-// effectOf evaluates rights on the given DAGs; r.some counts those that are not evaluated, too. The DAG ""
+// ReachOf evaluates rights on the given DAGs; r.Some counts those that are not evaluated, too. The DAG ""
 // stands for all DAGs that no right names.
-func effectOf(model v1alpha1.PermissionModel, r *rights, on map[string]bool) effect {
-	e := effect{global: r.global, dags: make(map[string]verbs, len(on)+1)}
+func ReachOf(model v1alpha1.PermissionModel, r *Rights, on map[string]bool) Reach {
+	e := Reach{global: r.Global, dags: make(map[string]verbs, len(on)+1)}
 	g := rulesOf(model, r.guards)
 	for method := range methods {
 		for entity := range entityCount {
@@ -169,7 +180,7 @@ func effectOf(model v1alpha1.PermissionModel, r *rights, on map[string]bool) eff
 	}
 	e.dags[""] = g.on(0)
 	for id := range on {
-		e.dags[id] = g.on(r.dags[id])
+		e.dags[id] = g.on(r.Dags[id])
 	}
 	return e
 }
@@ -178,9 +189,9 @@ func effectOf(model v1alpha1.PermissionModel, r *rights, on map[string]bool) eff
 func verb(method int, entity Entity) verbs { return 1 << (method*int(entityCount) + int(entity)) }
 
 // withoutDag says whether something is allowed that names no DAG, such as a list over all DAGs.
-func (g *rules) withoutDag(method int, entity Entity, r *rights) bool {
+func (g *rules) withoutDag(method int, entity Entity, r *Rights) bool {
 	airflow2 := g.model == v1alpha1.PermissionModelAirflow2
-	somewhere := g.allDags[method] || r.some&(1<<method) != 0
+	somewhere := g.allDags[method] || r.Some&(1<<method) != 0
 	switch {
 	case entity == EntityDag && (method == methodRead || method == methodEdit && airflow2):
 		return somewhere
@@ -232,8 +243,8 @@ func (g *rules) byRun(method int, entity Entity) bool {
 		entity == EntityTaskInstance && g.model == v1alpha1.PermissionModelAirflow2 && g.guarded[method][EntityTask]
 }
 
-// within says whether everything that e allows is allowed by a or by b.
-func (e effect) within(a, b effect) bool {
+// Within says whether everything that e allows is allowed by a or by b.
+func (e Reach) Within(a, b Reach) bool {
 	for p := range e.global {
 		if !a.global[p] && !b.global[p] {
 			return false
@@ -247,8 +258,8 @@ func (e effect) within(a, b effect) bool {
 	return e.noDag&^(a.noDag|b.noDag) == 0
 }
 
-// covers says whether e allows everything that both a and b allow.
-func (e effect) covers(a, b effect) bool {
+// Covers says whether e allows everything that both a and b allow.
+func (e Reach) Covers(a, b Reach) bool {
 	for p := range a.global {
 		if b.global[p] && !e.global[p] {
 			return false

@@ -1,4 +1,4 @@
-package access
+package dag
 
 import (
 	"regexp"
@@ -11,7 +11,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
-func TestMatchDags(t *testing.T) {
+func TestMatch(t *testing.T) {
 	dags := []Dag{
 		{ID: "finance_daily", Tags: []string{"finance", "daily"}, Owners: []string{"team-finance"}, Bundle: "main", Path: "finance/daily.py"},
 		{ID: "finance_payroll", Tags: []string{"finance"}, Owners: []string{"team-hr"}, Bundle: "main", Path: "finance/hr/payroll.py"},
@@ -36,10 +36,10 @@ func TestMatchDags(t *testing.T) {
 		"brackets mean themselves":                         {[]v1alpha1.DagSelector{{IDs: []string{"[s]ales*"}}}, nil, nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			if problem := ValidateSelectors(c.selectors); problem != nil {
-				t.Fatalf("refused: %v", problem)
+			if err := Validate(c.selectors); err != nil {
+				t.Fatalf("refused: %v", err)
 			}
-			ids, pending := MatchDags(c.selectors, dags)
+			ids, pending := Match(c.selectors, dags)
 			if diff := cmp.Diff(c.ids, ids) + cmp.Diff(c.pending, pending); diff != "" {
 				t.Error(diff)
 			}
@@ -61,8 +61,8 @@ func TestSelectorsThatMeanNothingAreRefused(t *testing.T) {
 		"an empty tag beside a good pattern": {IDs: []string{"a"}, Tags: []string{""}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			if problem := ValidateSelectors([]v1alpha1.DagSelector{{IDs: []string{"fine"}}, s}); problem == nil || problem.Reason != v1alpha1.ReasonInvalidSelector {
-				t.Errorf("got %v", problem)
+			if Validate([]v1alpha1.DagSelector{{IDs: []string{"fine"}}, s}) == nil {
+				t.Error("it is not refused")
 			}
 		})
 	}
