@@ -192,7 +192,7 @@ func (a *aim) aimUsers() {
 	a.findMovers()
 	for i := range a.users {
 		u := &a.users[i]
-		u.foreign, u.gone, u.have, u.want = sortedSet(u.foreign), sortedSet(u.gone), sortedSet(u.have), sortedSet(u.want)
+		u.foreign, u.gone, u.have, u.want = text.SortedSet(u.foreign), text.SortedSet(u.gone), text.SortedSet(u.have), text.SortedSet(u.want)
 	}
 }
 
@@ -262,18 +262,6 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 		}
 	}
 	return out
-}
-
-// knownLines are the lines that the inventory knows: a role of such a line that is not inventoried is somebody else's.
-func knownLines(d *Desired) map[rolename.Line]bool {
-	known := make(map[rolename.Line]bool, len(d.Inventory))
-	doomed := setOf(d.Doomed)
-	for _, entry := range d.Inventory {
-		if _, desired := d.Roles[entry.Name]; desired || doomed[entry.Name] || entry.Orphaned {
-			known[rolename.LineOf(entry.Name)] = true
-		}
-	}
-	return known
 }
 
 // findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its

@@ -195,8 +195,8 @@ func (a *assessor) differences() map[string][]string {
 		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
 		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have)))
 		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(permission.Minus(have, want)))
-		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))
-		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(without(a.members[name], wanted[name])))
+		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(text.Without(wanted[name], a.members[name])))
+		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(text.Without(a.members[name], wanted[name])))
 	}
 	for _, name := range a.d.Doomed {
 		entry := a.entries[name]
@@ -266,5 +266,5 @@ func (a *assessor) gone() []string {
 			out = append(out, entry.Name)
 		}
 	}
-	return sortedSet(out)
+	return text.SortedSet(out)
 }

@@ -176,7 +176,7 @@ func (w *work) staysIn(c *policyCase, base, right string, user User, terms rolen
 			return role, true
 		}
 	}
-	for _, role := range sortedSet(slices.Clone(user.Roles)) {
+	for _, role := range text.SortedSet(slices.Clone(user.Roles)) {
 		at := slices.IndexFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
 		if at < 0 || !w.ours(role) || w.stored[role].Retired || !w.mayStay(c, role, terms) {
 			continue
@@ -196,7 +196,7 @@ func (w *work) mayStay(c *policyCase, role string, terms rolename.Terms) bool {
 	}
 	dags := terms.Dags
 	if dags == nil {
-		dags = sortedSet(slices.AppendSeq(slices.Clone(c.covered), maps.Keys(permission.DagsIn(has))))
+		dags = text.SortedSet(slices.AppendSeq(slices.Clone(c.covered), maps.Keys(permission.DagsIn(has))))
 	}
 	given := w.permissions(terms.Access, dags, terms.AirflowPermissions)
 	if desired, known := w.out.Roles[role]; known && !w.in.adds() {
@@ -212,14 +212,4 @@ func (w *work) leavingOf(c *policyCase, terms rolename.Terms) []permission.Pair 
 		return terms.Dags != nil && !slices.Contains(terms.Dags, id)
 	})
 	return w.permissions(levels, dags, nil)
-}
-
-// carriers are the roles that can have carried an activation at one time or another, themselves or by a successor.
-func carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alpha1.Activation, pinned *v1alpha1.GrantInstance) []string {
-	base, terms := rolename.OfPolicy(p), rolename.TermsOf(a, p)
-	roles := []string{pinned.Role, rolename.ForGrant(base, string(i.UID), string(p.UID), terms)}
-	if terms.Dags == nil {
-		roles = append(roles, base)
-	}
-	return slices.DeleteFunc(sortedSet(roles), func(role string) bool { return !rolename.Manageable(role) })
 }

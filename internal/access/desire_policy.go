@@ -195,9 +195,9 @@ func (w *work) decideContent(c *policyCase) {
 			c.desire.Dags = append(c.desire.Dags, id)
 		}
 	}
-	c.desire.Pending = sortedSet(pending)
+	c.desire.Pending = text.SortedSet(pending)
 	kept := w.keep(c, selection, held)
-	c.covered = sortedSet(append(slices.Clone(c.desire.Dags), kept...))
+	c.covered = text.SortedSet(append(slices.Clone(c.desire.Dags), kept...))
 	if note := w.notGiven(c.policy.Spec.Access, c.covered, c.pairs); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)
 	}
@@ -237,7 +237,7 @@ func (w *work) decideStanding(c *policyCase) {
 		}
 		w.members.add(user.Username, role, standing(c.policy))
 	}
-	c.desire.Members = sortedSet(c.desire.Members)
+	c.desire.Members = text.SortedSet(c.desire.Members)
 	slices.SortFunc(c.desire.Unresolved, func(a, b Problem) int { return strings.Compare(a.Message, b.Message) })
 }
 

@@ -13,14 +13,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// RoleKey is the Drift.Key of a role. A successor has the key of the role whose place it took.
-func RoleKey(role string) string { return "role/" + string(rolename.LineOf(role)) }
-
-// MemberKey is the Drift.Key of a user's membership in a role or its successors.
-func MemberKey(username, role string) string {
-	return "member/" + username + "/" + string(rolename.LineOf(role))
-}
-
 // lost is what others took away and nobody but them has decided: a plan may have to leave its restoration out.
 type lost struct {
 	pairs   map[string][]permission.Pair // desired role -> pairs, sorted
@@ -97,11 +89,28 @@ func (f *driftFinder) stands(role string) bool {
 	if !ok {
 		return true
 	}
-	before, existed := f.in.reference(f.kin, heir)
+	before, existed := f.reference(heir)
 	if !existed {
 		before = heir
 	}
 	return role == before
+}
+
+// reference is the role that stood where role stands now, at the end of the previous pass: itself, or the role of its
+// line that it takes the place of.
+func (f *driftFinder) reference(role string) (string, bool) {
+	if f.in.Previous == nil {
+		return "", false
+	}
+	if _, existed := f.in.Previous.Roles[role]; existed {
+		return role, true
+	}
+	for _, entry := range f.kin[rolename.LineOf(role)] {
+		if _, existed := f.in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
+			return entry.Name, true
+		}
+	}
+	return "", false
 }
 
 // storedAs is what Airflow stores of a role. What a successor lacks that is still being made was taken by nobody.
@@ -325,7 +334,7 @@ func rememberMembers(drifted map[string][]Drift, previous, after []User) []User 
 	out := slices.Clone(after)
 	for i := range out {
 		if roles := had[out[i].Username]; roles != nil {
-			out[i].Roles = sortedSet(slices.Concat(out[i].Roles, roles))
+			out[i].Roles = text.SortedSet(slices.Concat(out[i].Roles, roles))
 		}
 	}
 	return out

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -38,7 +40,7 @@ func (w *work) keep(c *policyCase, selection dag.Selection, held map[string]bool
 	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
 		return append(kept, lost...)
 	}
-	c.desire.Leaving = sortedSet(append(c.desire.Leaving, lost...))
+	c.desire.Leaving = text.SortedSet(append(c.desire.Leaving, lost...))
 	return kept
 }
 
@@ -50,15 +52,15 @@ func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]b
 	if synced == "" && slices.ContainsFunc(c.stored, adopted) {
 		return nil, nil // what was in the role before it was taken over is not ours to guard
 	}
-	desired, before := setOf(c.desire.Dags), w.dagsBefore(c.stored)
+	desired, before := sets.New(c.desire.Dags...), w.dagsBefore(c.stored)
 	accepted := synced == dag.Digest(c.policy.Spec.Dags)
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		listed := w.dags.Has(id)
 		byOthers := before != nil && !before[id]
 		switch {
-		case byOthers && !listed && !desired[id]:
+		case byOthers && !listed && !desired.Has(id):
 			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
-		case desired[id] || byOthers || listed && !accepted || !selection.CouldHaveMatched(id, listed):
+		case desired.Has(id) || byOthers || listed && !accepted || !selection.CouldHaveMatched(id, listed):
 		case !listed && w.in.FirstList:
 			kept = append(kept, id)
 		default:
@@ -66,14 +68,6 @@ func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]b
 		}
 	}
 	return kept, lost
-}
-
-func setOf(values []string) map[string]bool {
-	out := make(map[string]bool, len(values))
-	for _, v := range values {
-		out[v] = true
-	}
-	return out
 }
 
 // hold records a loss and says whether it still waits.
@@ -110,7 +104,7 @@ func sameLoss(before v1alpha1.HeldRevocation, lost []string) bool {
 	if int(before.Total) > len(before.Dags) { // not all names are known
 		return len(lost)-int(before.Total) <= alwaysAllowed
 	}
-	return len(without(lost, before.Dags)) <= alwaysAllowed
+	return len(text.Without(lost, before.Dags)) <= alwaysAllowed
 }
 
 // limit is the instance's percentage.

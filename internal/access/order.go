@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // order decides when the changes of a plan take place, so that no user who retains access loses it between two steps.
@@ -109,7 +110,7 @@ func (o *order) together(u *userAim) []string {
 		return nil
 	}
 	var replaced []string
-	for _, role := range sortedSet(slices.Concat(u.have, u.want)) {
+	for _, role := range text.SortedSet(slices.Concat(u.have, u.want)) {
 		if o.aim.roles[role].change == replaces {
 			replaced = append(replaced, role)
 		}

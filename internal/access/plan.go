@@ -2,13 +2,13 @@ package access
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // NewPlan gives the steps from what is observed to what is desired. The package documentation says why they are in this
@@ -169,7 +169,7 @@ func (b *builder) moves(at moment) []Step {
 }
 
 func (b *builder) move(username string, from, to []string) (Step, bool) {
-	given, taken := without(to, from), without(from, to)
+	given, taken := text.Without(to, from), text.Without(from, to)
 	step := Step{Username: username, Roles: given}
 	switch {
 	case len(given) == 0 && len(taken) == 0:
@@ -298,22 +298,4 @@ func (b *builder) leftOut(drift Drift) bool {
 	heir := cmp.Or(drift.Successor, drift.Role)
 	taken := drift.Username == "" && (b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0)
 	return (taken || b.aim.lost.members[drift.Key]) && b.aim.withheld(drift.Key)
-}
-
-// without gives the sorted elements of a that b has not.
-func without(a, b []string) []string {
-	set := make(map[string]bool, len(a))
-	for _, x := range a {
-		set[x] = true
-	}
-	for _, x := range b {
-		delete(set, x)
-	}
-	return slices.Sorted(maps.Keys(set))
-}
-
-// sortedSet sorts its argument in place and drops doubles.
-func sortedSet(values []string) []string {
-	slices.Sort(values)
-	return slices.Compact(values)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/privilege"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // withholds says whether excess is prevented and not only told.
@@ -35,8 +36,8 @@ func (w *work) enforceLeastPrivilege() {
 	}
 	for name, t := range tallies {
 		desire := w.out.Policies[name]
-		desire.Withheld = sortedSet(desire.Withheld)
-		desire.Members = without(desire.Members, desire.Withheld)
+		desire.Withheld = text.SortedSet(desire.Withheld)
+		desire.Members = text.Without(desire.Members, desire.Withheld)
 		desire.Withholding = &Problem{v1alpha1.ReasonWithheld, t.WithheldMembers(w.in.server().ComesAlong(w.byName[name].policy.Spec.Access))}
 		w.out.Policies[name] = desire
 	}
@@ -71,7 +72,7 @@ func (w *work) withhold(h *holdings, j *privilege.Judge, user *User, claims []cl
 	for added := true; added; {
 		added = false
 		for _, c := range claims {
-			with := sortedSet(append(slices.Clone(given), c.role))
+			with := text.SortedSet(append(slices.Clone(given), c.role))
 			if len(with) > len(given) && j.Excess(foreign, with) == nil {
 				given, added = with, true
 			}
@@ -82,7 +83,7 @@ func (w *work) withhold(h *holdings, j *privilege.Judge, user *User, claims []cl
 			continue
 		}
 		w.members.remove(user.Username, c.role)
-		over := j.Excess(foreign, sortedSet(append(slices.Clone(given), c.role)))
+		over := j.Excess(foreign, text.SortedSet(append(slices.Clone(given), c.role)))
 		w.sayWithheld(c, user.Username, over, tallies)
 	}
 }

@@ -145,7 +145,7 @@ func disturb(t *rapid.T, w *world) {
 		w.setRole(role, w.Observed.Roles[role][:len(w.Observed.Roles[role])/2])
 	case 3:
 		user := rapid.SampledFrom(someUsers).Draw(t, "user")
-		w.setRoles(user, sortedSet(append(slices.Clone(w.rolesOf(user)), role))...)
+		w.setRoles(user, text.SortedSet(append(slices.Clone(w.rolesOf(user)), role))...)
 	}
 }
 

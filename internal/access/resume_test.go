@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // TestAPlanMayBeMadeAnewAfterEveryStep: whoever applies plans in small portions and decides again in between, or is
@@ -57,7 +58,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 			}
 		}
 		for i, u := range end.Users {
-			if !slices.Equal(sortedSet(slices.Clone(u.Roles)), sortedSet(slices.Clone(w.Observed.Users[i].Roles))) {
+			if !slices.Equal(text.SortedSet(slices.Clone(u.Roles)), text.SortedSet(slices.Clone(w.Observed.Users[i].Roles))) {
 				rt.Fatalf("user %s has %v, not %v", u.Username, w.Observed.Users[i].Roles, u.Roles)
 			}
 		}

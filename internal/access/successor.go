@@ -13,55 +13,6 @@ import (
 // known by its first name (base), and carried by one Airflow role at a time: the one with that name, or <base>~g<n>. All of
 // them together are the line of the role.
 
-// adds says whether roles can get permissions and never lose any.
-func (in *Input) adds() bool { return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateAdd }
-
-// deletes says whether roles can be deleted.
-func (in *Input) deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
-
-// kinOf gives the inventoried roles of every line that has a successor, the newest first.
-func kinOf(inventory []v1alpha1.ManagedRole) map[rolename.Line][]v1alpha1.ManagedRole {
-	var kin map[rolename.Line][]v1alpha1.ManagedRole
-	for _, entry := range inventory {
-		if line, _, ok := rolename.Succession(entry.Name); ok && rolename.Manageable(entry.Name) {
-			if kin == nil {
-				kin = map[rolename.Line][]v1alpha1.ManagedRole{}
-			}
-			kin[line] = nil
-		}
-	}
-	if kin == nil {
-		return nil
-	}
-	for _, entry := range inventory {
-		line := rolename.LineOf(entry.Name)
-		if _, ok := kin[line]; ok && rolename.Manageable(entry.Name) {
-			kin[line] = append(kin[line], entry)
-		}
-	}
-	for _, entries := range kin {
-		slices.SortFunc(entries, func(a, b v1alpha1.ManagedRole) int { return rolename.CompareNewest(a.Name, b.Name) })
-	}
-	return kin
-}
-
-// reference is the role that stood where role stands now, at the end of the previous pass: itself, or the role of its
-// line that it takes the place of.
-func (in *Input) reference(kin map[rolename.Line][]v1alpha1.ManagedRole, role string) (string, bool) {
-	if in.Previous == nil {
-		return "", false
-	}
-	if _, existed := in.Previous.Roles[role]; existed {
-		return role, true
-	}
-	for _, entry := range kin[rolename.LineOf(role)] {
-		if _, existed := in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
-			return entry.Name, true
-		}
-	}
-	return "", false
-}
-
 // generation is one Airflow role of a line.
 type generation struct {
 	name            string

@@ -15,6 +15,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 var (
@@ -529,7 +530,7 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 		}
 		if !forgets {
 			for i, u := range end.Users {
-				if !slices.Equal(sortedSet(slices.Clone(u.Roles)), sortedSet(slices.Clone(w.Observed.Users[i].Roles))) {
+				if !slices.Equal(text.SortedSet(slices.Clone(u.Roles)), text.SortedSet(slices.Clone(w.Observed.Users[i].Roles))) {
 					rt.Fatalf("user %s has %v, not %v", u.Username, w.Observed.Users[i].Roles, u.Roles)
 				}
 			}

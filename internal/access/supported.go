@@ -10,14 +10,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// server is what levels and permissions mean in this Airflow.
-func (in *Input) server() permission.Server {
-	return permission.Server{Model: in.Capabilities.PermissionModel, Version: in.Version}
-}
-
-// canonical is the sorted set without ignored pairs, for comparisons.
-func (in *Input) canonical(ps []permission.Pair) []permission.Pair { return in.server().Canonical(ps) }
-
 // supported drops the levels that cannot be given on these DAGs, and says why in one note.
 func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []v1alpha1.AccessLevel, note *Problem) {
 	server := w.in.server()

@@ -15,6 +15,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 var (
@@ -169,7 +170,7 @@ func (w *world) dropRole(role string) {
 	delete(w.Observed.Roles, role)
 	for _, u := range w.Observed.Users {
 		if slices.Contains(u.Roles, role) {
-			w.setRoles(u.Username, without(u.Roles, []string{role})...)
+			w.setRoles(u.Username, text.Without(u.Roles, []string{role})...)
 		}
 	}
 }
@@ -250,7 +251,7 @@ func changeUser(o *Observed, username string, given, taken []string) error {
 	}
 	for i := range o.Users {
 		if o.Users[i].Username == username {
-			o.Users[i].Roles = sortedSet(append(without(o.Users[i].Roles, taken), given...))
+			o.Users[i].Roles = text.SortedSet(append(text.Without(o.Users[i].Roles, taken), given...))
 			return nil
 		}
 	}
