@@ -68,6 +68,17 @@ func CompareCauses(a, b Cause) int {
 		strings.Compare(string(a.UID), string(b.UID)))
 }
 
+// String names a cause.
+func (c Cause) String() string {
+	switch c.Kind {
+	case CauseStanding, CauseServiceAccount:
+		return "policy " + c.Object.String()
+	case CauseGrant:
+		return "grant " + c.Object.String()
+	}
+	return string(c.Kind) + " " + c.Object.String()
+}
+
 // sortedCauses are causes without doubles, the oldest first. It may change the order of its argument.
 func sortedCauses(causes []Cause) []Cause {
 	slices.SortFunc(causes, CompareCauses)

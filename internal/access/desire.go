@@ -15,12 +15,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// Decide is Desire and NewPlan in one.
-func Decide(in Input) (Desired, Plan) {
-	d := Desire(in)
-	return d, NewPlan(in, d)
-}
-
 // Desire decides what should hold. Members are exact, reserved roles and the operator's account are left out whatever
 // the input says, and a policy that gives nothing says why.
 func Desire(in Input) Desired {
@@ -36,6 +30,26 @@ func Desire(in Input) Desired {
 	w.enforceLeastPrivilege()
 	w.finishMembers()
 	return w.out
+}
+
+// Enforced is the input that an instance would have if its mode were Enforce, and what should hold then. Roles that would
+// be taken over are in it as if their first pass, which only reports, were over.
+func Enforced(in Input) (Input, Desired) {
+	enforced := *in.Instance
+	enforced.Spec.Mode = v1alpha1.ModeEnforce
+	in.Instance = &enforced
+	desired := Desire(in)
+	stored := enforced.Status.ManagedRoles
+	for _, entry := range desired.Inventory {
+		known := slices.ContainsFunc(stored, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name })
+		if entry.Adopted && !known {
+			enforced.Status.ManagedRoles = append(slices.Clip(enforced.Status.ManagedRoles), entry)
+		}
+	}
+	if len(enforced.Status.ManagedRoles) > len(stored) {
+		desired = Desire(in)
+	}
+	return in, desired
 }
 
 // work is one decision in the making.

@@ -76,11 +76,12 @@ func (f *driftFinder) heir(role string) string {
 	return role
 }
 
-// follow notes the role that takes the place of the drifted one.
-func (d *Drift) follow(heir string) {
-	if heir != d.Role {
-		d.Successor = heir
+// successorOf is the role that takes the place of a drifted one; empty where it stays.
+func successorOf(role, heir string) string {
+	if heir == role {
+		return ""
 	}
+	return heir
 }
 
 // stands says whether a role is the one of its line that others can have changed since the previous pass.
@@ -124,8 +125,7 @@ func (f *driftFinder) storedAs(role, heir string) ([]permission.Pair, bool) {
 
 func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	heir := f.heir(entry.Name)
-	drift := Drift{Key: RoleKey(entry.Name), Role: entry.Name}
-	drift.follow(heir)
+	drift := Drift{Key: RoleKey(entry.Name), Role: entry.Name, Successor: successorOf(entry.Name, heir)}
 	desired, wanted := f.d.Roles[heir]
 	stored, exists := f.storedAs(entry.Name, heir)
 	if f.in.Previous == nil {
@@ -247,8 +247,7 @@ func (f *driftFinder) member(before, now User) {
 		}
 		key := MemberKey(now.Username, role)
 		f.lost.members[key] = true
-		drift := Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user", Taken: true}
-		drift.follow(heir)
+		drift := Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user", Taken: true, Successor: successorOf(role, heir)}
 		f.found = append(f.found, drift)
 	}
 	for _, role := range has {

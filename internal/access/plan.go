@@ -33,26 +33,6 @@ func NewPlan(in Input, d Desired) Plan {
 	return plan
 }
 
-// ObservePlan gives the plan that an instance would have if its mode were Enforce. Roles that would be taken over are
-// in it as if their first pass, which only reports, were over.
-func ObservePlan(in Input) Plan {
-	enforced := *in.Instance
-	enforced.Spec.Mode = v1alpha1.ModeEnforce
-	in.Instance = &enforced
-	desired, plan := Decide(in)
-	stored := len(enforced.Status.ManagedRoles)
-	for _, entry := range desired.Inventory {
-		known := slices.ContainsFunc(enforced.Status.ManagedRoles, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name })
-		if entry.Adopted && !known {
-			enforced.Status.ManagedRoles = append(slices.Clip(enforced.Status.ManagedRoles), entry)
-		}
-	}
-	if len(enforced.Status.ManagedRoles) > stored {
-		_, plan = Decide(in)
-	}
-	return plan
-}
-
 // builder writes the changes down as steps.
 type builder struct {
 	*order

@@ -126,17 +126,6 @@ func purpose(s Step) string {
 	return "policy " + s.Policy.String()
 }
 
-// String names a cause.
-func (c Cause) String() string {
-	switch c.Kind {
-	case CauseStanding, CauseServiceAccount:
-		return "policy " + c.Object.String()
-	case CauseGrant:
-		return "grant " + c.Object.String()
-	}
-	return string(c.Kind) + " " + c.Object.String()
-}
-
 // causesText names causes, the oldest first.
 func causesText(causes []Cause) string {
 	shown := make([]string, 0, len(causes))

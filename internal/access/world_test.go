@@ -23,6 +23,25 @@ var (
 	account = "oam-operator"
 )
 
+// The parts of the planner, by the names that tests give them.
+var (
+	Desire   = XXdesire.Of
+	NewPlan  = XXplan.New
+	Assess   = XXproof.Assess
+	Remember = XXplan.Remember
+	Render   = XXplan.Render
+	Describe = XXplan.Describe
+)
+
+// Decide says what should hold and which steps lead there.
+func Decide(in Input) (Desired, Plan) {
+	d := Desire(in)
+	return d, NewPlan(in, d)
+}
+
+// ObservePlan is the plan that an instance in mode Observe shows.
+func ObservePlan(in Input) Plan { return NewPlan(XXdesire.Enforced(in)) }
+
 // world builds inputs for tests.
 type world struct{ Input }
 
