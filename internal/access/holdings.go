@@ -12,7 +12,7 @@ import (
 )
 
 // origin is where a role comes from, as a policy sees it.
-func (d *Desired) origin(role string, policy types.NamespacedName) privilege.Origin {
+func (d *Desired) Origin(role string, policy types.NamespacedName) privilege.Origin {
 	desired, managed := d.Roles[role]
 	switch {
 	case !managed:
@@ -24,20 +24,20 @@ func (d *Desired) origin(role string, policy types.NamespacedName) privilege.Ori
 }
 
 // newTally is for messages about a policy.
-func newTally(server permission.Server, d *Desired, policy types.NamespacedName) *privilege.Tally {
-	return privilege.NewTally(server, func(role string) privilege.Origin { return d.origin(role, policy) })
+func NewTally(server permission.Server, d *Desired, policy types.NamespacedName) *privilege.Tally {
+	return privilege.NewTally(server, func(role string) privilege.Origin { return d.Origin(role, policy) })
 }
 
 // holdings are the roles of users in the end: managed ones as desired, foreign ones as observed.
-type holdings struct {
+type Holdings struct {
 	in      *Input
 	d       *Desired
 	managed map[string]bool
 	cached  map[string]*privilege.Rights
 }
 
-func newHoldings(in *Input, d *Desired) *holdings {
-	h := &holdings{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), cached: map[string]*privilege.Rights{}}
+func NewHoldings(in *Input, d *Desired) *Holdings {
+	h := &Holdings{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), cached: map[string]*privilege.Rights{}}
 	for name := range d.Roles {
 		h.managed[name] = rolename.Manageable(name)
 	}
@@ -48,7 +48,7 @@ func newHoldings(in *Input, d *Desired) *holdings {
 }
 
 // rights are what a role holds in the end.
-func (h *holdings) rights(role string) *privilege.Rights {
+func (h *Holdings) Rights(role string) *privilege.Rights {
 	r := h.cached[role]
 	if r != nil {
 		return r
@@ -64,7 +64,7 @@ func (h *holdings) rights(role string) *privilege.Rights {
 }
 
 // foreign are the roles of a user that are not ours, sorted.
-func (h *holdings) foreign(u *User) []string {
+func (h *Holdings) Foreign(u *User) []string {
 	var out []string
 	for _, role := range u.Roles {
 		if !h.managed[role] {
@@ -75,7 +75,7 @@ func (h *holdings) foreign(u *User) []string {
 }
 
 // gives says whether a role will be with a user who should have it: while nothing is granted, only those who have it keep it.
-func (h *holdings) gives(u *User, role string) bool {
+func (h *Holdings) Gives(u *User, role string) bool {
 	desired, managed := h.d.Roles[role]
 	return managed && h.managed[role] && (desired.Giving.All() || slices.Contains(u.Roles, role))
 }

@@ -19,7 +19,7 @@ func MemberKey(username, role string) string {
 }
 
 // kinOf gives the inventoried roles of every line that has a successor, the newest first.
-func kinOf(inventory []v1alpha1.ManagedRole) map[rolename.Line][]v1alpha1.ManagedRole {
+func KinOf(inventory []v1alpha1.ManagedRole) map[rolename.Line][]v1alpha1.ManagedRole {
 	var kin map[rolename.Line][]v1alpha1.ManagedRole
 	for _, entry := range inventory {
 		if line, _, ok := rolename.Succession(entry.Name); ok && rolename.Manageable(entry.Name) {
@@ -45,7 +45,7 @@ func kinOf(inventory []v1alpha1.ManagedRole) map[rolename.Line][]v1alpha1.Manage
 }
 
 // knownLines are the lines that the inventory knows: a role of such a line that is not inventoried is somebody else's.
-func knownLines(d *Desired) map[rolename.Line]bool {
+func KnownLines(d *Desired) map[rolename.Line]bool {
 	known := make(map[rolename.Line]bool, len(d.Inventory))
 	doomed := sets.New(d.Doomed...)
 	for _, entry := range d.Inventory {
@@ -57,7 +57,7 @@ func knownLines(d *Desired) map[rolename.Line]bool {
 }
 
 // carriers are the roles that can have carried an activation at one time or another, themselves or by a successor.
-func carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alpha1.Activation, pinned *v1alpha1.GrantInstance) []string {
+func Carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alpha1.Activation, pinned *v1alpha1.GrantInstance) []string {
 	base, terms := rolename.OfPolicy(p), rolename.TermsOf(a, p)
 	roles := []string{pinned.Role, rolename.ForGrant(base, string(i.UID), string(p.UID), terms)}
 	if terms.Dags == nil {

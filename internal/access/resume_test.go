@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"pgregory.net/rapid"
 
@@ -39,7 +41,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 				rt.Fatalf("it does not come to an end:\n%s", transcript(d, plan))
 			}
 			step := plan.Phases[0][order.IntN(len(plan.Phases[0]))]
-			if step.Kind != StepRemoveMember && removing {
+			if step.Kind != access.StepRemoveMember && removing {
 				removing, kept = false, everybody(w.Capabilities.PermissionModel, &w.Observed)
 			}
 			w.Instance = w.Instance.DeepCopy()
@@ -53,7 +55,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 			}
 		}
 		for name, ps := range end.Roles {
-			if !slices.Equal(w.canonical(ps), w.canonical(w.Observed.Roles[name])) {
+			if !slices.Equal(w.Canonical(ps), w.Canonical(w.Observed.Roles[name])) {
 				rt.Fatalf("role %s came to another end", name)
 			}
 		}

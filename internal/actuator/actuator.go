@@ -11,6 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -357,13 +360,13 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	if !d.StartsAllowed {
 		p.input.Giving = access.OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "nothing is granted in this Airflow now: the conditions of the AirflowInstance say why")
 	}
-	desired, plan := access.Decide(p.input)
-	p.desired = desired
+	p.desired = desire.Of(p.input)
+	steps := plan.New(p.input, p.desired)
 	if p.observed && !p.planned { // what was read before tells nothing about others
-		p.plan, p.planned = plan, true
+		p.plan, p.planned = steps, true
 	}
 	p.decided = true
-	return plan, nil
+	return steps, nil
 }
 
 // noGain are the roles that get nothing more in this pass.

@@ -6,6 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/access/proof"
+
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -110,7 +114,7 @@ func (p *pass) report(err error) *Report {
 // was compared with it.
 func (p *pass) fill(r *Report) {
 	p.input.Observed = p.snap.observed()
-	grants, policies, gone := access.Assess(p.input, p.desired)
+	grants, policies, gone := proof.Assess(p.input, p.desired)
 	for key, desire := range p.desired.Policies {
 		r.Policies[key] = PolicyReport{Desire: desire, Proof: policies[key], Failures: p.failuresOf(key)}
 	}
@@ -138,12 +142,12 @@ func (p *pass) fill(r *Report) {
 	if p.planned {
 		p.plan.Drift = p.outcome()
 		p.contest(p.plan.Drift)
-		p.previous = access.Remember(p.input, p.plan, p.input.Observed)
+		p.previous = plan.Remember(p.input, p.plan, p.input.Observed)
 	}
 	r.Drift = p.plan.Drift
 	r.Contested = slices.Sorted(maps.Keys(p.givenUp()))
 	if mode := p.input.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
-		r.Plan = access.Render(access.ObservePlan(p.input))
+		r.Plan = plan.Render(plan.New(desire.Enforced(p.input)))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
 }
@@ -156,8 +160,8 @@ func (p *pass) outcome() []access.Drift {
 		return p.plan.Drift
 	}
 	left := map[string]bool{}
-	_, plan := access.Decide(p.input)
-	for _, d := range plan.Drift {
+	again := plan.New(p.input, desire.Of(p.input))
+	for _, d := range again.Drift {
 		left[d.Key] = d.Taken || d.Repaired
 	}
 	out := slices.Clone(p.plan.Drift)

@@ -1,7 +1,9 @@
-package access
+package proof
 
 import (
 	"slices"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -12,22 +14,22 @@ import (
 
 // findings say of every policy and every live grant whether its people can do more than was given to them.
 type findings struct {
-	policies map[types.NamespacedName]Problem
-	grants   map[types.UID]Problem
+	policies map[types.NamespacedName]access.Problem
+	grants   map[types.UID]access.Problem
 }
 
 // findExcess compares what everybody with a managed role can do in the end with what each role gives by itself. Users
 // with the same roles are looked at once.
-func findExcess(in *Input, d *Desired) findings {
-	f := findings{policies: map[types.NamespacedName]Problem{}, grants: map[types.UID]Problem{}}
-	h := newHoldings(in, d)
-	j := privilege.NewJudge(in.Capabilities.PermissionModel, h.rights)
+func findExcess(in *access.Input, d *access.Desired) findings {
+	f := findings{policies: map[types.NamespacedName]access.Problem{}, grants: map[types.UID]access.Problem{}}
+	h := access.NewHoldings(in, d)
+	j := privilege.NewJudge(in.Capabilities.PermissionModel, h.Rights)
 	found := map[string]*privilege.Excess{}
 	people := map[types.NamespacedName]map[*privilege.Excess]int{}
 	for at := range in.Observed.Users {
 		user := &in.Observed.Users[at]
-		roles := slices.DeleteFunc(d.Members.Roles(user.Username), func(role string) bool { return !h.gives(user, role) })
-		over := j.Excess(h.foreign(user), roles)
+		roles := slices.DeleteFunc(d.Members.Roles(user.Username), func(role string) bool { return !h.Gives(user, role) })
+		over := j.Excess(h.Foreign(user), roles)
 		if over == nil {
 			continue
 		}
@@ -43,7 +45,7 @@ func findExcess(in *Input, d *Desired) findings {
 		name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 		desire := d.Policies[name]
 		if _, managed := d.Roles[desire.Role]; managed && desire.Refused == nil {
-			f.policies[name] = policyFinding(in.server(), d, p, desire, people[name])
+			f.policies[name] = policyFinding(in.Server(), d, p, desire, people[name])
 		}
 	}
 	f.findGrants(in, d, found)
@@ -51,7 +53,7 @@ func findExcess(in *Input, d *Desired) findings {
 }
 
 // policiesIn are the policies of those of a user's roles that have a part in the excess.
-func policiesIn(d *Desired, over privilege.Excess, roles []string) map[types.NamespacedName]bool {
+func policiesIn(d *access.Desired, over privilege.Excess, roles []string) map[types.NamespacedName]bool {
 	out := map[types.NamespacedName]bool{}
 	for _, role := range roles {
 		if len(over.By(role)) > 0 {
@@ -62,31 +64,31 @@ func policiesIn(d *Desired, over privilege.Excess, roles []string) map[types.Nam
 }
 
 // policyFinding is what a policy says.
-func policyFinding(server permission.Server, d *Desired, p *v1alpha1.DagAccessPolicy, desire PolicyDesire, people map[*privilege.Excess]int) Problem {
+func policyFinding(server permission.Server, d *access.Desired, p *v1alpha1.DagAccessPolicy, desire access.PolicyDesire, people map[*privilege.Excess]int) access.Problem {
 	name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 	more := server.ComesAlong(p.Spec.Access)
-	finding := Problem{v1alpha1.ReasonAsGranted, "nobody can do more than was given to them." + more}
+	finding := access.Problem{Reason: v1alpha1.ReasonAsGranted, Message: "nobody can do more than was given to them." + more}
 	switch {
 	case desire.Withholding != nil:
 		finding = *desire.Withholding
 	case len(people) > 0:
-		t := newTally(server, d, name)
-		own := func(role string) bool { return d.origin(role, name) == privilege.OwnPolicy }
+		t := access.NewTally(server, d, name)
+		own := func(role string) bool { return d.Origin(role, name) == privilege.OwnPolicy }
 		for over, count := range people {
 			t.Add(over.Among(own), count)
 		}
-		finding = Problem{v1alpha1.ReasonExcessAccess, t.ExcessOfMembers(more)}
+		finding = access.Problem{Reason: v1alpha1.ReasonExcessAccess, Message: t.ExcessOfMembers(more)}
 	}
 	return finding
 }
 
 // findGrants says it of live grants, in the words for one subject.
-func (f *findings) findGrants(in *Input, d *Desired, found map[string]*privilege.Excess) {
+func (f *findings) findGrants(in *access.Input, d *access.Desired, found map[string]*privilege.Excess) {
 	type key struct {
 		over *privilege.Excess
 		role string
 	}
-	said := map[key]Problem{}
+	said := map[key]access.Problem{}
 	for _, g := range in.Grants {
 		desire := d.Grants[g.UID]
 		switch {
@@ -101,12 +103,12 @@ func (f *findings) findGrants(in *Input, d *Desired, found map[string]*privilege
 		over := found[desire.Username]
 		finding, known := said[key{over, desire.Role}]
 		if !known {
-			finding = Problem{v1alpha1.ReasonAsGranted, "its subject can do no more than was given"}
+			finding = access.Problem{Reason: v1alpha1.ReasonAsGranted, Message: "its subject can do no more than was given"}
 			if over != nil {
 				if part := over.By(desire.Role); len(part) > 0 {
-					t := newTally(in.server(), d, g.PolicyKey())
+					t := access.NewTally(in.Server(), d, g.PolicyKey())
 					t.Add(part, 1)
-					finding = Problem{v1alpha1.ReasonExcessAccess, t.ExcessOfGrant()}
+					finding = access.Problem{Reason: v1alpha1.ReasonExcessAccess, Message: t.ExcessOfGrant()}
 				}
 			}
 			said[key{over, desire.Role}] = finding

@@ -1,4 +1,4 @@
-package access
+package desire
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -92,7 +94,7 @@ func (w *work) hold(c *policyCase, lost []string) bool {
 	if w.in.Now.Sub(held.Since.Time) >= heldFor {
 		return false
 	}
-	c.desire.Notes = append(c.desire.Notes, Problem{v1alpha1.ReasonMassRevocationHeld, fmt.Sprintf(
+	c.desire.Notes = append(c.desire.Notes, access.Problem{Reason: v1alpha1.ReasonMassRevocationHeld, Message: fmt.Sprintf(
 		"%d DAGs are no longer selected, more than %d%% of the policy: %s. Access to them is kept. To let it go, set the instance's release to %s",
 		len(lost), w.limit(), text.List(lost, 8), held.Hash)})
 	return true

@@ -1,4 +1,4 @@
-package access
+package plan
 
 import (
 	"slices"
@@ -70,7 +70,7 @@ func newOrder(a *aim) *order {
 // takeAlong lets the created role to which a grant moves hold for a moment all that the role which it leaves holds: that
 // may come to the user by a third role, which is widened later, since another user has to leave it first.
 func (o *order) takeAlong(u *userAim, left string) {
-	if o.aim.in.adds() {
+	if o.aim.in.OnlyAdds() {
 		return // a role that loses permissions is not widened there, so that nothing is left behind
 	}
 	for _, role := range u.want {
