@@ -39,13 +39,13 @@ type Cause struct {
 }
 
 // standing is the cause of the standing members of a policy.
-func standing(p *v1alpha1.DagAccessPolicy) Cause {
+func Standing(p *v1alpha1.DagAccessPolicy) Cause {
 	name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 	return Cause{Kind: CauseStanding, Object: name, UID: p.UID, Generation: p.Generation, Since: p.CreationTimestamp.Time, Policy: name}
 }
 
 // granted is the cause that an activated grant is, live or ended.
-func granted(g *v1alpha1.AccessGrant) Cause {
+func Granted(g *v1alpha1.AccessGrant) Cause {
 	return Cause{
 		Kind: CauseGrant, Object: types.NamespacedName{Namespace: g.Namespace, Name: g.Name}, UID: g.UID, Generation: g.Generation,
 		Since: g.Status.Activation.At.Time, Policy: g.PolicyKey(),
@@ -68,8 +68,19 @@ func CompareCauses(a, b Cause) int {
 		strings.Compare(string(a.UID), string(b.UID)))
 }
 
+// String names a cause.
+func (c Cause) String() string {
+	switch c.Kind {
+	case CauseStanding, CauseServiceAccount:
+		return "policy " + c.Object.String()
+	case CauseGrant:
+		return "grant " + c.Object.String()
+	}
+	return string(c.Kind) + " " + c.Object.String()
+}
+
 // sortedCauses are causes without doubles, the oldest first. It may change the order of its argument.
-func sortedCauses(causes []Cause) []Cause {
+func SortCauses(causes []Cause) []Cause {
 	slices.SortFunc(causes, CompareCauses)
 	return slices.CompactFunc(causes, func(a, b Cause) bool { return a.UID == b.UID && a.Kind == b.Kind })
 }
@@ -91,7 +102,7 @@ func (m Members) Roles(username string) []string { return slices.Sorted(maps.Key
 func (m Members) Users() []string { return slices.Sorted(maps.Keys(m)) }
 
 // add notes a cause for which a user should have a role.
-func (m Members) add(username, role string, cause Cause) {
+func (m Members) Add(username, role string, cause Cause) {
 	if m[username] == nil {
 		m[username] = map[string][]Cause{}
 	}
@@ -99,7 +110,7 @@ func (m Members) add(username, role string, cause Cause) {
 }
 
 // remove takes a role and its causes from a user.
-func (m Members) remove(username, role string) {
+func (m Members) Remove(username, role string) {
 	delete(m[username], role)
 	if len(m[username]) == 0 {
 		delete(m, username)

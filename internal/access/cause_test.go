@@ -1,9 +1,11 @@
-package access
+package access_test
 
 import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,9 +22,9 @@ func TestWhyAUserHasARoleIsOneCall(t *testing.T) {
 	g.Generation = 4
 	data := func(name string) types.NamespacedName { return types.NamespacedName{Namespace: "data", Name: name} }
 	d := Desire(w.Input)
-	want := []Cause{
-		{Kind: CauseStanding, Object: data("finance"), UID: p.UID, Generation: 1, Since: testNow.Add(-24 * time.Hour), Policy: data("finance")},
-		{Kind: CauseGrant, Object: data("alice-too"), UID: g.UID, Generation: 4, Since: testNow.Add(-time.Hour), Policy: data("finance")},
+	want := []access.Cause{
+		{Kind: access.CauseStanding, Object: data("finance"), UID: p.UID, Generation: 1, Since: testNow.Add(-24 * time.Hour), Policy: data("finance")},
+		{Kind: access.CauseGrant, Object: data("alice-too"), UID: g.UID, Generation: 4, Since: testNow.Add(-time.Hour), Policy: data("finance")},
 	}
 	if diff := cmp.Diff(want, d.Members.Causes("alice", financeRole)); diff != "" {
 		t.Error(diff)
@@ -39,7 +41,7 @@ func TestStepsCarryTheCausesThatTheyServeAndThoseThatEnded(t *testing.T) {
 	w.Policies[0].Spec.Members = append(w.Policies[0].Spec.Members, v1alpha1.Subject{Username: "carol"})
 	plan := NewPlan(w.Input, Desire(w.Input))
 	got := map[string][2][]string{}
-	text := func(causes []Cause) (out []string) {
+	text := func(causes []access.Cause) (out []string) {
 		for _, cause := range causes {
 			out = append(out, cause.String())
 		}
@@ -76,7 +78,7 @@ func TestNoMembershipIsWithoutACause(t *testing.T) {
 		}
 		for user, roles := range d.Members {
 			for role, causes := range roles {
-				if len(causes) == 0 || !slices.IsSortedFunc(causes, CompareCauses) {
+				if len(causes) == 0 || !slices.IsSortedFunc(causes, access.CompareCauses) {
 					rt.Fatalf("the causes for which %s has %s are %v", user, role, causes)
 				}
 				for _, cause := range causes {
@@ -87,7 +89,7 @@ func TestNoMembershipIsWithoutACause(t *testing.T) {
 			}
 		}
 		for _, step := range slices.Concat(plan.Phases...) {
-			serves := step.Kind == StepAddMember || step.Kind == StepSwapMember || step.Kind == StepRemoveReplaced
+			serves := step.Kind == access.StepAddMember || step.Kind == access.StepSwapMember || step.Kind == access.StepRemoveReplaced
 			if serves != (len(step.For) > 0) {
 				rt.Fatalf("%q serves %v", Describe(step), step.For)
 			}

@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -14,14 +17,14 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
-func refusedReason(d Desired, policy string) string {
+func refusedReason(d access.Desired, policy string) string {
 	if refused := d.Policies[types.NamespacedName{Namespace: "data", Name: policy}].Refused; refused != nil {
 		return refused.Reason
 	}
 	return ""
 }
 
-func notes(d Desired) []string {
+func notes(d access.Desired) []string {
 	var out []string
 	for _, note := range d.Policies[types.NamespacedName{Namespace: "data", Name: "p"}].Notes {
 		out = append(out, note.Reason)
@@ -174,7 +177,7 @@ func TestAGrantThatEndedIsFoundAtItsPersonUnderAnotherName(t *testing.T) {
 			}
 		}
 		g.Status.Activation.Instances[0].UserCreatedOn = "2026-02-02T00:00:00"
-		slices.SortFunc(w.Observed.Users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
+		slices.SortFunc(w.Observed.Users, func(a, b access.User) int { return strings.Compare(a.Username, b.Username) })
 		g.Spec.Revoke = &v1alpha1.Revocation{}
 		d := Desire(w.Input)
 		if proofs, _, _ := Assess(w.Input, d); proofs[g.UID].Absent {
@@ -347,7 +350,7 @@ func TestNoMoreRolesAreMadeThanAStatusCanHold(t *testing.T) {
 	before := w.grant("before", p, "bob", "a")
 	w.pass(t)
 	instance := w.Instance.DeepCopy()
-	for i := range MaxRoles - len(instance.Status.ManagedRoles) {
+	for i := range desire.MaxRoles - len(instance.Status.ManagedRoles) {
 		name := fmt.Sprintf("oam.data.p~%016x", i)
 		instance.Status.ManagedRoles = append(instance.Status.ManagedRoles, v1alpha1.ManagedRole{Name: name, Policy: "data/p", PolicyUID: "uid-p", Kind: v1alpha1.ManagedRoleGrant})
 	}
@@ -364,7 +367,7 @@ func TestNoMoreRolesAreMadeThanAStatusCanHold(t *testing.T) {
 	if refusedReason(d, "q") != v1alpha1.ReasonTooManyRoles || refusedReason(d, "p") != "" {
 		t.Errorf("policies are refused: q %q, p %q", refusedReason(d, "q"), refusedReason(d, "p"))
 	}
-	if len(d.Inventory) > MaxRoles {
+	if len(d.Inventory) > desire.MaxRoles {
 		t.Errorf("%d roles", len(d.Inventory))
 	}
 	w.pass(t) // those that nothing wants go
@@ -397,7 +400,7 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	if len(w.rolesOf("bob")) > 0 || len(w.rolesOf("alice")) != 1 {
 		t.Errorf("bob has %v, alice %v", w.rolesOf("bob"), w.rolesOf("alice"))
 	}
-	w.Giving = Giving{}
+	w.Giving = access.Giving{}
 	w.pass(t)
 	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, permission.Pair{Action: permission.CanEdit, Resource: "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
 		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))

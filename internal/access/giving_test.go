@@ -1,9 +1,11 @@
-package access
+package access_test
 
 import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
@@ -13,7 +15,7 @@ import (
 )
 
 // revokeOnly is a pass that may only revoke.
-var revokeOnly = OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "nothing is granted in this Airflow now")
+var revokeOnly = access.OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "nothing is granted in this Airflow now")
 
 // TestWhileNothingMayBeGivenNobodyGainsAndWhoKeepsAccessHasIt edits a policy while nothing may be given: what it gives
 // before and after the edit stays, pair by pair, in the roles that users are in. Users are not moved, so that a grant whose
@@ -58,7 +60,7 @@ func TestWhileNothingMayBeGivenNobodyGainsAndWhoKeepsAccessHasIt(t *testing.T) {
 				if !before[user][pair] {
 					rt.Fatalf("%s gained %v\n%s", user, pair, transcript(d, plan))
 				}
-				if !after[user][pair] && !slices.Contains(d.Roles[d.Policies[named("p0")].Role].Permissions, pair) && !w.adds() {
+				if !after[user][pair] && !slices.Contains(d.Roles[d.Policies[named("p0")].Role].Permissions, pair) && !w.OnlyAdds() {
 					rt.Fatalf("%s still has %v\n%s", user, pair, transcript(d, plan))
 				}
 			}
@@ -71,7 +73,7 @@ func TestWhileNothingMayBeGivenNobodyGainsAndWhoKeepsAccessHasIt(t *testing.T) {
 		if again := NewPlan(w.Input, Desire(w.Input)); len(again.Phases) > 0 {
 			rt.Fatalf("a second pass is not empty:\n%s", transcript(Desire(w.Input), again))
 		}
-		w.Giving = Giving{}
+		w.Giving = access.Giving{}
 		d = Desire(w.Input)
 		plan = NewPlan(w.Input, d)
 		w.finish(t, d, plan)
@@ -135,7 +137,7 @@ func TestClaimsAreTrueWhileNothingMayBeGiven(t *testing.T) {
 }
 
 // flat is every pair that each user has by any role.
-func flat(o *Observed) map[string]map[permission.Pair]bool {
+func flat(o *access.Observed) map[string]map[permission.Pair]bool {
 	out := map[string]map[permission.Pair]bool{}
 	for _, u := range o.Users {
 		out[u.Username] = map[permission.Pair]bool{}
@@ -176,7 +178,7 @@ func TestAGrantThatKeepsLessWhileNothingMayBeGiven(t *testing.T) {
 			d, plan := Decide(w.Input)
 			for _, steps := range plan.Phases {
 				for _, step := range steps {
-					if step.Kind == StepCreateRole {
+					if step.Kind == access.StepCreateRole {
 						t.Errorf("role %s is made", step.Role)
 					}
 				}
@@ -196,7 +198,7 @@ func TestAGrantThatKeepsLessWhileNothingMayBeGiven(t *testing.T) {
 func TestALiveGrantThatMayNotBeGivenNowIsNoChoiceOfAnybody(t *testing.T) {
 	for name, c := range map[string]struct {
 		mode   v1alpha1.Mode
-		giving Giving
+		giving access.Giving
 		want   string
 	}{
 		"clocks differ, or the account lacks rights": {v1alpha1.ModeEnforce, revokeOnly, v1alpha1.ReasonInstanceNotReady},

@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -145,7 +147,7 @@ func disturb(t *rapid.T, w *world) {
 		w.setRole(role, w.Observed.Roles[role][:len(w.Observed.Roles[role])/2])
 	case 3:
 		user := rapid.SampledFrom(someUsers).Draw(t, "user")
-		w.setRoles(user, sortedSet(append(slices.Clone(w.rolesOf(user)), role))...)
+		w.setRoles(user, text.SortedSet(append(slices.Clone(w.rolesOf(user)), role))...)
 	}
 }
 
@@ -183,7 +185,7 @@ func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 }
 
 // walk applies a plan in a random order inside each phase and looks at everybody between the steps.
-func walk(t *rapid.T, server v1alpha1.Capabilities, start Observed, plan Plan, order *rand.Rand) {
+func walk(t *rapid.T, server v1alpha1.Capabilities, start access.Observed, plan access.Plan, order *rand.Rand) {
 	end := cloneObserved(start)
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
@@ -196,7 +198,7 @@ func walk(t *rapid.T, server v1alpha1.Capabilities, start Observed, plan Plan, o
 	after, kept, removing := everybody(model, &end), map[string]map[power]bool(nil), true
 	may := mayHold(&start, &end)
 	for _, steps := range plan.Phases {
-		if removing && steps[0].Kind != StepRemoveMember {
+		if removing && steps[0].Kind != access.StepRemoveMember {
 			removing, kept = false, everybody(model, &now)
 		}
 		for _, i := range order.Perm(len(steps)) {
@@ -204,12 +206,12 @@ func walk(t *rapid.T, server v1alpha1.Capabilities, start Observed, plan Plan, o
 				t.Fatalf("%s: %v", Describe(steps[i]), err)
 			}
 			if problem := over(&now, may); problem != "" {
-				t.Fatalf("after %q %s\n%s", Describe(steps[i]), problem, transcript(Desired{}, plan))
+				t.Fatalf("after %q %s\n%s", Describe(steps[i]), problem, transcript(access.Desired{}, plan))
 			}
 			for username, have := range everybody(model, &now) {
 				for power := range kept[username] {
 					if !removing && after[username][power] && !have[power] {
-						t.Fatalf("after %q user %s has lost %v for a moment\n%s", Describe(steps[i]), username, power, transcript(Desired{}, plan))
+						t.Fatalf("after %q user %s has lost %v for a moment\n%s", Describe(steps[i]), username, power, transcript(access.Desired{}, plan))
 					}
 				}
 			}
@@ -219,7 +221,7 @@ func walk(t *rapid.T, server v1alpha1.Capabilities, start Observed, plan Plan, o
 
 // mayHold is what every user may hold between two steps: what the user holds before or after, and what a role held before
 // that the user joins.
-func mayHold(start, end *Observed) map[string]map[permission.Pair]bool {
+func mayHold(start, end *access.Observed) map[string]map[permission.Pair]bool {
 	out, after := flat(start), flat(end)
 	for _, u := range end.Users {
 		maps.Copy(out[u.Username], after[u.Username])
@@ -233,7 +235,7 @@ func mayHold(start, end *Observed) map[string]map[permission.Pair]bool {
 }
 
 // over says who holds what they may not.
-func over(now *Observed, may map[string]map[permission.Pair]bool) string {
+func over(now *access.Observed, may map[string]map[permission.Pair]bool) string {
 	for username, pairs := range flat(now) {
 		for pair := range pairs {
 			if !may[username][pair] && pair != permission.Website {
@@ -244,7 +246,7 @@ func over(now *Observed, may map[string]map[permission.Pair]bool) string {
 	return ""
 }
 
-func everybody(model v1alpha1.PermissionModel, o *Observed) map[string]map[power]bool {
+func everybody(model v1alpha1.PermissionModel, o *access.Observed) map[string]map[power]bool {
 	out := map[string]map[power]bool{}
 	for _, u := range o.Users {
 		out[u.Username] = powers(model, o, u.Username, append(slices.Clone(someDags), "other"))
@@ -252,13 +254,13 @@ func everybody(model v1alpha1.PermissionModel, o *Observed) map[string]map[power
 	return out
 }
 
-func checkReached(t *rapid.T, w *world, d Desired) {
+func checkReached(t *rapid.T, w *world, d access.Desired) {
 	for name, role := range d.Roles {
 		stored, exists := w.Observed.Roles[name]
 		if !role.Giving.All() {
 			continue
 		}
-		if !exists || !slices.Equal(w.canonical(stored), role.Permissions) {
+		if !exists || !slices.Equal(w.Canonical(stored), role.Permissions) {
 			t.Fatalf("role %s: stored %v, desired %v", name, stored, role.Permissions)
 		}
 	}
@@ -297,11 +299,11 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 		desire, proof := d.Grants[g.UID], grants[g.UID]
 		if proof.Empty {
 			for _, role := range w.rolesOf(desire.Username) {
-				if rolename.SameLine(role, desire.Role) && !nothing(w.Observed.Roles[role]) {
+				if rolename.SameLine(role, desire.Role) && !givesNothing(w.Observed.Roles[role]) {
 					t.Fatalf("grant %s is said to give nothing, and role %s gives %v", g.Name, role, w.Observed.Roles[role])
 				}
 			}
-		} else if desire.Live && desire.Problem == nil && nothing(d.Roles[desire.Role].Permissions) && nothing(w.Observed.Roles[desire.Role]) {
+		} else if desire.Live && desire.Problem == nil && givesNothing(d.Roles[desire.Role].Permissions) && givesNothing(w.Observed.Roles[desire.Role]) {
 			t.Fatalf("grant %s gives nothing, and is not said to", g.Name)
 		}
 		if desire.Live && desire.Problem == nil && !proof.Present {
@@ -313,8 +315,13 @@ func checkReached(t *rapid.T, w *world, d Desired) {
 	}
 }
 
+// givesNothing says whether permissions let nobody do anything.
+func givesNothing(ps []permission.Pair) bool {
+	return !slices.ContainsFunc(ps, func(p permission.Pair) bool { return p != permission.Website })
+}
+
 // checkUntouched compares everything that is not ours.
-func checkUntouched(t *rapid.T, before, after Observed, d Desired) {
+func checkUntouched(t *rapid.T, before, after access.Observed, d access.Desired) {
 	ours := func(role string) bool {
 		_, desired := d.Roles[role]
 		return desired || slices.Contains(d.Doomed, role) || rolename.IsOwn(role, nil)
@@ -425,7 +432,7 @@ func TestEqualInputsGiveEqualResultsInAnyOrderAndStayAsTheyAre(t *testing.T) {
 	})
 }
 
-func copyInput(in Input) Input {
+func copyInput(in access.Input) access.Input {
 	in.Instance = in.Instance.DeepCopy()
 	in.Policies = slices.Clone(in.Policies)
 	for i := range in.Policies {
@@ -448,7 +455,7 @@ func copyInput(in Input) Input {
 }
 
 // shuffled is the same input in another order. What Airflow stores is sorted by contract and stays so.
-func shuffled(in Input, order *rand.Rand) Input {
+func shuffled(in access.Input, order *rand.Rand) access.Input {
 	in = copyInput(in)
 	order.Shuffle(len(in.Policies), func(i, j int) { in.Policies[i], in.Policies[j] = in.Policies[j], in.Policies[i] })
 	order.Shuffle(len(in.Grants), func(i, j int) { in.Grants[i], in.Grants[j] = in.Grants[j], in.Grants[i] })

@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -7,9 +7,12 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // TestAPlanMayBeMadeAnewAfterEveryStep: whoever applies plans in small portions and decides again in between, or is
@@ -38,7 +41,7 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 				rt.Fatalf("it does not come to an end:\n%s", transcript(d, plan))
 			}
 			step := plan.Phases[0][order.IntN(len(plan.Phases[0]))]
-			if step.Kind != StepRemoveMember && removing {
+			if step.Kind != access.StepRemoveMember && removing {
 				removing, kept = false, everybody(w.Capabilities.PermissionModel, &w.Observed)
 			}
 			w.Instance = w.Instance.DeepCopy()
@@ -52,12 +55,12 @@ func TestAPlanMayBeMadeAnewAfterEveryStep(t *testing.T) {
 			}
 		}
 		for name, ps := range end.Roles {
-			if !slices.Equal(w.canonical(ps), w.canonical(w.Observed.Roles[name])) {
+			if !slices.Equal(w.Canonical(ps), w.Canonical(w.Observed.Roles[name])) {
 				rt.Fatalf("role %s came to another end", name)
 			}
 		}
 		for i, u := range end.Users {
-			if !slices.Equal(sortedSet(slices.Clone(u.Roles)), sortedSet(slices.Clone(w.Observed.Users[i].Roles))) {
+			if !slices.Equal(text.SortedSet(slices.Clone(u.Roles)), text.SortedSet(slices.Clone(w.Observed.Users[i].Roles))) {
 				rt.Fatalf("user %s has %v, not %v", u.Username, w.Observed.Users[i].Roles, u.Roles)
 			}
 		}

@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"maps"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
@@ -15,6 +17,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 var (
@@ -44,7 +47,7 @@ func (w *world) viewOnly() {
 }
 
 // settle makes a pass, and stores what the pass found in the end.
-func (w *world) settle(t *testing.T) (Desired, Plan) {
+func (w *world) settle(t *testing.T) (access.Desired, access.Plan) {
 	t.Helper()
 	_, plan := w.pass(t)
 	d := Desire(w.Input)
@@ -80,8 +83,8 @@ func (w *world) retired() []string {
 	return out
 }
 
-func kindsIn(plan Plan) []StepKind {
-	var out []StepKind
+func kindsIn(plan access.Plan) []access.StepKind {
+	var out []access.StepKind
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
 			if !slices.Contains(out, step.Kind) {
@@ -175,7 +178,7 @@ func TestNumbersGoOnAndRetiredRolesServeAgainOnlyWhenTheyFitExactly(t *testing.T
 	}
 	// Somebody is in a retired role: it cannot be used, and they leave it.
 	w.setRoles("carol", "handmade", financeRole)
-	if _, plan := w.settle(t); slices.Contains(w.rolesOf("carol"), financeRole) || driftCauses(plan)[MemberKey("carol", financeRole)] != v1alpha1.DriftCauseManual {
+	if _, plan := w.settle(t); slices.Contains(w.rolesOf("carol"), financeRole) || driftCauses(plan)[access.MemberKey("carol", financeRole)] != v1alpha1.DriftCauseManual {
 		t.Errorf("carol has %v, drift %v", w.rolesOf("carol"), plan.Drift)
 	}
 	w.setRoles("carol", "handmade", financeRole)
@@ -264,18 +267,18 @@ func TestWhoHasNotMovedStaysWhileNothingMayBeGiven(t *testing.T) {
 	w.viewOnly()
 	d := Desire(w.Input)
 	plan := NewPlan(w.Input, d)
-	if kinds := kindsIn(plan); !slices.Equal(kinds, []StepKind{StepCreateRole, StepSwapMember, StepDeleteRole}) {
+	if kinds := kindsIn(plan); !slices.Equal(kinds, []access.StepKind{access.StepCreateRole, access.StepSwapMember, access.StepDeleteRole}) {
 		t.Fatalf("the plan is %v", Render(plan))
 	}
 	w.Instance = w.Instance.DeepCopy()
 	w.Instance.Status.ManagedRoles = d.Inventory
-	w.Observed = applied(t, w.Capabilities, w.Observed, Plan{Phases: [][]Step{plan.Phases[0], plan.Phases[1][:1]}})
+	w.Observed = applied(t, w.Capabilities, w.Observed, access.Plan{Phases: [][]access.Step{plan.Phases[0], plan.Phases[1][:1]}})
 	moved := plan.Phases[1][0].Username
 	w.Instance.Spec.Mode = v1alpha1.ModeSuspended
 	before := cloneObserved(w.Observed)
 	d, _ = w.settle(t)
 	for _, user := range []string{"alice", "bob", "carol"} {
-		at := slices.IndexFunc(before.Users, func(u User) bool { return u.Username == user })
+		at := slices.IndexFunc(before.Users, func(u access.User) bool { return u.Username == user })
 		if got := w.rolesOf(user); !slices.Equal(got, before.Users[at].Roles) {
 			t.Errorf("%s had %v and has %v; %s had moved", user, before.Users[at].Roles, got, moved)
 		}
@@ -301,7 +304,7 @@ func TestDriftThatIsNotRestoredStaysSoOverASuccessor(t *testing.T) {
 		for name, leave := range map[string]func(w *world){
 			"report": func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
 			"contested": func(w *world) {
-				w.Contested = map[string]bool{RoleKey(financeRole): true, MemberKey("alice", financeRole): true}
+				w.Contested = map[string]bool{access.RoleKey(financeRole): true, access.MemberKey("alice", financeRole): true}
 			},
 		} {
 			t.Run(name+" "+string(server.RoleUpdate), func(t *testing.T) {
@@ -318,7 +321,7 @@ func TestDriftThatIsNotRestoredStaysSoOverASuccessor(t *testing.T) {
 				for range 3 {
 					_, plan := w.settle(t)
 					causes := driftCauses(plan)
-					if causes[RoleKey(financeRole)] == "" || causes[MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
+					if causes[access.RoleKey(financeRole)] == "" || causes[access.MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
 						t.Fatalf("it is no longer drift: %v", plan.Drift)
 					}
 				}
@@ -341,7 +344,7 @@ func TestPermissionsThatOthersAddedGoByASuccessor(t *testing.T) {
 	for name, set := range map[string]func(w *world){
 		"repair":    func(*world) {},
 		"report":    func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
-		"contested": func(w *world) { w.Contested = map[string]bool{RoleKey(financeRole): true} },
+		"contested": func(w *world) { w.Contested = map[string]bool{access.RoleKey(financeRole): true} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := settledOn(t, addOnly)
@@ -349,7 +352,7 @@ func TestPermissionsThatOthersAddedGoByASuccessor(t *testing.T) {
 			stored := w.Observed.Roles[financeRole]
 			w.setRole(financeRole, permission.SetOf(append(slices.Clone(stored), permission.Pair{Action: permission.CanEdit, Resource: "Variables"}, permission.Pair{Action: permission.CanRead, Resource: "Website"})))
 			_, plan := w.settle(t)
-			if i := slices.IndexFunc(plan.Drift, func(d Drift) bool { return d.Key == RoleKey(financeRole) }); i < 0 || !plan.Drift[i].Repaired || plan.Drift[i].Successor == "" {
+			if i := slices.IndexFunc(plan.Drift, func(d access.Drift) bool { return d.Key == access.RoleKey(financeRole) }); i < 0 || !plan.Drift[i].Repaired || plan.Drift[i].Successor == "" {
 				t.Errorf("drift %v", plan.Drift)
 			}
 			if got := w.Observed.Roles[financeRole+"~g1"]; !slices.Equal(got, stored) || slices.Contains(w.rolesOf("alice"), financeRole) {
@@ -453,8 +456,8 @@ func TestTheGuardLooksAtTheRoleThatCarriesThePolicy(t *testing.T) {
 }
 
 // portion is a step that writes half of what is new.
-func portion(o *Observed, step Step) Step {
-	if step.Kind != StepCreateRole && step.Kind != StepWidenRole {
+func portion(o *access.Observed, step access.Step) access.Step {
+	if step.Kind != access.StepCreateRole && step.Kind != access.StepWidenRole {
 		return step
 	}
 	stored := permission.SetOf(slices.Clone(o.Roles[step.Role]))
@@ -495,7 +498,7 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 				continue
 			}
 			step := plan.Phases[0][order.IntN(len(plan.Phases[0]))]
-			if step.Kind != StepRemoveMember && removing {
+			if step.Kind != access.StepRemoveMember && removing {
 				removing, kept = false, everybody(model, &w.Observed)
 			}
 			w.Observed = cloneObserved(w.Observed)
@@ -508,7 +511,7 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 			if problem := broken(w, may, after, kept, removing); problem != "" {
 				rt.Fatalf("after %q %s\n%s", Describe(step), problem, transcript(d, plan))
 			}
-			if step.Kind == StepSwapMember {
+			if step.Kind == access.StepSwapMember {
 				if _, _, succeeds := rolename.Succession(step.Roles[0]); succeeds {
 					moved++
 				}
@@ -529,7 +532,7 @@ func TestCrashesOnTheWayToASuccessorLoseNobody(t *testing.T) {
 		}
 		if !forgets {
 			for i, u := range end.Users {
-				if !slices.Equal(sortedSet(slices.Clone(u.Roles)), sortedSet(slices.Clone(w.Observed.Users[i].Roles))) {
+				if !slices.Equal(text.SortedSet(slices.Clone(u.Roles)), text.SortedSet(slices.Clone(w.Observed.Users[i].Roles))) {
 					rt.Fatalf("user %s has %v, not %v", u.Username, w.Observed.Users[i].Roles, u.Roles)
 				}
 			}
@@ -577,7 +580,7 @@ func TestServersMayChangeWhatTheyCan(t *testing.T) {
 			if plan := NewPlan(w.Input, again); len(plan.Phases) > 0 {
 				rt.Fatalf("a second pass is not empty:\n%s", transcript(again, plan))
 			}
-			w.finish(t, again, Plan{})
+			w.finish(t, again, access.Plan{})
 			if third := Desire(w.Input); !slices.Equal(third.Inventory, w.Instance.Status.ManagedRoles) {
 				rt.Fatalf("the inventory is %v, then %v", w.Instance.Status.ManagedRoles, third.Inventory)
 			}

@@ -11,6 +11,8 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -122,12 +124,12 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	if !d.Giving.All() { // the instance has the reason, its objects say where to find it
 		p.input.Giving = access.OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "nothing is granted in this Airflow at present: see the conditions of the AirflowInstance")
 	}
-	desired, plan := access.Decide(p.input)
-	p.desired, p.decided = desired, true
+	p.desired, p.decided = desire.Of(p.input), true
+	steps := plan.New(p.input, p.desired)
 	if p.observed && !p.planned { // what was read before shows nothing of other writers
-		p.plan, p.planned = plan, true
+		p.plan, p.planned = steps, true
 	}
-	return plan, nil
+	return steps, nil
 }
 
 // decideFresh decides, and again as long as the plan rests on lists that have to be read first.

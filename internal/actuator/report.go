@@ -10,6 +10,9 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/access/proof"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
@@ -90,7 +93,7 @@ func (p *pass) report(err error) *Report {
 // fill judges the last observation against what is desired. What was declared since the last decision is in no entry: nothing
 // was compared with it.
 func (p *pass) fill(r *Report) {
-	grants, policies, gone := access.Assess(p.input, p.desired)
+	grants, policies, gone := proof.Assess(p.input, p.desired)
 	for _, policy := range p.input.Policies {
 		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
 		r.Policies[key] = access.PolicyReport{
@@ -113,12 +116,12 @@ func (p *pass) fill(r *Report) {
 		if p.full {
 			p.memory.contests.forget(p.plan.Drift, now)
 		}
-		p.memory.previous = access.Remember(p.input, p.plan, p.input.Observed)
+		p.memory.previous = plan.Remember(p.input, p.plan, p.input.Observed)
 	}
 	r.Drift = p.plan.Drift
 	r.Contested = slices.Sorted(maps.Keys(p.memory.contests.resting(p.clock.Now())))
 	if mode := p.input.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
-		r.Plan = access.Render(access.ObservePlan(p.input))
+		r.Plan = plan.Render(plan.New(desire.Enforced(p.input)))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
 }
@@ -131,8 +134,8 @@ func (p *pass) outcome() []access.Drift {
 		return p.plan.Drift
 	}
 	left := map[string]bool{}
-	_, plan := access.Decide(p.input)
-	for _, d := range plan.Drift {
+	again := plan.New(p.input, desire.Of(p.input))
+	for _, d := range again.Drift {
 		left[d.Key] = d.Taken || d.Repaired
 	}
 	out := slices.Clone(p.plan.Drift)

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -62,4 +64,22 @@ func Digest(texts ...string) string {
 		h.Write([]byte(strconv.Itoa(len(part)) + ":" + part))
 	}
 	return hex.EncodeToString(h.Sum(nil))[:DigestLength]
+}
+
+// SortedSet sorts names in place and drops doubles.
+func SortedSet(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Without is the sorted set of the names that others do not hold.
+func Without(names, others []string) []string {
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	for _, other := range others {
+		delete(set, other)
+	}
+	return slices.Sorted(maps.Keys(set))
 }

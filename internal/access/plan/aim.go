@@ -1,9 +1,11 @@
-package access
+package plan
 
 import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -15,15 +17,15 @@ import (
 
 // aim is what a plan can reach: the desired state less what is frozen, contested or only reported.
 type aim struct {
-	in      *Input
-	d       *Desired
+	in      *access.Input
+	d       *access.Desired
 	managed map[string]bool // roles whose members are exact
 	retired map[string]bool // roles that were empty and out of use before
 	// succeeds is true when some managed role has or is a successor.
 	succeeds bool
 	roles    map[string]*roleAim
 	users    []userAim // those who have or should have managed roles, by name
-	drift    []Drift
+	drift    []access.Drift
 	lost     lost
 }
 
@@ -73,7 +75,7 @@ type userAim struct {
 	have, want []string
 }
 
-func newAim(in *Input, d *Desired) *aim {
+func newAim(in *access.Input, d *access.Desired) *aim {
 	a := &aim{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), roles: make(map[string]*roleAim, len(d.Roles))}
 	for name := range d.Roles {
 		if rolename.Manageable(name) {
@@ -112,7 +114,7 @@ func (a *aim) aimRoles() {
 			continue
 		}
 		stored, exists := a.in.Observed.Roles[name]
-		r := &roleAim{name: name, exists: exists, have: a.in.canonical(stored), want: a.in.canonical(role.Permissions)}
+		r := &roleAim{name: name, exists: exists, have: a.in.Canonical(stored), want: a.in.Canonical(role.Permissions)}
 		a.decideRole(r, role)
 		a.roles[name] = r
 	}
@@ -123,19 +125,19 @@ func (a *aim) aimRoles() {
 	for _, name := range a.d.Doomed {
 		stored, exists := a.in.Observed.Roles[name]
 		if a.managed[name] && exists && a.roles[name] == nil {
-			have := a.in.canonical(stored)
-			a.roles[name] = &roleAim{name: name, exists: true, have: have, want: have, drop: !adopted[name] && a.in.deletes()}
+			have := a.in.Canonical(stored)
+			a.roles[name] = &roleAim{name: name, exists: true, have: have, want: have, drop: !adopted[name] && a.in.Deletes()}
 		}
 	}
 }
 
 // decideRole says what becomes of a desired role: what nobody may restore is left out, and so is what cannot be done.
-func (a *aim) decideRole(r *roleAim, role Role) {
-	key := RoleKey(r.name)
+func (a *aim) decideRole(r *roleAim, role access.Role) {
+	key := access.RoleKey(r.name)
 	switch {
-	case role.Upkeep == UpkeepNone:
+	case role.Upkeep == access.UpkeepNone:
 		r.want = r.have
-	case role.Upkeep == UpkeepNarrow:
+	case role.Upkeep == access.UpkeepNarrow:
 		r.want = permission.Intersect(r.want, r.have)
 	case !r.exists && role.Follows == "":
 		r.create = !a.in.Contested[key] && (!a.lost.roles[r.name] || !a.withheld(key))
@@ -160,7 +162,7 @@ func (a *aim) bound(r *roleAim) {
 	case !r.exists && !r.create:
 		r.want = r.have // nothing can be changed in what is not there
 	case !r.exists:
-	case a.in.adds():
+	case a.in.OnlyAdds():
 		r.want = permission.Union(r.have, r.want)
 	}
 }
@@ -172,7 +174,7 @@ func (a *aim) followed(name string) []permission.Pair {
 			return nil
 		}
 	}
-	return a.in.canonical(a.in.Observed.Roles[a.d.Roles[name].Follows])
+	return a.in.Canonical(a.in.Observed.Roles[a.d.Roles[name].Follows])
 }
 
 // aimUsers decides for every user which managed roles go first, stay, and come. The operator's account is left out.
@@ -192,17 +194,17 @@ func (a *aim) aimUsers() {
 	a.findMovers()
 	for i := range a.users {
 		u := &a.users[i]
-		u.foreign, u.gone, u.have, u.want = sortedSet(u.foreign), sortedSet(u.gone), sortedSet(u.have), sortedSet(u.want)
+		u.foreign, u.gone, u.have, u.want = text.SortedSet(u.foreign), text.SortedSet(u.gone), text.SortedSet(u.have), text.SortedSet(u.want)
 	}
 }
 
 // aimUser decides about the roles of one user.
-func (a *aim) aimUser(user *User, pinned map[string]bool) userAim {
+func (a *aim) aimUser(user *access.User, pinned map[string]bool) userAim {
 	wanted := a.d.Members.Roles(user.Username)
 	u := userAim{name: user.Username}
 	for _, role := range user.Roles {
 		switch {
-		case !a.managed[role] && (len(pinned) == 0 || !pinned[MemberKey(user.Username, role)]):
+		case !a.managed[role] && (len(pinned) == 0 || !pinned[access.MemberKey(user.Username, role)]):
 			u.foreign = append(u.foreign, role)
 		case a.managed[role] && (slices.Contains(wanted, role)):
 			u.have = append(u.have, role)
@@ -233,7 +235,7 @@ func (a *aim) canHave(username, role string, have []string) bool {
 	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return rolename.SameLine(held, role) }):
 		return true
 	}
-	key := MemberKey(username, role)
+	key := access.MemberKey(username, role)
 	return !a.in.Contested[key] && (!a.lost.members[key] || !a.withheld(key))
 }
 
@@ -255,25 +257,13 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 			continue
 		}
 		if known == nil {
-			known = knownLines(a.d)
+			known = access.KnownLines(a.d)
 		}
 		if !known[rolename.LineOf(pinned.Role)] {
-			out[MemberKey(pinned.Username, pinned.Role)] = true
+			out[access.MemberKey(pinned.Username, pinned.Role)] = true
 		}
 	}
 	return out
-}
-
-// knownLines are the lines that the inventory knows: a role of such a line that is not inventoried is somebody else's.
-func knownLines(d *Desired) map[rolename.Line]bool {
-	known := make(map[rolename.Line]bool, len(d.Inventory))
-	doomed := setOf(d.Doomed)
-	for _, entry := range d.Inventory {
-		if _, desired := d.Roles[entry.Name]; desired || doomed[entry.Name] || entry.Orphaned {
-			known[rolename.LineOf(entry.Name)] = true
-		}
-	}
-	return known
 }
 
 // findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its
@@ -314,12 +304,12 @@ func (a *aim) takeBack(u *userAim, bases []string) {
 
 // objects are the policies and grants of an input by name and UID.
 type objects struct {
-	in       *Input
+	in       *access.Input
 	policies map[types.NamespacedName]*v1alpha1.DagAccessPolicy
 	grants   map[types.UID]*v1alpha1.AccessGrant
 }
 
-func newObjects(in *Input) *objects {
+func newObjects(in *access.Input) *objects {
 	o := &objects{in: in, policies: map[types.NamespacedName]*v1alpha1.DagAccessPolicy{}, grants: map[types.UID]*v1alpha1.AccessGrant{}}
 	for _, p := range in.Policies {
 		o.policies[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
@@ -331,16 +321,16 @@ func newObjects(in *Input) *objects {
 }
 
 // carriers are the roles that can have carried a grant; none for other causes.
-func (o *objects) carriers(cause Cause) []string {
+func (o *objects) carriers(cause access.Cause) []string {
 	grant, policy := o.grants[cause.UID], o.policies[cause.Policy]
-	if cause.Kind != CauseGrant || grant == nil {
+	if cause.Kind != access.CauseGrant || grant == nil {
 		return nil
 	}
 	pinned := grant.In(o.in.Instance)
 	if policy == nil {
 		return []string{pinned.Role}
 	}
-	return carriers(policy, o.in.Instance, grant.Status.Activation, pinned)
+	return access.Carriers(policy, o.in.Instance, grant.Status.Activation, pinned)
 }
 
 // names are the managed roles in order.

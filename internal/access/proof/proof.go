@@ -1,9 +1,11 @@
-package access
+package proof
 
 import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -18,29 +20,29 @@ const differencesShown = 8
 
 // Assess says what an observation that was made after the writes proves. In.Observed is that observation; goneRoles are
 // the inventory entries that may be dropped, sorted: nothing of them is left, or they were let go of.
-func Assess(in Input, d Desired) (map[types.UID]GrantProof, map[types.NamespacedName]PolicyProof, []string) {
-	a := &assessor{in: &in, d: &d, users: make(map[string]*User, len(in.Observed.Users)), entries: map[string]v1alpha1.ManagedRole{}}
+func Assess(in access.Input, d access.Desired) (map[types.UID]access.GrantProof, map[types.NamespacedName]access.PolicyProof, []string) {
+	a := &assessor{in: &in, d: &d, users: make(map[string]*access.User, len(in.Observed.Users)), entries: map[string]v1alpha1.ManagedRole{}}
 	a.readUsers()
 	for _, entry := range d.Inventory {
 		a.entries[entry.Name] = entry
 	}
-	a.known = knownLines(&d)
+	a.known = access.KnownLines(&d)
 	for name := range d.Roles {
 		a.carried[rolename.LineOf(name)] = true
 	}
-	grants := make(map[types.UID]GrantProof, len(in.Grants))
+	grants := make(map[types.UID]access.GrantProof, len(in.Grants))
 	found := findExcess(&in, &d)
 	for _, g := range in.Grants {
 		proof := a.grant(g)
 		proof.LeastPrivilege = found.grants[g.UID]
 		grants[g.UID] = proof
 	}
-	policies := make(map[types.NamespacedName]PolicyProof, len(in.Policies))
+	policies := make(map[types.NamespacedName]access.PolicyProof, len(in.Policies))
 	differences := a.differences()
 	for _, p := range in.Policies {
 		name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
 		unlike := append(a.unsettled(name), differences[name.String()]...)
-		policies[name] = PolicyProof{InSync: len(unlike) == 0, Differences: bounded(unlike), LeastPrivilege: found.policies[name]}
+		policies[name] = access.PolicyProof{InSync: len(unlike) == 0, Differences: bounded(unlike), LeastPrivilege: found.policies[name]}
 	}
 	return grants, policies, a.gone()
 }
@@ -61,10 +63,10 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 }
 
 type assessor struct {
-	in      *Input
-	d       *Desired
-	users   map[string]*User
-	persons persons
+	in      *access.Input
+	d       *access.Desired
+	users   map[string]*access.User
+	persons access.Persons
 	members map[string][]string // role -> users, without the operator's account
 	entries map[string]v1alpha1.ManagedRole
 	enough  map[string]bool        // role -> it stores at least what it should
@@ -74,7 +76,7 @@ type assessor struct {
 
 func (a *assessor) readUsers() {
 	a.members, a.enough = map[string][]string{}, map[string]bool{}
-	a.carried, a.persons = map[rolename.Line]bool{}, newPersons(a.in.Observed.Users)
+	a.carried, a.persons = map[rolename.Line]bool{}, access.NewPersons(a.in.Observed.Users)
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user
@@ -88,14 +90,14 @@ func (a *assessor) readUsers() {
 }
 
 // grant says whether what a grant should give is there, and whether anything of it is left.
-func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
+func (a *assessor) grant(g *v1alpha1.AccessGrant) access.GrantProof {
 	desire := a.d.Grants[g.UID]
-	proof := GrantProof{Absent: true, Problem: desire.Problem}
+	proof := access.GrantProof{Absent: true, Problem: desire.Problem}
 	pinned := g.In(a.in.Instance)
 	if pinned == nil {
 		return proof
 	}
-	for _, username := range a.persons.of(pinned) {
+	for _, username := range a.persons.Of(pinned) {
 		user := a.users[username]
 		for _, role := range user.Roles {
 			if a.leftover(g, pinned, role) && !a.otherCause(g, username, role) {
@@ -110,13 +112,13 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) GrantProof {
 		proof.Problem = a.d.Roles[desire.Role].Giving.RevokeOnly
 	}
 	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
-		proof.Problem = &Problem{v1alpha1.ReasonContested, "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
+		proof.Problem = &access.Problem{Reason: v1alpha1.ReasonContested, Message: "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
 	}
 	return proof
 }
 
 // given says whether a user has what a role should give, and whether that is nothing.
-func (a *assessor) given(user *User, role string) (present, empty bool) {
+func (a *assessor) given(user *access.User, role string) (present, empty bool) {
 	empty = nothing(a.d.Roles[role].Permissions)
 	for _, held := range user.Roles {
 		if a.gives(held, role) {
@@ -127,8 +129,8 @@ func (a *assessor) given(user *User, role string) (present, empty bool) {
 }
 
 // contested says whether giving a grant was given up for now.
-func (a *assessor) contested(desire GrantDesire) bool {
-	return a.in.Contested[RoleKey(desire.Role)] || a.in.Contested[MemberKey(desire.Username, desire.Role)]
+func (a *assessor) contested(desire access.GrantDesire) bool {
+	return a.in.Contested[access.RoleKey(desire.Role)] || a.in.Contested[access.MemberKey(desire.Username, desire.Role)]
 }
 
 // gives says whether a stored role gives at least what the desired one should: that one, or the one whose place it takes.
@@ -138,7 +140,7 @@ func (a *assessor) gives(role, desired string) bool {
 	}
 	_, inventoried := a.entries[role]
 	return inventoried && rolename.SameLine(role, desired) &&
-		permission.Contains(a.in.canonical(a.in.Observed.Roles[role]), a.in.canonical(a.d.Roles[desired].Permissions))
+		permission.Contains(a.in.Canonical(a.in.Observed.Roles[role]), a.in.Canonical(a.d.Roles[desired].Permissions))
 }
 
 // leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
@@ -155,7 +157,7 @@ func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInsta
 
 // otherCause says whether something else than this grant gives the role to the user.
 func (a *assessor) otherCause(g *v1alpha1.AccessGrant, username, role string) bool {
-	return slices.ContainsFunc(a.d.Members.Causes(username, role), func(c Cause) bool { return c.UID != g.UID })
+	return slices.ContainsFunc(a.d.Members.Causes(username, role), func(c access.Cause) bool { return c.UID != g.UID })
 }
 
 // nothing says whether permissions let nobody do anything.
@@ -169,7 +171,7 @@ func (a *assessor) storesEnough(role string) bool {
 	if !known {
 		stored, exists := a.in.Observed.Roles[role]
 		desired, managed := a.d.Roles[role]
-		enough = exists && managed && permission.Contains(a.in.canonical(stored), a.in.canonical(desired.Permissions))
+		enough = exists && managed && permission.Contains(a.in.Canonical(stored), a.in.Canonical(desired.Permissions))
 		a.enough[role] = enough
 	}
 	return enough
@@ -192,11 +194,11 @@ func (a *assessor) differences() map[string][]string {
 			out[policy] = append(out[policy], "role "+text.Plain(name)+" is missing")
 			continue
 		}
-		have, want := a.in.canonical(stored), a.in.canonical(role.Permissions)
+		have, want := a.in.Canonical(stored), a.in.Canonical(role.Permissions)
 		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have)))
 		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(permission.Minus(have, want)))
-		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(without(wanted[name], a.members[name])))
-		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(without(a.members[name], wanted[name])))
+		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(text.Without(wanted[name], a.members[name])))
+		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(text.Without(a.members[name], wanted[name])))
 	}
 	for _, name := range a.d.Doomed {
 		entry := a.entries[name]
@@ -208,9 +210,9 @@ func (a *assessor) differences() map[string][]string {
 }
 
 // tooMany says that a role has permissions that it should not have, and why they stay where that is so.
-func (a *assessor) tooMany(role Role) string {
+func (a *assessor) tooMany(role access.Role) string {
 	const text = "role %s has %d permissions too many"
-	if role.Upkeep == UpkeepNarrow && a.in.adds() {
+	if role.Upkeep == access.UpkeepNarrow && a.in.OnlyAdds() {
 		return text + ", which stay until access may be granted again: this Airflow only adds permissions to roles"
 	}
 	return text
@@ -243,12 +245,12 @@ func (a *assessor) isGone(entry v1alpha1.ManagedRole) bool {
 	case entry.Adopted:
 		return !a.carried[rolename.LineOf(entry.Name)]
 	}
-	return !a.in.deletes() && a.in.Instance.DeletionTimestamp != nil
+	return !a.in.Deletes() && a.in.Instance.DeletionTimestamp != nil
 }
 
 // rests says whether a role that nothing needs stays in Airflow without members.
 func (a *assessor) rests(entry v1alpha1.ManagedRole) bool {
-	return len(a.members[entry.Name]) == 0 && (entry.Adopted || !a.in.deletes())
+	return len(a.members[entry.Name]) == 0 && (entry.Adopted || !a.in.Deletes())
 }
 
 // gone are the entries that may be dropped.
@@ -266,5 +268,5 @@ func (a *assessor) gone() []string {
 			out = append(out, entry.Name)
 		}
 	}
-	return sortedSet(out)
+	return text.SortedSet(out)
 }

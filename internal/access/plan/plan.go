@@ -1,29 +1,30 @@
-package access
+package plan
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
-	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // NewPlan gives the steps from what is observed to what is desired. The package documentation says why they are in this
 // order.
-func NewPlan(in Input, d Desired) Plan {
+func New(in access.Input, d access.Desired) access.Plan {
 	b := &builder{order: newOrder(newAim(&in, &d)), in: &in, d: &d}
 	b.ended = findEnded(&in, &d, b.aim.users)
-	phases := [][]Step{
+	phases := [][]access.Step{
 		b.removals(),
 		b.creations(),
 		b.widenings(false), b.moves(beforeWidening), b.widenings(true),
 		b.moves(beforeNarrowing), b.replacements(), b.narrowings(), b.moves(afterNarrowing),
 		b.deletions(),
 	}
-	plan := Plan{Drift: b.aim.drift}
+	plan := access.Plan{Drift: b.aim.drift}
 	for _, steps := range phases {
 		if len(steps) > 0 {
 			plan.Phases = append(plan.Phases, steps)
@@ -33,48 +34,28 @@ func NewPlan(in Input, d Desired) Plan {
 	return plan
 }
 
-// ObservePlan gives the plan that an instance would have if its mode were Enforce. Roles that would be taken over are
-// in it as if their first pass, which only reports, were over.
-func ObservePlan(in Input) Plan {
-	enforced := *in.Instance
-	enforced.Spec.Mode = v1alpha1.ModeEnforce
-	in.Instance = &enforced
-	desired, plan := Decide(in)
-	stored := len(enforced.Status.ManagedRoles)
-	for _, entry := range desired.Inventory {
-		known := slices.ContainsFunc(enforced.Status.ManagedRoles, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name })
-		if entry.Adopted && !known {
-			enforced.Status.ManagedRoles = append(slices.Clip(enforced.Status.ManagedRoles), entry)
-		}
-	}
-	if len(enforced.Status.ManagedRoles) > stored {
-		_, plan = Decide(in)
-	}
-	return plan
-}
-
 // builder writes the changes down as steps.
 type builder struct {
 	*order
-	in    *Input
-	d     *Desired
-	ended map[string][]Cause // MemberKey -> grants that gave it and ended
+	in    *access.Input
+	d     *access.Desired
+	ended map[string][]access.Cause // MemberKey -> grants that gave it and ended
 }
 
 // removals take roles without a cause off users.
-func (b *builder) removals() []Step {
-	var steps []Step
+func (b *builder) removals() []access.Step {
+	var steps []access.Step
 	for _, u := range b.aim.users {
 		if len(u.gone) == 0 {
 			continue
 		}
-		step := Step{Kind: StepRemoveMember, Username: u.name, Roles: u.gone}
+		step := access.Step{Kind: access.StepRemoveMember, Username: u.name, Roles: u.gone}
 		for _, role := range u.gone {
-			step.Ended = append(step.Ended, b.ended[MemberKey(u.name, role)]...)
+			step.Ended = append(step.Ended, b.ended[access.MemberKey(u.name, role)]...)
 		}
-		step.Ended = sortedCauses(step.Ended)
+		step.Ended = access.SortCauses(step.Ended)
 		for _, role := range u.gone {
-			if key := MemberKey(u.name, role); step.Repair == "" && b.drifted(key) {
+			if key := access.MemberKey(u.name, role); step.Repair == "" && b.drifted(key) {
 				step.Repair = key
 			}
 		}
@@ -84,21 +65,21 @@ func (b *builder) removals() []Step {
 }
 
 // creations make missing roles, which nobody holds yet.
-func (b *builder) creations() []Step {
-	var steps []Step
+func (b *builder) creations() []access.Step {
+	var steps []access.Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
 		if !role.create {
 			continue
 		}
 		desired := b.d.Roles[name]
-		step := Step{
-			Kind: StepCreateRole, Role: name, Permissions: b.wide[name], Policy: desired.Policy, RoleKind: desired.Kind, Follows: desired.Follows,
+		step := access.Step{
+			Kind: access.StepCreateRole, Role: name, Permissions: b.wide[name], Policy: desired.Policy, RoleKind: desired.Kind, Follows: desired.Follows,
 		}
 		if step.Follows != "" {
-			step.Lost = permission.Minus(b.in.canonical(b.in.Observed.Roles[step.Follows]), role.want)
+			step.Lost = permission.Minus(b.in.Canonical(b.in.Observed.Roles[step.Follows]), role.want)
 		}
-		if key := RoleKey(name); b.aim.lost.roles[name] || b.drifted(key) {
+		if key := access.RoleKey(name); b.aim.lost.roles[name] || b.drifted(key) {
 			step.Repair = key
 		}
 		steps = append(steps, step)
@@ -107,55 +88,55 @@ func (b *builder) creations() []Step {
 }
 
 // widenings give roles what they lack: those that a user leaves before that, or the others.
-func (b *builder) widenings(left bool) []Step {
-	var steps []Step
+func (b *builder) widenings(left bool) []access.Step {
+	var steps []access.Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
 		if b.left[name] == left && role.exists && !permission.Contains(role.have, b.wide[name]) {
-			steps = append(steps, b.edit(StepWidenRole, name, role.have, b.wide[name]))
+			steps = append(steps, b.edit(access.StepWidenRole, name, role.have, b.wide[name]))
 		}
 	}
 	return steps
 }
 
 // replacements change roles that gain and lose in one write, where no user has to have both for a moment.
-func (b *builder) replacements() []Step {
-	var steps []Step
+func (b *builder) replacements() []access.Step {
+	var steps []access.Step
 	for _, name := range b.aim.names() {
 		if role := b.aim.roles[name]; !permission.Contains(b.wide[name], role.want) {
-			steps = append(steps, b.edit(StepReplaceRole, name, role.have, role.want))
+			steps = append(steps, b.edit(access.StepReplaceRole, name, role.have, role.want))
 		}
 	}
 	return steps
 }
 
 // narrowings take from roles what they should not have.
-func (b *builder) narrowings() []Step {
-	var steps []Step
+func (b *builder) narrowings() []access.Step {
+	var steps []access.Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
 		if wide := b.wide[name]; permission.Contains(wide, role.want) && !permission.Contains(role.want, wide) {
-			steps = append(steps, b.edit(StepNarrowRole, name, wide, role.want))
+			steps = append(steps, b.edit(access.StepNarrowRole, name, wide, role.want))
 		}
 	}
 	return steps
 }
 
 // edit changes the permissions of an existing role.
-func (b *builder) edit(kind StepKind, name string, from, to []permission.Pair) Step {
-	step := Step{
+func (b *builder) edit(kind access.StepKind, name string, from, to []permission.Pair) access.Step {
+	step := access.Step{
 		Kind: kind, Role: name, Permissions: to, Gained: permission.Minus(to, from), Lost: permission.Minus(from, to),
 		Policy: b.d.Roles[name].Policy, RoleKind: b.d.Roles[name].Kind,
 	}
-	if key := RoleKey(name); b.drifted(key) {
+	if key := access.RoleKey(name); b.drifted(key) {
 		step.Repair = key
 	}
 	return step
 }
 
 // moves change the managed roles of users.
-func (b *builder) moves(at moment) []Step {
-	var steps []Step
+func (b *builder) moves(at moment) []access.Step {
+	var steps []access.Step
 	for i := range b.aim.users {
 		u := &b.aim.users[i]
 		if b.when(u) != at {
@@ -168,29 +149,29 @@ func (b *builder) moves(at moment) []Step {
 	return steps
 }
 
-func (b *builder) move(username string, from, to []string) (Step, bool) {
-	given, taken := without(to, from), without(from, to)
-	step := Step{Username: username, Roles: given}
+func (b *builder) move(username string, from, to []string) (access.Step, bool) {
+	given, taken := text.Without(to, from), text.Without(from, to)
+	step := access.Step{Username: username, Roles: given}
 	switch {
 	case len(given) == 0 && len(taken) == 0:
-		return Step{}, false
+		return access.Step{}, false
 	case len(taken) == 0:
-		step.Kind = StepAddMember
+		step.Kind = access.StepAddMember
 	case len(given) == 0:
-		step.Kind, step.Roles = StepRemoveReplaced, taken
+		step.Kind, step.Roles = access.StepRemoveReplaced, taken
 	default:
-		step.Kind, step.Replaced = StepSwapMember, taken
+		step.Kind, step.Replaced = access.StepSwapMember, taken
 	}
 	served := given
-	if step.Kind == StepRemoveReplaced {
+	if step.Kind == access.StepRemoveReplaced {
 		served = b.heirs(taken, to)
 	}
 	for _, role := range served {
 		step.For = append(step.For, b.d.Members.Causes(username, role)...)
 	}
-	step.For = sortedCauses(step.For)
+	step.For = access.SortCauses(step.For)
 	for _, role := range given {
-		if key := MemberKey(username, role); step.Repair == "" && b.aim.lost.members[key] {
+		if key := access.MemberKey(username, role); step.Repair == "" && b.aim.lost.members[key] {
 			step.Repair = key
 		}
 	}
@@ -209,7 +190,7 @@ func (b *builder) heirs(left, roles []string) []string {
 }
 
 // deletions delete roles that nobody holds any more.
-func (b *builder) deletions() []Step {
+func (b *builder) deletions() []access.Step {
 	var names []string
 	for _, name := range b.aim.names() {
 		if b.aim.roles[name].drop {
@@ -223,21 +204,21 @@ func (b *builder) deletions() []Step {
 			heirs[line] = name
 		}
 	}
-	var steps []Step
+	var steps []access.Step
 	for _, name := range names {
-		steps = append(steps, Step{Kind: StepDeleteRole, Role: name, Successor: heirs[rolename.LineOf(name)]})
+		steps = append(steps, access.Step{Kind: access.StepDeleteRole, Role: name, Successor: heirs[rolename.LineOf(name)]})
 	}
 	return steps
 }
 
 func (b *builder) drifted(key string) bool {
-	_, found := slices.BinarySearchFunc(b.aim.drift, key, func(d Drift, key string) int { return strings.Compare(d.Key, key) })
+	_, found := slices.BinarySearchFunc(b.aim.drift, key, func(d access.Drift, key string) int { return strings.Compare(d.Key, key) })
 	return found
 }
 
 // findEnded finds for every membership that goes (MemberKey) the grants that gave it and ended.
-func findEnded(in *Input, d *Desired, users []userAim) map[string][]Cause {
-	ended, going := map[string][]Cause{}, map[string]bool{}
+func findEnded(in *access.Input, d *access.Desired, users []userAim) map[string][]access.Cause {
+	ended, going := map[string][]access.Cause{}, map[string]bool{}
 	for i := range users {
 		if len(users[i].gone) > 0 {
 			going[users[i].name] = true
@@ -246,20 +227,20 @@ func findEnded(in *Input, d *Desired, users []userAim) map[string][]Cause {
 	if len(going) == 0 {
 		return ended
 	}
-	objects, people := newObjects(in), newPersons(in.Observed.Users)
+	objects, people := newObjects(in), access.NewPersons(in.Observed.Users)
 	for _, g := range in.Grants {
 		pinned := g.In(in.Instance)
 		if pinned == nil || g.Status.RemovedAt != nil || d.Grants[g.UID].Live {
 			continue
 		}
-		holders := slices.DeleteFunc(slices.Clone(people.of(pinned)), func(name string) bool { return !going[name] })
+		holders := slices.DeleteFunc(slices.Clone(people.Of(pinned)), func(name string) bool { return !going[name] })
 		if len(holders) == 0 {
 			continue
 		}
-		cause := granted(g)
+		cause := access.Granted(g)
 		for _, role := range objects.carriers(cause) {
 			for _, username := range holders {
-				key := MemberKey(username, role)
+				key := access.MemberKey(username, role)
 				ended[key] = append(ended[key], cause)
 			}
 		}
@@ -268,21 +249,21 @@ func findEnded(in *Input, d *Desired, users []userAim) map[string][]Cause {
 }
 
 // markRepaired says which drifts the steps undo.
-func (b *builder) markRepaired(plan *Plan) {
+func (b *builder) markRepaired(plan *access.Plan) {
 	repaired := map[string]bool{}
 	for _, steps := range plan.Phases {
 		for _, step := range steps {
 			switch step.Kind {
-			case StepRemoveMember, StepRemoveReplaced:
+			case access.StepRemoveMember, access.StepRemoveReplaced:
 				for _, role := range step.Roles {
-					repaired[MemberKey(step.Username, role)] = true
+					repaired[access.MemberKey(step.Username, role)] = true
 				}
-			case StepAddMember, StepSwapMember:
+			case access.StepAddMember, access.StepSwapMember:
 				for _, role := range slices.Concat(step.Roles, step.Replaced) {
-					repaired[MemberKey(step.Username, role)] = true
+					repaired[access.MemberKey(step.Username, role)] = true
 				}
-			case StepCreateRole, StepWidenRole, StepReplaceRole, StepNarrowRole, StepDeleteRole:
-				repaired[RoleKey(step.Role)] = true
+			case access.StepCreateRole, access.StepWidenRole, access.StepReplaceRole, access.StepNarrowRole, access.StepDeleteRole:
+				repaired[access.RoleKey(step.Role)] = true
 			}
 		}
 	}
@@ -294,26 +275,8 @@ func (b *builder) markRepaired(plan *Plan) {
 }
 
 // leftOut says whether a drift took something away that the plan does not give back.
-func (b *builder) leftOut(drift Drift) bool {
+func (b *builder) leftOut(drift access.Drift) bool {
 	heir := cmp.Or(drift.Successor, drift.Role)
 	taken := drift.Username == "" && (b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0)
 	return (taken || b.aim.lost.members[drift.Key]) && b.aim.withheld(drift.Key)
-}
-
-// without gives the sorted elements of a that b has not.
-func without(a, b []string) []string {
-	set := make(map[string]bool, len(a))
-	for _, x := range a {
-		set[x] = true
-	}
-	for _, x := range b {
-		delete(set, x)
-	}
-	return slices.Sorted(maps.Keys(set))
-}
-
-// sortedSet sorts its argument in place and drops doubles.
-func sortedSet(values []string) []string {
-	slices.Sort(values)
-	return slices.Compact(values)
 }

@@ -1,8 +1,10 @@
-package access
+package plan
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/text"
@@ -15,7 +17,7 @@ const (
 
 // Render writes a plan for people: at most 64 lines of at most 256 characters. When there are more steps, the last line
 // says how many.
-func Render(p Plan) []string {
+func Render(p access.Plan) []string {
 	var lines []string
 	total := 0
 	for _, steps := range p.Phases {
@@ -33,7 +35,7 @@ func Render(p Plan) []string {
 }
 
 // Describe is one step on one line, of at most 256 characters: what is done, and why.
-func Describe(s Step) string {
+func Describe(s access.Step) string {
 	message := action(s)
 	if why := reason(s); why != "" {
 		message += ": " + why
@@ -42,46 +44,46 @@ func Describe(s Step) string {
 }
 
 // action says what a step does.
-func action(s Step) string {
+func action(s access.Step) string {
 	user, role := text.Plain(s.Username), text.Plain(s.Role)
 	switch s.Kind {
-	case StepRemoveMember, StepRemoveReplaced:
+	case access.StepRemoveMember, access.StepRemoveReplaced:
 		return fmt.Sprintf("revoke %s from %s", names(s.Roles), user)
-	case StepAddMember:
+	case access.StepAddMember:
 		return fmt.Sprintf("grant %s to %s", names(s.Roles), user)
-	case StepSwapMember:
+	case access.StepSwapMember:
 		return fmt.Sprintf("grant %s to %s in place of %s", names(s.Roles), user, names(s.Replaced))
-	case StepCreateRole:
+	case access.StepCreateRole:
 		return fmt.Sprintf("create role %s with %d permissions", role, len(s.Permissions))
-	case StepWidenRole:
+	case access.StepWidenRole:
 		return fmt.Sprintf("widen role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
-	case StepReplaceRole:
+	case access.StepReplaceRole:
 		return fmt.Sprintf("replace the permissions of role %s by %d%s", role, len(s.Permissions), edit(s, 1))
-	case StepNarrowRole:
+	case access.StepNarrowRole:
 		return fmt.Sprintf("narrow role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
-	case StepDeleteRole:
+	case access.StepDeleteRole:
 		return "delete role " + role
 	}
 	return string(s.Kind)
 }
 
 // reason says why a step is taken.
-func reason(s Step) string {
+func reason(s access.Step) string {
 	switch s.Kind {
-	case StepRemoveMember:
+	case access.StepRemoveMember:
 		return ending(s.Ended)
-	case StepAddMember, StepSwapMember:
+	case access.StepAddMember, access.StepSwapMember:
 		return membership(s)
-	case StepRemoveReplaced:
+	case access.StepRemoveReplaced:
 		return "another role gives the access of " + causesText(s.For)
-	case StepCreateRole:
+	case access.StepCreateRole:
 		return creation(s)
-	case StepWidenRole, StepReplaceRole, StepNarrowRole:
+	case access.StepWidenRole, access.StepReplaceRole, access.StepNarrowRole:
 		if s.Repair != "" {
 			return "another writer changed the role"
 		}
 		return purpose(s)
-	case StepDeleteRole:
+	case access.StepDeleteRole:
 		if s.Successor != "" {
 			return text.Plain(s.Successor) + " has taken its place"
 		}
@@ -91,7 +93,7 @@ func reason(s Step) string {
 }
 
 // ending says why a role is revoked.
-func ending(ended []Cause) string {
+func ending(ended []access.Cause) string {
 	if len(ended) == 0 {
 		return "no policy or grant gives it"
 	}
@@ -99,7 +101,7 @@ func ending(ended []Cause) string {
 }
 
 // membership says why a role is granted.
-func membership(s Step) string {
+func membership(s access.Step) string {
 	if s.Repair != "" {
 		return "another writer revoked it, and " + causesText(s.For) + " gives it"
 	}
@@ -107,7 +109,7 @@ func membership(s Step) string {
 }
 
 // creation says why a role is created.
-func creation(s Step) string {
+func creation(s access.Step) string {
 	switch {
 	case s.Follows != "":
 		return fmt.Sprintf("takes the place of %s, which has %d permissions too many: this Airflow only adds permissions to roles",
@@ -119,26 +121,15 @@ func creation(s Step) string {
 }
 
 // purpose says what a role is for.
-func purpose(s Step) string {
+func purpose(s access.Step) string {
 	if s.RoleKind == v1alpha1.ManagedRoleGrant {
 		return "grants under policy " + s.Policy.String()
 	}
 	return "policy " + s.Policy.String()
 }
 
-// String names a cause.
-func (c Cause) String() string {
-	switch c.Kind {
-	case CauseStanding, CauseServiceAccount:
-		return "policy " + c.Object.String()
-	case CauseGrant:
-		return "grant " + c.Object.String()
-	}
-	return string(c.Kind) + " " + c.Object.String()
-}
-
 // causesText names causes, the oldest first.
-func causesText(causes []Cause) string {
+func causesText(causes []access.Cause) string {
 	shown := make([]string, 0, len(causes))
 	for _, cause := range causes {
 		shown = append(shown, cause.String())
@@ -147,7 +138,7 @@ func causesText(causes []Cause) string {
 }
 
 // edit is what a role gains and loses, with the first names of each.
-func edit(s Step, limit int) string {
+func edit(s access.Step, limit int) string {
 	var parts []string
 	if n := len(s.Gained); n > 0 {
 		parts = append(parts, fmt.Sprintf("adding %d (%s)", n, listPermissions(s.Gained, limit)))

@@ -1,10 +1,12 @@
-package access
+package desire
 
 import (
 	"cmp"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
@@ -17,7 +19,7 @@ import (
 func (w *work) decideGrants() {
 	ending := w.in.Instance.DeletionTimestamp != nil && w.in.Instance.Spec.Deletion != v1alpha1.InstanceDeletionAbandon
 	for _, g := range inOrder(w.in.Grants) {
-		desire := GrantDesire{}
+		desire := access.GrantDesire{}
 		if pinned := g.In(w.in.Instance); pinned != nil {
 			desire.Username = pinned.Username
 			if !ending {
@@ -29,16 +31,16 @@ func (w *work) decideGrants() {
 }
 
 // decideGrant decides an activated grant.
-func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, desire *GrantDesire) {
-	if !Live(g, w.in.Now, w.in.CacheTTL) {
+func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, desire *access.GrantDesire) {
+	if !access.Live(g, w.in.Now, w.in.CacheTTL) {
 		return
 	}
 	c := w.byName[g.PolicyKey()]
 	if c == nil || c.policy.DeletionTimestamp != nil || c.policy.Spec.Grants == nil {
-		desire.Problem = &Problem{v1alpha1.ReasonPolicyNotFound, "the policy is gone or makes no grants any more"}
+		desire.Problem = &access.Problem{Reason: v1alpha1.ReasonPolicyNotFound, Message: "the policy is gone or makes no grants any more"}
 		return
 	}
-	if !w.in.Now.Before(g.EndUnder(c.policy).Add(-Lead(w.in.CacheTTL))) {
+	if !w.in.Now.Before(g.EndUnder(c.policy).Add(-access.Lead(w.in.CacheTTL))) {
 		return
 	}
 	desire.Live = true
@@ -47,7 +49,7 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 		desire.Problem = problem
 	}
 	if !c.holds {
-		desire.Problem = &Problem{v1alpha1.ReasonPolicyRefused, "the policy gives nothing"}
+		desire.Problem = &access.Problem{Reason: v1alpha1.ReasonPolicyRefused, Message: "the policy gives nothing"}
 		if c.desire.Refused != nil {
 			desire.Problem.Message += ": " + c.desire.Refused.Message
 		}
@@ -57,7 +59,7 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 }
 
 // place decides the role that carries a live grant, and makes its user a member unless there is a problem already.
-func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user User, desire *GrantDesire) {
+func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user access.User, desire *access.GrantDesire) {
 	terms := rolename.TermsOf(g.Status.Activation, c.policy)
 	base := w.baseFor(c, terms)
 	if desire.Problem != nil {
@@ -85,7 +87,7 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 	}
 	_, managed := w.out.Roles[desire.Role]
 	if !c.giving.All() && (!managed || !slices.Contains(user.Roles, desire.Role)) {
-		role, ok := w.staysIn(c, base, desire.Role, user, terms, carriers(c.policy, w.in.Instance, g.Status.Activation, pinned))
+		role, ok := w.staysIn(c, base, desire.Role, user, terms, access.Carriers(c.policy, w.in.Instance, g.Status.Activation, pinned))
 		if !ok {
 			desire.Problem = c.giving.RevokeOnly
 		} else {
@@ -93,7 +95,7 @@ func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.Gr
 		}
 	}
 	if managed {
-		w.members.add(user.Username, desire.Role, granted(g))
+		w.members.Add(user.Username, desire.Role, access.Granted(g))
 	}
 }
 
@@ -107,10 +109,10 @@ func inOrder(grants []*v1alpha1.AccessGrant) []*v1alpha1.AccessGrant {
 }
 
 // holder is the stored user whom a grant pinned, when it is still the same person.
-func (w *work) holder(pinned *v1alpha1.GrantInstance) (User, *Problem) {
+func (w *work) holder(pinned *v1alpha1.GrantInstance) (access.User, *access.Problem) {
 	user, problem := w.users.Resolve(v1alpha1.Subject{Username: pinned.Username})
 	if problem == nil && pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {
-		problem = &Problem{v1alpha1.ReasonSubjectChanged, "another person has the user name " + text.Quoted(pinned.Username) +
+		problem = &access.Problem{Reason: v1alpha1.ReasonSubjectChanged, Message: "another person has the user name " + text.Quoted(pinned.Username) +
 			" in Airflow since this was granted: create another grant"}
 	}
 	return user, problem
@@ -159,7 +161,7 @@ func (c *policyCase) dagsOf(terms rolename.Terms) []string {
 }
 
 // grantNote says what of the terms cannot be given.
-func (w *work) grantNote(c *policyCase, terms rolename.Terms) *Problem {
+func (w *work) grantNote(c *policyCase, terms rolename.Terms) *access.Problem {
 	levels, extra := terms.Today(c.policy)
 	if note := w.notGiven(levels, c.dagsOf(terms), extra); note != nil {
 		return note
@@ -169,14 +171,14 @@ func (w *work) grantNote(c *policyCase, terms rolename.Terms) *Problem {
 
 // staysIn finds the role in which the user of a grant stays who is not in the right one while nothing may be granted: the
 // present role, unless it gives more than the grant, and than the grant gave of DAGs that are gone.
-func (w *work) staysIn(c *policyCase, base, right string, user User, terms rolename.Terms, bases []string) (string, bool) {
+func (w *work) staysIn(c *policyCase, base, right string, user access.User, terms rolename.Terms, bases []string) (string, bool) {
 	if desired, managed := w.out.Roles[right]; managed {
 		if role, ok := w.heldBy(c, base, user); ok {
 			w.wantHeld(c, base, role, desired.Permissions)
 			return role, true
 		}
 	}
-	for _, role := range sortedSet(slices.Clone(user.Roles)) {
+	for _, role := range text.SortedSet(slices.Clone(user.Roles)) {
 		at := slices.IndexFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
 		if at < 0 || !w.ours(role) || w.stored[role].Retired || !w.mayStay(c, role, terms) {
 			continue
@@ -191,15 +193,15 @@ func (w *work) staysIn(c *policyCase, base, right string, user User, terms rolen
 // as it is may hold no more than the grant gives today, one that is narrowed no more than the grant was given.
 func (w *work) mayStay(c *policyCase, role string, terms rolename.Terms) bool {
 	has, gone := w.content(role), w.leavingOf(c, terms)
-	if c.upkeep == UpkeepNone {
+	if c.upkeep == access.UpkeepNone {
 		return permission.Contains(permission.Union(w.grantPermissions(c, terms), gone), has)
 	}
 	dags := terms.Dags
 	if dags == nil {
-		dags = sortedSet(slices.AppendSeq(slices.Clone(c.covered), maps.Keys(permission.DagsIn(has))))
+		dags = text.SortedSet(slices.AppendSeq(slices.Clone(c.covered), maps.Keys(permission.DagsIn(has))))
 	}
 	given := w.permissions(terms.Access, dags, terms.AirflowPermissions)
-	if desired, known := w.out.Roles[role]; known && !w.in.adds() {
+	if desired, known := w.out.Roles[role]; known && !w.in.OnlyAdds() {
 		has = permission.Intersect(has, desired.Permissions)
 	}
 	return permission.Contains(permission.Union(given, gone), has)
@@ -212,14 +214,4 @@ func (w *work) leavingOf(c *policyCase, terms rolename.Terms) []permission.Pair 
 		return terms.Dags != nil && !slices.Contains(terms.Dags, id)
 	})
 	return w.permissions(levels, dags, nil)
-}
-
-// carriers are the roles that can have carried an activation at one time or another, themselves or by a successor.
-func carriers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, a *v1alpha1.Activation, pinned *v1alpha1.GrantInstance) []string {
-	base, terms := rolename.OfPolicy(p), rolename.TermsOf(a, p)
-	roles := []string{pinned.Role, rolename.ForGrant(base, string(i.UID), string(p.UID), terms)}
-	if terms.Dags == nil {
-		roles = append(roles, base)
-	}
-	return slices.DeleteFunc(sortedSet(roles), func(role string) bool { return !rolename.Manageable(role) })
 }

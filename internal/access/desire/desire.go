@@ -1,10 +1,12 @@
-package access
+package desire
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -15,15 +17,9 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// Decide is Desire and NewPlan in one.
-func Decide(in Input) (Desired, Plan) {
-	d := Desire(in)
-	return d, NewPlan(in, d)
-}
-
 // Desire decides what should hold. Members are exact, reserved roles and the operator's account are left out whatever
 // the input says, and a policy that gives nothing says why.
-func Desire(in Input) Desired {
+func Of(in access.Input) access.Desired {
 	w := newWork(in)
 	if !w.instanceEnds() {
 		w.claimNames()
@@ -38,10 +34,30 @@ func Desire(in Input) Desired {
 	return w.out
 }
 
+// Enforced is the input that an instance would have if its mode were Enforce, and what should hold then. Roles that would
+// be taken over are in it as if their first pass, which only reports, were over.
+func Enforced(in access.Input) (access.Input, access.Desired) {
+	enforced := *in.Instance
+	enforced.Spec.Mode = v1alpha1.ModeEnforce
+	in.Instance = &enforced
+	desired := Of(in)
+	stored := enforced.Status.ManagedRoles
+	for _, entry := range desired.Inventory {
+		known := slices.ContainsFunc(stored, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name })
+		if entry.Adopted && !known {
+			enforced.Status.ManagedRoles = append(slices.Clip(enforced.Status.ManagedRoles), entry)
+		}
+	}
+	if len(enforced.Status.ManagedRoles) > len(stored) {
+		desired = Of(in)
+	}
+	return in, desired
+}
+
 // work is one decision in the making.
 type work struct {
-	in       *Input
-	users    *Directory
+	in       *access.Input
+	users    *access.Directory
 	userAt   map[string]int // exact username -> index in Observed.Users
 	dags     *dag.Index
 	stored   map[string]v1alpha1.ManagedRole // the inventory as it was stored, without reserved names
@@ -50,7 +66,7 @@ type work struct {
 	cases    []*policyCase                   // oldest first
 	byName   map[types.NamespacedName]*policyCase
 	byUID    map[string]*policyCase
-	members  Members
+	members  access.Members
 	adopting map[string]v1alpha1.ManagedRole
 	observed map[string][]permission.Pair // canonical permissions, filled when first asked for
 	held     map[string]bool              // roles that somebody is in, filled when first asked for
@@ -60,7 +76,7 @@ type work struct {
 	carried    map[rolename.Line]bool                   // lines that a desired role carries
 	carriers   map[string]string                        // first name of a grants' role -> the role that carries it
 	fresh      map[string]bool                          // names of lines that are to be made in this pass
-	out        Desired
+	out        access.Desired
 }
 
 // MaxRoles is how many roles of an instance are managed at most: its status, which has to hold them all, must stay below
@@ -68,13 +84,13 @@ type work struct {
 const MaxRoles = 2048
 
 // full says whether a line of roles that the inventory does not know is one too many.
-func (w *work) full(base string) *Problem {
+func (w *work) full(base string) *access.Problem {
 	_, stored := w.stored[base]
 	switch {
 	case stored || w.fresh[base] || len(w.successors[rolename.LineOf(base)]) > 0 || w.exists(base):
 		return nil
 	case len(w.stored)+len(w.fresh) >= MaxRoles:
-		return &Problem{v1alpha1.ReasonTooManyRoles, fmt.Sprintf("the AirflowInstance manages %d roles already, and can hold no more: end grants with DAGs or levels of their own, or delete policies", MaxRoles)}
+		return &access.Problem{Reason: v1alpha1.ReasonTooManyRoles, Message: fmt.Sprintf("the AirflowInstance manages %d roles already, and can hold no more: end grants with DAGs or levels of their own, or delete policies", MaxRoles)}
 	}
 	w.fresh[base] = true
 	return nil
@@ -91,30 +107,30 @@ type policyCase struct {
 	// holds is true when the policy has the role's name and the role is managed.
 	holds bool
 	// giving is how much may be done for it now, and upkeep what that means for its roles.
-	giving Giving
-	upkeep Upkeep
+	giving access.Giving
+	upkeep access.Upkeep
 	// covered are the DAGs whose pairs the role should have, with those that are kept; extra pairs go along.
 	covered     []string
 	pairs       []v1alpha1.AirflowPermission // those of its airflowPermissions that are allowed
 	permissions []permission.Pair
-	desire      PolicyDesire
+	desire      access.PolicyDesire
 }
 
-func newWork(in Input) *work {
+func newWork(in access.Input) *work {
 	w := &work{
-		in: &in, users: NewDirectory(in.Observed.Users, in.Account), userAt: make(map[string]int, len(in.Observed.Users)),
+		in: &in, users: access.NewDirectory(in.Observed.Users, in.Account), userAt: make(map[string]int, len(in.Observed.Users)),
 		dags: dag.NewIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[rolename.Line]bool{},
 		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
-		members: Members{}, adopting: map[string]v1alpha1.ManagedRole{},
+		members: access.Members{}, adopting: map[string]v1alpha1.ManagedRole{},
 		observed: map[string][]permission.Pair{}, successors: map[rolename.Line][]int{}, carried: map[rolename.Line]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
-		out: Desired{
-			Roles: map[string]Role{}, Policies: map[types.NamespacedName]PolicyDesire{},
-			Grants: map[types.UID]GrantDesire{},
+		out: access.Desired{
+			Roles: map[string]access.Role{}, Policies: map[types.NamespacedName]access.PolicyDesire{},
+			Grants: map[types.UID]access.GrantDesire{},
 		},
 	}
 	for i, user := range in.Observed.Users {
 		w.userAt[user.Username] = i
-		if w.users.isAccount(user.Username) {
+		if w.users.IsAccount(user.Username) {
 			for _, role := range user.Roles {
 				w.account[role] = true
 			}
@@ -148,7 +164,7 @@ func (w *work) instanceEnds() bool {
 		return false
 	}
 	for _, c := range w.cases {
-		w.out.Policies[c.name] = PolicyDesire{}
+		w.out.Policies[c.name] = access.PolicyDesire{}
 	}
 	return true
 }
@@ -167,7 +183,7 @@ func (w *work) claimNames() {
 		case h == c:
 			c.holds = true
 		case h != nil && c.desire.Refused == nil && c.policy.DeletionTimestamp == nil:
-			c.desire.Refused = &Problem{v1alpha1.ReasonRoleNameTaken, "policy " + h.name.String() + " has the Airflow role " +
+			c.desire.Refused = &access.Problem{Reason: v1alpha1.ReasonRoleNameTaken, Message: "policy " + h.name.String() + " has the Airflow role " +
 				text.Quoted(c.role) + " already: create another policy with another role.name"}
 		}
 	}
@@ -188,7 +204,7 @@ func (w *work) inventoriedFor(c *policyCase) bool {
 func (w *work) mayClaim(c *policyCase, mine bool) bool {
 	if c.policy.Spec.Role != nil && c.policy.Spec.Role.Name != "" && !mine {
 		if err := rolename.Check(c.role); err != nil {
-			c.desire.Refused = &Problem{v1alpha1.ReasonInvalidRoleName, err.Error()}
+			c.desire.Refused = &access.Problem{Reason: v1alpha1.ReasonInvalidRoleName, Message: err.Error()}
 		}
 	}
 	return c.desire.Refused == nil && rolename.Manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
@@ -219,7 +235,7 @@ func (w *work) content(role string) []permission.Pair {
 	if ps, ok := w.observed[role]; ok {
 		return ps
 	}
-	ps := w.in.canonical(w.in.Observed.Roles[role])
+	ps := w.in.Canonical(w.in.Observed.Roles[role])
 	w.observed[role] = ps
 	return ps
 }
@@ -227,7 +243,7 @@ func (w *work) content(role string) []permission.Pair {
 func (w *work) finishMembers() {
 	for _, roles := range w.members {
 		for role, causes := range roles {
-			roles[role] = sortedCauses(causes)
+			roles[role] = access.SortCauses(causes)
 		}
 	}
 	w.out.Members = w.members

@@ -1,4 +1,4 @@
-package access
+package plan
 
 import (
 	"cmp"
@@ -7,19 +7,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
-
-// RoleKey is the Drift.Key of a role. A successor has the key of the role whose place it took.
-func RoleKey(role string) string { return "role/" + string(rolename.LineOf(role)) }
-
-// MemberKey is the Drift.Key of a user's membership in a role or its successors.
-func MemberKey(username, role string) string {
-	return "member/" + username + "/" + string(rolename.LineOf(role))
-}
 
 // lost is what others took away and nobody but them has decided: a plan may have to leave its restoration out.
 type lost struct {
@@ -30,7 +24,7 @@ type lost struct {
 
 // findDrift compares the end of the previous pass with what is observed now, on what the stored inventory holds.
 // What nobody wants any more is no drift when it is gone.
-func findDrift(in *Input, d *Desired, managed, retired map[string]bool) ([]Drift, lost) {
+func findDrift(in *access.Input, d *access.Desired, managed, retired map[string]bool) ([]access.Drift, lost) {
 	f := driftFinder{in: in, d: d, managed: managed, retired: retired, lost: lost{
 		pairs: map[string][]permission.Pair{}, roles: map[string]bool{}, members: map[string]bool{},
 	}}
@@ -43,24 +37,24 @@ func findDrift(in *Input, d *Desired, managed, retired map[string]bool) ([]Drift
 	if in.Previous != nil {
 		f.users()
 	}
-	slices.SortFunc(f.found, func(a, b Drift) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(f.found, func(a, b access.Drift) int { return strings.Compare(a.Key, b.Key) })
 	return f.found, f.lost
 }
 
 type driftFinder struct {
-	in      *Input
-	d       *Desired
+	in      *access.Input
+	d       *access.Desired
 	managed map[string]bool
 	retired map[string]bool
 	kin     map[rolename.Line][]v1alpha1.ManagedRole
 	heirs   map[rolename.Line]string // line with successors -> the desired role that carries it
-	found   []Drift
+	found   []access.Drift
 	lost    lost
 }
 
 // findHeirs finds the desired role of every line that has a successor; of several, the newest.
 func (f *driftFinder) findHeirs() {
-	f.kin = kinOf(f.d.Inventory)
+	f.kin = access.KinOf(f.d.Inventory)
 	if f.kin == nil {
 		return
 	}
@@ -84,11 +78,12 @@ func (f *driftFinder) heir(role string) string {
 	return role
 }
 
-// follow notes the role that takes the place of the drifted one.
-func (d *Drift) follow(heir string) {
-	if heir != d.Role {
-		d.Successor = heir
+// successorOf is the role that takes the place of a drifted one; empty where it stays.
+func successorOf(role, heir string) string {
+	if heir == role {
+		return ""
 	}
+	return heir
 }
 
 // stands says whether a role is the one of its line that others can have changed since the previous pass.
@@ -97,26 +92,42 @@ func (f *driftFinder) stands(role string) bool {
 	if !ok {
 		return true
 	}
-	before, existed := f.in.reference(f.kin, heir)
+	before, existed := f.reference(heir)
 	if !existed {
 		before = heir
 	}
 	return role == before
 }
 
+// reference is the role that stood where role stands now, at the end of the previous pass: itself, or the role of its
+// line that it takes the place of.
+func (f *driftFinder) reference(role string) (string, bool) {
+	if f.in.Previous == nil {
+		return "", false
+	}
+	if _, existed := f.in.Previous.Roles[role]; existed {
+		return role, true
+	}
+	for _, entry := range f.kin[rolename.LineOf(role)] {
+		if _, existed := f.in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
+			return entry.Name, true
+		}
+	}
+	return "", false
+}
+
 // storedAs is what Airflow stores of a role. What a successor lacks that is still being made was taken by nobody.
 func (f *driftFinder) storedAs(role, heir string) ([]permission.Pair, bool) {
 	stored, exists := f.in.Observed.Roles[role]
 	if successor, made := f.in.Observed.Roles[heir]; made && heir != role {
-		return permission.Union(f.in.canonical(stored), f.in.canonical(successor)), true
+		return permission.Union(f.in.Canonical(stored), f.in.Canonical(successor)), true
 	}
 	return stored, exists
 }
 
 func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	heir := f.heir(entry.Name)
-	drift := Drift{Key: RoleKey(entry.Name), Role: entry.Name}
-	drift.follow(heir)
+	drift := access.Drift{Key: access.RoleKey(entry.Name), Role: entry.Name, Successor: successorOf(entry.Name, heir)}
 	desired, wanted := f.d.Roles[heir]
 	stored, exists := f.storedAs(entry.Name, heir)
 	if f.in.Previous == nil {
@@ -143,9 +154,9 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 }
 
 // edit says what others changed in a role that heir carries, and whether they changed anything.
-func (f *driftFinder) edit(drift *Drift, heir string, before, stored []permission.Pair) bool {
-	had, has := f.in.canonical(before), f.in.canonical(stored)
-	taken, added := permission.Intersect(permission.Minus(had, has), f.in.canonical(f.d.Roles[heir].Permissions)), permission.Minus(has, had)
+func (f *driftFinder) edit(drift *access.Drift, heir string, before, stored []permission.Pair) bool {
+	had, has := f.in.Canonical(before), f.in.Canonical(stored)
+	taken, added := permission.Intersect(permission.Minus(had, has), f.in.Canonical(f.d.Roles[heir].Permissions)), permission.Minus(has, had)
 	if len(taken)+len(added) == 0 {
 		return false
 	}
@@ -201,7 +212,7 @@ func listPermissions(ps []permission.Pair, limit int) string {
 
 // users compares who is in managed roles.
 func (f *driftFinder) users() {
-	before := make(map[string]User, len(f.in.Previous.Users))
+	before := make(map[string]access.User, len(f.in.Previous.Users))
 	for _, user := range f.in.Previous.Users {
 		before[user.Username] = user
 	}
@@ -214,15 +225,15 @@ func (f *driftFinder) users() {
 	}
 	for _, username := range slices.Sorted(maps.Keys(before)) {
 		if ours := f.ours(before[username].Roles); len(ours) > 0 {
-			f.found = append(f.found, Drift{
-				Key: MemberKey(username, ""), Username: username, Cause: v1alpha1.DriftCauseUserDeleted, Taken: true,
+			f.found = append(f.found, access.Drift{
+				Key: access.MemberKey(username, ""), Username: username, Cause: v1alpha1.DriftCauseUserDeleted, Taken: true,
 				What: fmt.Sprintf("the user was deleted, who had %s", text.Cut(text.List(ours, 4), 200)),
 			})
 		}
 	}
 }
 
-func (f *driftFinder) member(before, now User) {
+func (f *driftFinder) member(before, now access.User) {
 	had, has := f.ours(before.Roles), f.ours(now.Roles)
 	if f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
 		return
@@ -236,16 +247,15 @@ func (f *driftFinder) member(before, now User) {
 		if f.among(has, role) || f.lost.roles[heir] || !f.among(f.d.Members.Roles(now.Username), role) {
 			continue
 		}
-		key := MemberKey(now.Username, role)
+		key := access.MemberKey(now.Username, role)
 		f.lost.members[key] = true
-		drift := Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user", Taken: true}
-		drift.follow(heir)
+		drift := access.Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user", Taken: true, Successor: successorOf(role, heir)}
 		f.found = append(f.found, drift)
 	}
 	for _, role := range has {
 		if !f.among(had, role) {
-			f.found = append(f.found, Drift{
-				Key: MemberKey(now.Username, role), Role: role, Username: now.Username, Cause: v1alpha1.DriftCauseManual,
+			f.found = append(f.found, access.Drift{
+				Key: access.MemberKey(now.Username, role), Role: role, Username: now.Username, Cause: v1alpha1.DriftCauseManual,
 				What: "the role was given to the user by somebody else",
 			})
 		}
@@ -275,12 +285,12 @@ func (f *driftFinder) ours(roles []string) []string {
 
 // Remember gives what to hand in as Input.Previous of the next pass: what was observed after this one, but with the
 // previous value of everything whose restoration the plan left out, so that it stays drift until it is as it was.
-func Remember(in Input, p Plan, after Observed) *Observed {
+func Remember(in access.Input, p access.Plan, after access.Observed) *access.Observed {
 	next := after
 	if in.Previous == nil {
 		return &next
 	}
-	users := map[string][]Drift{}
+	users := map[string][]access.Drift{}
 	rolesCloned := false
 	for _, drift := range p.Drift {
 		heir := cmp.Or(drift.Successor, drift.Role)
@@ -301,7 +311,7 @@ func Remember(in Input, p Plan, after Observed) *Observed {
 				if !exists {
 					seen = in.Observed.Roles[drift.Role]
 				}
-				before = permission.Union(in.canonical(stored), permission.Minus(in.canonical(before), in.canonical(seen)))
+				before = permission.Union(in.Canonical(stored), permission.Minus(in.Canonical(before), in.Canonical(seen)))
 			}
 			next.Roles[heir] = before
 		}
@@ -313,7 +323,7 @@ func Remember(in Input, p Plan, after Observed) *Observed {
 }
 
 // rememberMembers gives users the drifted roles back that they had before, or their successors.
-func rememberMembers(drifted map[string][]Drift, previous, after []User) []User {
+func rememberMembers(drifted map[string][]access.Drift, previous, after []access.User) []access.User {
 	had := map[string][]string{}
 	for _, user := range previous {
 		for _, drift := range drifted[user.Username] {
@@ -325,7 +335,7 @@ func rememberMembers(drifted map[string][]Drift, previous, after []User) []User 
 	out := slices.Clone(after)
 	for i := range out {
 		if roles := had[out[i].Username]; roles != nil {
-			out[i].Roles = sortedSet(slices.Concat(out[i].Roles, roles))
+			out[i].Roles = text.SortedSet(slices.Concat(out[i].Roles, roles))
 		}
 	}
 	return out

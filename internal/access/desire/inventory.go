@@ -1,8 +1,10 @@
-package access
+package desire
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
@@ -64,12 +66,12 @@ func (w *work) doomLost() {
 }
 
 // letsGo says whether a role is to stay in Airflow without its policy.
-func (w *work) letsGo(role Role) bool {
+func (w *work) letsGo(role access.Role) bool {
 	c := w.byName[role.Policy]
 	return c != nil && c.policy.DeletionTimestamp != nil && c.policy.Spec.Deletion == v1alpha1.PolicyDeletionOrphan
 }
 
-func (w *work) policyUID(role Role) string {
+func (w *work) policyUID(role access.Role) string {
 	if c := w.byName[role.Policy]; c != nil {
 		return string(c.policy.UID)
 	}

@@ -1,4 +1,4 @@
-package access
+package desire
 
 import (
 	"fmt"
@@ -8,6 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -38,7 +42,7 @@ func (w *work) keep(c *policyCase, selection dag.Selection, held map[string]bool
 	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
 		return append(kept, lost...)
 	}
-	c.desire.Leaving = sortedSet(append(c.desire.Leaving, lost...))
+	c.desire.Leaving = text.SortedSet(append(c.desire.Leaving, lost...))
 	return kept
 }
 
@@ -50,15 +54,15 @@ func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]b
 	if synced == "" && slices.ContainsFunc(c.stored, adopted) {
 		return nil, nil // what was in the role before it was taken over is not ours to guard
 	}
-	desired, before := setOf(c.desire.Dags), w.dagsBefore(c.stored)
+	desired, before := sets.New(c.desire.Dags...), w.dagsBefore(c.stored)
 	accepted := synced == dag.Digest(c.policy.Spec.Dags)
 	for _, id := range slices.Sorted(maps.Keys(held)) {
 		listed := w.dags.Has(id)
 		byOthers := before != nil && !before[id]
 		switch {
-		case byOthers && !listed && !desired[id]:
+		case byOthers && !listed && !desired.Has(id):
 			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
-		case desired[id] || byOthers || listed && !accepted || !selection.CouldHaveMatched(id, listed):
+		case desired.Has(id) || byOthers || listed && !accepted || !selection.CouldHaveMatched(id, listed):
 		case !listed && w.in.FirstList:
 			kept = append(kept, id)
 		default:
@@ -66,14 +70,6 @@ func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]b
 		}
 	}
 	return kept, lost
-}
-
-func setOf(values []string) map[string]bool {
-	out := make(map[string]bool, len(values))
-	for _, v := range values {
-		out[v] = true
-	}
-	return out
 }
 
 // hold records a loss and says whether it still waits.
@@ -98,7 +94,7 @@ func (w *work) hold(c *policyCase, lost []string) bool {
 	if w.in.Now.Sub(held.Since.Time) >= heldFor {
 		return false
 	}
-	c.desire.Notes = append(c.desire.Notes, Problem{v1alpha1.ReasonMassRevocationHeld, fmt.Sprintf(
+	c.desire.Notes = append(c.desire.Notes, access.Problem{Reason: v1alpha1.ReasonMassRevocationHeld, Message: fmt.Sprintf(
 		"%d DAGs are no longer selected, more than %d%% of the policy: %s. Access to them is kept. To let it go, set the instance's release to %s",
 		len(lost), w.limit(), text.List(lost, 8), held.Hash)})
 	return true
@@ -110,7 +106,7 @@ func sameLoss(before v1alpha1.HeldRevocation, lost []string) bool {
 	if int(before.Total) > len(before.Dags) { // not all names are known
 		return len(lost)-int(before.Total) <= alwaysAllowed
 	}
-	return len(without(lost, before.Dags)) <= alwaysAllowed
+	return len(text.Without(lost, before.Dags)) <= alwaysAllowed
 }
 
 // limit is the instance's percentage.

@@ -1,9 +1,11 @@
-package access
+package desire
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
@@ -50,19 +52,19 @@ func (w *work) decidePolicy(c *policyCase) {
 }
 
 // stay leaves the roles of a policy as they are, for a reason.
-func (c *policyCase) stay(reason Problem) {
-	c.giving, c.upkeep = Giving{RevokeOnly: &reason}, UpkeepNone
+func (c *policyCase) stay(reason access.Problem) {
+	c.giving, c.upkeep = access.Giving{RevokeOnly: &reason}, access.UpkeepNone
 }
 
 // refuse leaves a policy without its role.
-func (c *policyCase) refuse(reason *Problem) {
+func (c *policyCase) refuse(reason *access.Problem) {
 	c.desire.Refused, c.holds = reason, false
 	c.stay(*reason)
 }
 
 // wantRole desires the role that carries base.
 func (w *work) wantRole(c *policyCase, base, name string, permissions []permission.Pair) {
-	role := Role{Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: permissions, Giving: c.giving, Upkeep: c.upkeep}
+	role := access.Role{Name: name, Kind: v1alpha1.ManagedRoleGrant, Policy: c.name, Permissions: permissions, Giving: c.giving, Upkeep: c.upkeep}
 	if rolename.SameLine(base, c.role) {
 		role.Kind = v1alpha1.ManagedRolePolicy
 	}
@@ -81,13 +83,13 @@ func (w *work) wantHeld(c *policyCase, base, name string, permissions []permissi
 }
 
 // mayHave says whether the policy may have its role: a role that was there before us needs adoption.
-func (w *work) mayHave(c *policyCase) (refused *Problem, adopt bool) {
+func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 	used := func(g generation) bool { return !g.retired }
 	if !w.exists(c.role) || w.ours(c.role) || rolename.HasOwnPrefix(c.role) || slices.ContainsFunc(w.generations(c, c.role), used) {
 		return nil, false
 	}
-	refuse := func(message string) *Problem {
-		return &Problem{v1alpha1.ReasonRoleExists, "Airflow has a role " + text.Quoted(c.role) + " that this operator did not make: " + message}
+	refuse := func(message string) *access.Problem {
+		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has a role " + text.Quoted(c.role) + " that this operator did not make: " + message}
 	}
 	switch {
 	case c.policy.Spec.Role == nil || c.policy.Spec.Role.Adoption != v1alpha1.AdoptionIfExists:
@@ -110,17 +112,17 @@ func (w *work) reportAdoption(c *policyCase) {
 		}
 	}
 	for username := range w.members {
-		w.members.remove(username, c.role)
+		w.members.Remove(username, c.role)
 	}
 	delete(w.out.Roles, c.role)
-	c.desire.Notes = append(c.desire.Notes, Problem{v1alpha1.ReasonAdoptionReported, fmt.Sprintf(
+	c.desire.Notes = append(c.desire.Notes, access.Problem{Reason: v1alpha1.ReasonAdoptionReported, Message: fmt.Sprintf(
 		"taking over the role %s will add %d permissions to it, take %d away, and remove %d of its members; nothing is changed in this pass",
 		text.Quoted(c.role), len(permission.Minus(c.permissions, have)), len(permission.Minus(have, c.permissions)), leave)})
 	if c.giving.All() {
 		w.adopting[c.role] = v1alpha1.ManagedRole{
 			Name: c.role, Policy: c.name.String(), PolicyUID: string(c.policy.UID), Kind: v1alpha1.ManagedRolePolicy, Adopted: true,
 		}
-		c.stay(Problem{v1alpha1.ReasonAdoptionReported, "the role of the policy is being taken over; the first pass only reports"})
+		c.stay(access.Problem{Reason: v1alpha1.ReasonAdoptionReported, Message: "the role of the policy is being taken over; the first pass only reports"})
 	}
 }
 
@@ -128,18 +130,18 @@ func (w *work) reportAdoption(c *policyCase) {
 func (w *work) decideGiving(c *policyCase) {
 	switch {
 	case c.desire.Refused != nil:
-		c.stay(Problem{v1alpha1.ReasonPolicyRefused, "the policy gives nothing: " + c.desire.Refused.Message})
+		c.stay(access.Problem{Reason: v1alpha1.ReasonPolicyRefused, Message: "the policy gives nothing: " + c.desire.Refused.Message})
 		if c.desire.Refused.Reason == v1alpha1.ReasonPermissionNotAllowed && w.enforces(c) {
-			c.upkeep = UpkeepNarrow // what was allowed before and is not any more has to go
+			c.upkeep = access.UpkeepNarrow // what was allowed before and is not any more has to go
 		}
 	case w.in.Instance.Spec.Mode == v1alpha1.ModeObserve:
-		c.stay(Problem{v1alpha1.ReasonInstanceObserving, "the instance only observes and gives nothing new"})
+		c.stay(access.Problem{Reason: v1alpha1.ReasonInstanceObserving, Message: "the instance only observes and gives nothing new"})
 	case w.in.Instance.Spec.Mode == v1alpha1.ModeSuspended:
-		c.stay(Problem{v1alpha1.ReasonInstanceSuspended, "the instance is suspended and gives nothing new"})
+		c.stay(access.Problem{Reason: v1alpha1.ReasonInstanceSuspended, Message: "the instance is suspended and gives nothing new"})
 	case c.policy.Spec.State == v1alpha1.PolicySuspended:
-		c.stay(Problem{v1alpha1.ReasonPolicySuspended, "the policy is suspended and gives nothing new"})
+		c.stay(access.Problem{Reason: v1alpha1.ReasonPolicySuspended, Message: "the policy is suspended and gives nothing new"})
 	case !w.in.Giving.All():
-		c.giving, c.upkeep = w.in.Giving, UpkeepNarrow
+		c.giving, c.upkeep = w.in.Giving, access.UpkeepNarrow
 	}
 }
 
@@ -150,9 +152,9 @@ func (w *work) enforces(c *policyCase) bool {
 }
 
 // checkSpec refuses what a policy may not say. Of its airflowPermissions it gives those that are allowed.
-func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.AirflowPermission, refused *Problem) {
+func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.AirflowPermission, refused *access.Problem) {
 	if err := dag.Validate(p.Spec.Dags); err != nil {
-		return nil, &Problem{v1alpha1.ReasonInvalidSelector, err.Error()}
+		return nil, &access.Problem{Reason: v1alpha1.ReasonInvalidSelector, Message: err.Error()}
 	}
 	var banned, unlisted, writes []string
 	for _, pair := range p.Spec.AirflowPermissions {
@@ -168,9 +170,9 @@ func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.Airflo
 			allowed = append(allowed, pair)
 		}
 	}
-	refuse := func(pairs []string, why string) ([]v1alpha1.AirflowPermission, *Problem) {
+	refuse := func(pairs []string, why string) ([]v1alpha1.AirflowPermission, *access.Problem) {
 		slices.Sort(pairs)
-		return allowed, &Problem{v1alpha1.ReasonPermissionNotAllowed, "airflowPermissions " + why + ": " + text.List(pairs, 8)}
+		return allowed, &access.Problem{Reason: v1alpha1.ReasonPermissionNotAllowed, Message: "airflowPermissions " + why + ": " + text.List(pairs, 8)}
 	}
 	switch {
 	case banned != nil:
@@ -195,9 +197,9 @@ func (w *work) decideContent(c *policyCase) {
 			c.desire.Dags = append(c.desire.Dags, id)
 		}
 	}
-	c.desire.Pending = sortedSet(pending)
+	c.desire.Pending = text.SortedSet(pending)
 	kept := w.keep(c, selection, held)
-	c.covered = sortedSet(append(slices.Clone(c.desire.Dags), kept...))
+	c.covered = text.SortedSet(append(slices.Clone(c.desire.Dags), kept...))
 	if note := w.notGiven(c.policy.Spec.Access, c.covered, c.pairs); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)
 	}
@@ -235,10 +237,10 @@ func (w *work) decideStanding(c *policyCase) {
 			role = name
 			w.wantHeld(c, c.role, name, c.permissions)
 		}
-		w.members.add(user.Username, role, standing(c.policy))
+		w.members.Add(user.Username, role, access.Standing(c.policy))
 	}
-	c.desire.Members = sortedSet(c.desire.Members)
-	slices.SortFunc(c.desire.Unresolved, func(a, b Problem) int { return strings.Compare(a.Message, b.Message) })
+	c.desire.Members = text.SortedSet(c.desire.Members)
+	slices.SortFunc(c.desire.Unresolved, func(a, b access.Problem) int { return strings.Compare(a.Message, b.Message) })
 }
 
 // decideOrphan leaves the role of a policy that is being deleted with its standing members, and nobody else.
@@ -248,7 +250,7 @@ func (w *work) decideOrphan(c *policyCase) {
 		return
 	}
 	c.desire.Role, c.carrier = role, role
-	c.stay(Problem{v1alpha1.ReasonPolicyRefused, "the policy is being deleted"})
+	c.stay(access.Problem{Reason: v1alpha1.ReasonPolicyRefused, Message: "the policy is being deleted"})
 	c.permissions = w.content(role)
 	c.desire.Permissions = len(c.permissions)
 	w.wantRole(c, c.role, role, c.permissions)

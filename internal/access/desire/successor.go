@@ -1,7 +1,9 @@
-package access
+package desire
 
 import (
 	"slices"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
@@ -12,55 +14,6 @@ import (
 // role, which has the right content from the start and takes its members over. A role that is decided about is therefore
 // known by its first name (base), and carried by one Airflow role at a time: the one with that name, or <base>~g<n>. All of
 // them together are the line of the role.
-
-// adds says whether roles can get permissions and never lose any.
-func (in *Input) adds() bool { return in.Capabilities.RoleUpdate == v1alpha1.RoleUpdateAdd }
-
-// deletes says whether roles can be deleted.
-func (in *Input) deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
-
-// kinOf gives the inventoried roles of every line that has a successor, the newest first.
-func kinOf(inventory []v1alpha1.ManagedRole) map[rolename.Line][]v1alpha1.ManagedRole {
-	var kin map[rolename.Line][]v1alpha1.ManagedRole
-	for _, entry := range inventory {
-		if line, _, ok := rolename.Succession(entry.Name); ok && rolename.Manageable(entry.Name) {
-			if kin == nil {
-				kin = map[rolename.Line][]v1alpha1.ManagedRole{}
-			}
-			kin[line] = nil
-		}
-	}
-	if kin == nil {
-		return nil
-	}
-	for _, entry := range inventory {
-		line := rolename.LineOf(entry.Name)
-		if _, ok := kin[line]; ok && rolename.Manageable(entry.Name) {
-			kin[line] = append(kin[line], entry)
-		}
-	}
-	for _, entries := range kin {
-		slices.SortFunc(entries, func(a, b v1alpha1.ManagedRole) int { return rolename.CompareNewest(a.Name, b.Name) })
-	}
-	return kin
-}
-
-// reference is the role that stood where role stands now, at the end of the previous pass: itself, or the role of its
-// line that it takes the place of.
-func (in *Input) reference(kin map[rolename.Line][]v1alpha1.ManagedRole, role string) (string, bool) {
-	if in.Previous == nil {
-		return "", false
-	}
-	if _, existed := in.Previous.Roles[role]; existed {
-		return role, true
-	}
-	for _, entry := range kin[rolename.LineOf(role)] {
-		if _, existed := in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
-			return entry.Name, true
-		}
-	}
-	return "", false
-}
 
 // generation is one Airflow role of a line.
 type generation struct {
@@ -156,7 +109,7 @@ func (w *work) carry(c *policyCase, base string, want []permission.Pair) string 
 
 // fits says whether a role can come to hold exactly what it should.
 func (w *work) fits(role string, want []permission.Pair) bool {
-	return !w.in.adds() || permission.Contains(want, w.content(role))
+	return !w.in.OnlyAdds() || permission.Contains(want, w.content(role))
 }
 
 // revives says whether a retired role can be used again: nobody is in it, and it holds what it should, or can be made to.
@@ -164,10 +117,10 @@ func (w *work) revives(base, role string, want []permission.Pair) bool {
 	if w.holders()[role] {
 		return false
 	}
-	if !w.in.adds() {
+	if !w.in.OnlyAdds() {
 		return true
 	}
-	restores := w.in.Contested[RoleKey(base)] || w.in.Instance.Spec.Drift == v1alpha1.DriftReport
+	restores := w.in.Contested[access.RoleKey(base)] || w.in.Instance.Spec.Drift == v1alpha1.DriftReport
 	return !restores && slices.Equal(w.content(role), want)
 }
 
@@ -202,7 +155,7 @@ func (w *work) findSuccessors() {
 		slices.SortFunc(numbers, func(a, b int) int { return b - a })
 	}
 	if len(w.successors) > 0 {
-		w.kin = kinOf(w.in.Instance.Status.ManagedRoles)
+		w.kin = access.KinOf(w.in.Instance.Status.ManagedRoles)
 	}
 }
 
@@ -211,7 +164,7 @@ func (w *work) holders() map[string]bool {
 	if w.held == nil {
 		w.held = map[string]bool{}
 		for _, user := range w.in.Observed.Users {
-			if w.users.isAccount(user.Username) {
+			if w.users.IsAccount(user.Username) {
 				continue
 			}
 			for _, role := range user.Roles {
@@ -224,7 +177,7 @@ func (w *work) holders() map[string]bool {
 
 // heldBy is the role of a line that a user is in, when nothing may be granted: a user who has not come to the successor
 // yet stays in the old one.
-func (w *work) heldBy(c *policyCase, base string, user User) (string, bool) {
+func (w *work) heldBy(c *policyCase, base string, user access.User) (string, bool) {
 	for _, g := range w.generations(c, base) {
 		if g.exists && !g.retired && slices.Contains(user.Roles, g.name) {
 			return g.name, true
@@ -236,6 +189,6 @@ func (w *work) heldBy(c *policyCase, base string, user User) (string, bool) {
 // retires says whether a role that nothing needs stays in Airflow, and all who were in it have left. Whom somebody else
 // puts into it later leaves again; that does not bring it back into use.
 func (w *work) retires(entry v1alpha1.ManagedRole) bool {
-	stays := !w.in.deletes() || entry.Adopted && w.carried[rolename.LineOf(entry.Name)]
+	stays := !w.in.Deletes() || entry.Adopted && w.carried[rolename.LineOf(entry.Name)]
 	return stays && w.exists(entry.Name) && (entry.Retired || !w.holders()[entry.Name])
 }

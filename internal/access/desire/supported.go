@@ -1,26 +1,20 @@
-package access
+package desire
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// server is what levels and permissions mean in this Airflow.
-func (in *Input) server() permission.Server {
-	return permission.Server{Model: in.Capabilities.PermissionModel, Version: in.Version}
-}
-
-// canonical is the sorted set without ignored pairs, for comparisons.
-func (in *Input) canonical(ps []permission.Pair) []permission.Pair { return in.server().Canonical(ps) }
-
 // supported drops the levels that cannot be given on these DAGs, and says why in one note.
-func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []v1alpha1.AccessLevel, note *Problem) {
-	server := w.in.server()
+func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []v1alpha1.AccessLevel, note *access.Problem) {
+	server := w.in.Server()
 	var lacking []string
 	for _, level := range levels {
 		why := server.Lacks(level)
@@ -37,7 +31,7 @@ func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []
 	}
 	if len(lacking) > 0 {
 		slices.Sort(lacking)
-		note = &Problem{v1alpha1.ReasonLevelNotSupported, fmt.Sprintf("Airflow %s cannot give %s; the other levels are applied",
+		note = &access.Problem{Reason: v1alpha1.ReasonLevelNotSupported, Message: fmt.Sprintf("Airflow %s cannot give %s; the other levels are applied",
 			text.Plain(server.Version), strings.Join(lacking, ", "))}
 	}
 	return known, note
@@ -45,7 +39,7 @@ func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []
 
 // permissions are those of the levels that can be given on these DAGs, without resources that the server does not know.
 func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []permission.Pair {
-	server := w.in.server()
+	server := w.in.Server()
 	known, _ := w.supported(levels, dags)
 	return slices.DeleteFunc(server.ForLevels(known, dags, extra), func(p permission.Pair) bool {
 		return !server.Knows(p.Resource) || w.in.UnknownResources[p.Resource]
@@ -54,13 +48,13 @@ func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra [
 
 // notGiven says in one note which levels, and which global permissions of the others and of airflowPermissions, cannot be
 // given on these DAGs.
-func (w *work) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) *Problem {
+func (w *work) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) *access.Problem {
 	known, note := w.supported(levels, dags)
 	if len(w.in.UnknownResources) == 0 {
 		return note
 	}
 	var unknown []string
-	for _, p := range w.in.server().ForLevels(known, dags, extra) {
+	for _, p := range w.in.Server().ForLevels(known, dags, extra) {
 		if w.in.UnknownResources[p.Resource] {
 			unknown = append(unknown, p.String())
 		}
@@ -72,5 +66,5 @@ func (w *work) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1
 	if note != nil {
 		message = note.Message + "; " + message
 	}
-	return &Problem{v1alpha1.ReasonLevelNotSupported, message}
+	return &access.Problem{Reason: v1alpha1.ReasonLevelNotSupported, Message: message}
 }

@@ -1,4 +1,4 @@
-package access
+package plan
 
 import (
 	"slices"
@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // order decides when the changes of a plan take place, so that no user who retains access loses it between two steps.
@@ -69,7 +70,7 @@ func newOrder(a *aim) *order {
 // takeAlong lets the created role to which a grant moves hold for a moment all that the role which it leaves holds: that
 // may come to the user by a third role, which is widened later, since another user has to leave it first.
 func (o *order) takeAlong(u *userAim, left string) {
-	if o.aim.in.adds() {
+	if o.aim.in.OnlyAdds() {
 		return // a role that loses permissions is not widened there, so that nothing is left behind
 	}
 	for _, role := range u.want {
@@ -109,7 +110,7 @@ func (o *order) together(u *userAim) []string {
 		return nil
 	}
 	var replaced []string
-	for _, role := range sortedSet(slices.Concat(u.have, u.want)) {
+	for _, role := range text.SortedSet(slices.Concat(u.have, u.want)) {
 		if o.aim.roles[role].change == replaces {
 			replaced = append(replaced, role)
 		}
