@@ -25,7 +25,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
 	"github.com/airflow-oam/airflow-oam/controllers/policy"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/status"
@@ -176,7 +175,7 @@ func (w *world) step(ctx context.Context, d time.Duration) {
 func (w *world) pass(ctx context.Context) {
 	GinkgoHelper()
 	now := clock.Now()
-	report := &actuator.Report{
+	report := &kind.Report{
 		Instance: client.ObjectKeyFromObject(w.instance), InstanceUID: w.instance.UID, Endpoint: w.instance.Spec.URL, Account: "operator",
 		CacheTTL: ttl, StartedAt: now, FinishedAt: now, ObservedAt: now, Err: w.down, Full: true,
 		Users: slices.Clone(w.users), Dags: []dag.Dag{{ID: "finance_daily"}},

@@ -12,7 +12,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
@@ -140,7 +139,7 @@ func namespaceMetadata() *metav1.PartialObjectMetadata {
 }
 
 // observe adds to the facts what a pass over the instance reported.
-func observe(f *grant.Facts, report *actuator.Report, reports *kind.Reports) {
+func observe(f *grant.Facts, report *kind.Report, reports *kind.Reports) {
 	f.CacheTTL = report.CacheTTL
 	f.Observed = &decision.Observation{
 		Reachable: report.Err == nil, Endpoint: report.Endpoint, Giving: report.Giving, Behind: report.Behind, Dags: report.Dags,

@@ -80,6 +80,9 @@ func (r *Reconciler) check(ctx context.Context, s *scope) *problem {
 		if err := s.probe(ctx); err != nil {
 			return problemOf(err)
 		}
+		if problem := incompatible(s.server); problem != nil {
+			return problem
+		}
 	}
 	s.account, s.checkedAt = account.Username, began
 	return nil

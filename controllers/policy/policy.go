@@ -16,7 +16,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision/policy"
 )
 
@@ -126,7 +125,7 @@ func grantCloses() predicate.Funcs {
 }
 
 // wakes gives the policies about which a report says something else than the one before. None is urgent.
-func wakes(_ *kind.Memory, before, report *actuator.Report) (urgent, others []types.NamespacedName) {
+func wakes(_ *kind.Memory, before, report *kind.Report) (urgent, others []types.NamespacedName) {
 	all := concernsAll(before, report)
 	for name, now := range report.Policies {
 		if all || !equality.Semantic.DeepEqual(before.Policies[name], now) {
@@ -137,16 +136,16 @@ func wakes(_ *kind.Memory, before, report *actuator.Report) (urgent, others []ty
 }
 
 // concernsAll reports whether a report says something new about every policy.
-func concernsAll(before, report *actuator.Report) bool {
+func concernsAll(before, report *kind.Report) bool {
 	if before == nil {
 		return true
 	}
-	of := func(r *actuator.Report) any { return []any{r.Err == nil, r.InstanceUID, r.Inventory} }
+	of := func(r *kind.Report) any { return []any{r.Err == nil, r.InstanceUID, r.Inventory} }
 	return !equality.Semantic.DeepEqual(of(before), of(report)) || !confirmed(before).Equal(confirmed(report))
 }
 
 // confirmed are the grants that were read in Airflow.
-func confirmed(r *actuator.Report) sets.Set[types.UID] {
+func confirmed(r *kind.Report) sets.Set[types.UID] {
 	uids := sets.New[types.UID]()
 	for uid, grant := range r.Grants {
 		if grant.Confirmed() {
