@@ -21,9 +21,9 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers/grant"
+	grantkind "github.com/airflow-oam/airflow-oam/controllers/grant"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/controllers/policy"
+	policykind "github.com/airflow-oam/airflow-oam/controllers/policy"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
@@ -42,7 +42,7 @@ var (
 	reports = kind.NewReports()
 	told    = &recorder{}
 	written = &writes{}
-	grants  *grant.Reconciler
+	grants  *grantkind.Reconciler
 )
 
 // startGrantControllers is part of the suite's setup.
@@ -59,9 +59,9 @@ func startGrantControllers() {
 	env := kind.Env{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock, Recorder: told, Reports: reports, Retention: retention,
 	}
-	grants = grant.New(env)
+	grants = grantkind.New(env)
 	Expect(grants.SetupWithManager(mgr)).To(Succeed())
-	Expect(policy.New(env).SetupWithManager(mgr)).To(Succeed())
+	Expect(policykind.New(env).SetupWithManager(mgr)).To(Succeed())
 	startManager(mgr)
 }
 

@@ -14,7 +14,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 )
 
 // watches makes policies, instances and namespaces wake grants.
@@ -62,7 +61,8 @@ func wakes(memory *kind.Memory, before, report *kind.Report) (urgent, others []t
 	news := newsOf(before, report)
 	of := func(proof bool) []types.NamespacedName {
 		return memory.About(report.Instance, func(uid types.UID, i kind.Interest) bool {
-			if i.Closed || i.Proof != proof {
+			switch {
+			case i.Closed, i.Proof != proof:
 				return false
 			}
 			return news.concerns(uid, i)
@@ -91,12 +91,16 @@ func (n news) concerns(uid types.UID, i kind.Interest) bool {
 	if i.Directory && n.directory {
 		return true
 	}
-	old, now := n.before.Grants[uid], n.report.Grants[uid]
-	if i.Proof && !old.ObservedAt.Equal(now.ObservedAt) {
-		return true
+	return !equality.Semantic.DeepEqual(said(n.before, uid, i), said(n.report, uid, i))
+}
+
+// said is what a report says about one grant, as far as the grant is interested.
+func said(r *kind.Report, uid types.UID, i kind.Interest) any {
+	found := r.Grants[uid]
+	if i.Proof {
+		return []any{found.Desire, found.Proof, metav1.NewTime(found.ObservedAt)}
 	}
-	of := func(r access.GrantReport) any { return []any{r.Desire, r.Proof} }
-	return !equality.Semantic.DeepEqual(of(old), of(now))
+	return []any{found.Desire, found.Proof}
 }
 
 // directoryChanged reports whether grants that wait, or were refused by what a pass saw, may find something new.

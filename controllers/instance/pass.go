@@ -29,7 +29,7 @@ func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
 	case open:
 		return false, nil
 	case s.patient(now):
-		return true, &kind.Later{After: behindWait, Why: "the cache is behind the API server"}
+		return true, &kind.LaterError{After: behindWait, Why: "the cache is behind the API server"}
 	default:
 		s.waitUntil(now.Add(behindWait))
 	}

@@ -53,8 +53,9 @@ func gather(ctx context.Context, pass *kind.Pass[object]) (policy.Facts, error) 
 	if facts.Instance, err = instance(ctx, pass); err != nil {
 		return facts, err
 	}
-	report := pass.Report(facts.Instance)
-	if report != nil {
+	var seen map[types.UID]access.GrantReport
+	if report := pass.Report(facts.Instance); report != nil {
+		seen = report.Grants
 		facts.View = &policy.View{Reachable: report.Err == nil, ObservedAt: report.ObservedAt, Inventory: report.Inventory}
 		if found := kind.ReportOf(report, pass.Object); found != nil {
 			facts.View.Report = *found
@@ -68,7 +69,7 @@ func gather(ctx context.Context, pass *kind.Pass[object]) (policy.Facts, error) 
 		if grant.Status.Activation != nil && !grant.Terminal() {
 			facts.Unended++
 		}
-		if facts.View != nil && active(report.Grants[grant.UID]) {
+		if active(seen[grant.UID]) {
 			facts.Active++
 		}
 	}
