@@ -21,11 +21,10 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers/grant"
+	grantkind "github.com/airflow-oam/airflow-oam/controllers/grant"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/controllers/policy"
+	policykind "github.com/airflow-oam/airflow-oam/controllers/policy"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/status"
@@ -43,7 +42,7 @@ var (
 	reports = kind.NewReports()
 	told    = &recorder{}
 	written = &writes{}
-	grants  *grant.Reconciler
+	grants  *grantkind.Reconciler
 )
 
 // startGrantControllers is part of the suite's setup.
@@ -60,9 +59,9 @@ func startGrantControllers() {
 	env := kind.Env{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock, Recorder: told, Reports: reports, Retention: retention,
 	}
-	grants = grant.New(env)
+	grants = grantkind.New(env)
 	Expect(grants.SetupWithManager(mgr)).To(Succeed())
-	Expect(policy.New(env).SetupWithManager(mgr)).To(Succeed())
+	Expect(policykind.New(env).SetupWithManager(mgr)).To(Succeed())
 	startManager(mgr)
 }
 
@@ -176,7 +175,7 @@ func (w *world) step(ctx context.Context, d time.Duration) {
 func (w *world) pass(ctx context.Context) {
 	GinkgoHelper()
 	now := clock.Now()
-	report := &actuator.Report{
+	report := &kind.Report{
 		Instance: client.ObjectKeyFromObject(w.instance), InstanceUID: w.instance.UID, Endpoint: w.instance.Spec.URL, Account: "operator",
 		CacheTTL: ttl, StartedAt: now, FinishedAt: now, ObservedAt: now, Err: w.down, Full: true,
 		Users: slices.Clone(w.users), Dags: []dag.Dag{{ID: "finance_daily"}},

@@ -12,7 +12,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
@@ -55,14 +54,11 @@ func conclusive(g object) bool { return g.Status.Activation != nil && g.Status.E
 // policyOf gives the grant's policy; nil where there is none.
 func policyOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.DagAccessPolicy, error) {
 	key := pass.Object.PolicyKey()
-	policy, err := pass.Cache().Policy(ctx, key)
-	if err != nil {
-		return nil, err
+	switch policy, err := pass.Cache().Policy(ctx, key); {
+	case err != nil, policy != nil, !conclusive(pass.Object):
+		return policy, err
 	}
-	if policy == nil && conclusive(pass.Object) {
-		return kind.Read(ctx, pass.APIReader, key, &v1alpha1.DagAccessPolicy{})
-	}
-	return policy, nil
+	return kind.Read(ctx, pass.APIReader, key, &v1alpha1.DagAccessPolicy{})
 }
 
 // instanceKey names the instance in which the grant was activated, else that of its policy; empty where neither is known.
@@ -81,23 +77,16 @@ func instanceOf(ctx context.Context, pass *kind.Pass[object], key types.Namespac
 	if key.Name == "" {
 		return nil, nil
 	}
-	instance, err := pass.Cache().Instance(ctx, key)
-	if err != nil {
-		return nil, err
+	switch instance, err := pass.Cache().Instance(ctx, key); {
+	case err != nil, !conclusive(pass.Object), activatedIn(pass.Object, instance):
+		return instance, err
 	}
-	if conclusive(pass.Object) && !activatedIn(pass.Object, instance) {
-		return kind.Read(ctx, pass.APIReader, key, &v1alpha1.AirflowInstance{})
-	}
-	return instance, nil
+	return kind.Read(ctx, pass.APIReader, key, &v1alpha1.AirflowInstance{})
 }
 
 // activatedIn reports whether the grant was activated in an instance, which may be nil, and not in another one of its name.
 func activatedIn(g object, instance *v1alpha1.AirflowInstance) bool {
-	if instance == nil {
-		return false
-	}
-	pinned := g.Pinned()
-	return pinned != nil && pinned.UID == string(instance.UID)
+	return instance != nil && g.In(instance) != nil
 }
 
 // namespaceAllowed reports whether a policy, which may be nil, takes grants from the grant's namespace.
@@ -140,7 +129,7 @@ func namespaceMetadata() *metav1.PartialObjectMetadata {
 }
 
 // observe adds to the facts what a pass over the instance reported.
-func observe(f *grant.Facts, report *actuator.Report, reports *kind.Reports) {
+func observe(f *grant.Facts, report *kind.Report, reports *kind.Reports) {
 	f.CacheTTL = report.CacheTTL
 	f.Observed = &decision.Observation{
 		Reachable: report.Err == nil, Endpoint: report.Endpoint, Giving: report.Giving, Behind: report.Behind, Dags: report.Dags,

@@ -13,7 +13,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
@@ -31,9 +30,9 @@ func remember(memory *kind.Memory, g *v1alpha1.AccessGrant, v grant.Verdict) {
 }
 
 // thousands gives a memory of n active grants, and a report that saw them.
-func thousands(n int) (*kind.Memory, *actuator.Report) {
+func thousands(n int) (*kind.Memory, *kind.Report) {
 	memory := kind.NewMemory(nil)
-	report := &actuator.Report{Instance: prod, ObservedAt: noon, Users: []access.User{{Username: "bob"}}, Grants: map[types.UID]access.GrantReport{}}
+	report := &kind.Report{Instance: prod, ObservedAt: noon, Users: []access.User{{Username: "bob"}}, Grants: map[types.UID]access.GrantReport{}}
 	for i := range n {
 		g := &v1alpha1.AccessGrant{}
 		g.Namespace, g.Name, g.UID = "finance", fmt.Sprint("grant-", i), types.UID(fmt.Sprint("uid-", i))
@@ -49,7 +48,7 @@ func thousands(n int) (*kind.Memory, *actuator.Report) {
 }
 
 // later is the next report: a look a minute later.
-func later(report *actuator.Report) *actuator.Report {
+func later(report *kind.Report) *kind.Report {
 	next := *report
 	next.ObservedAt = report.ObservedAt.Add(time.Minute)
 	next.Users = slices.Clone(report.Users)
@@ -61,7 +60,7 @@ func later(report *actuator.Report) *actuator.Report {
 	return &next
 }
 
-func woken(memory *kind.Memory, before, report *actuator.Report) (urgent, others []string) {
+func woken(memory *kind.Memory, before, report *kind.Report) (urgent, others []string) {
 	first, second := wakes(memory, before, report)
 	names := func(in []types.NamespacedName) []string {
 		var out []string
@@ -98,21 +97,21 @@ func TestAPassWakesThoseOfWhomItSaysSomethingElse(t *testing.T) {
 	report.Grants["uid-ending"], report.Grants["uid-over"] = access.GrantReport{ObservedAt: noon}, access.GrantReport{ObservedAt: noon}
 
 	cases := map[string]struct {
-		change         func(*actuator.Report)
+		change         func(*kind.Report)
 		urgent, others []string
 	}{
-		"a new look alone: only who waits for a proof": {func(*actuator.Report) {}, []string{"ending"}, nil},
-		"a proof is lost": {func(n *actuator.Report) {
+		"a new look alone: only who waits for a proof": {func(*kind.Report) {}, []string{"ending"}, nil},
+		"a proof is lost": {func(n *kind.Report) {
 			n.Grants["uid-3"] = access.GrantReport{Desire: access.GrantDesire{Live: true}, ObservedAt: n.ObservedAt}
 		}, []string{"ending"}, []string{"grant-3"}},
-		"a user came: who waits": {func(n *actuator.Report) { n.Users = append(n.Users, access.User{Username: "zoe"}) }, []string{"ending"}, []string{"waiting"}},
-		"Airflow went":           {func(n *actuator.Report) { n.Err = fmt.Errorf("down") }, []string{"ending"}, []string{"waiting"}},
-		"a policy was compared": {func(n *actuator.Report) {
+		"a user came: who waits": {func(n *kind.Report) { n.Users = append(n.Users, access.User{Username: "zoe"}) }, []string{"ending"}, []string{"waiting"}},
+		"Airflow went":           {func(n *kind.Report) { n.Err = fmt.Errorf("down") }, []string{"ending"}, []string{"waiting"}},
+		"a policy was compared": {func(n *kind.Report) {
 			n.Policies = map[types.NamespacedName]access.PolicyReport{prod: {Generation: 1}}
 		}, []string{"ending"}, []string{"waiting"}},
-		"the permission cache is shorter: who is too short may fit": {func(n *actuator.Report) { n.CacheTTL = time.Second }, []string{"ending"}, []string{"waiting"}},
-		"the operator has another account: who was reserved is not": {func(n *actuator.Report) { n.Account = "robot" }, []string{"ending"}, []string{"waiting"}},
-		"another instance": {func(n *actuator.Report) { n.Instance.Name = "other" }, nil, nil},
+		"the permission cache is shorter: who is too short may fit": {func(n *kind.Report) { n.CacheTTL = time.Second }, []string{"ending"}, []string{"waiting"}},
+		"the operator has another account: who was reserved is not": {func(n *kind.Report) { n.Account = "robot" }, []string{"ending"}, []string{"waiting"}},
+		"another instance": {func(n *kind.Report) { n.Instance.Name = "other" }, nil, nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

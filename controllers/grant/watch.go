@@ -14,8 +14,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 )
 
 // watches makes policies, instances and namespaces wake grants.
@@ -59,11 +57,12 @@ func instances(memory *kind.Memory) handler.EventHandler {
 
 // wakes gives the grants about which a report says something else than the one before; those that wait for a proof are
 // urgent.
-func wakes(memory *kind.Memory, before, report *actuator.Report) (urgent, others []types.NamespacedName) {
+func wakes(memory *kind.Memory, before, report *kind.Report) (urgent, others []types.NamespacedName) {
 	news := newsOf(before, report)
 	of := func(proof bool) []types.NamespacedName {
 		return memory.About(report.Instance, func(uid types.UID, i kind.Interest) bool {
-			if i.Closed || i.Proof != proof {
+			switch {
+			case i.Closed, i.Proof != proof:
 				return false
 			}
 			return news.concerns(uid, i)
@@ -75,12 +74,12 @@ func wakes(memory *kind.Memory, before, report *actuator.Report) (urgent, others
 // news is the difference between two reports about an instance.
 type news struct {
 	// before is nil for the first report, which concerns every grant.
-	before, report *actuator.Report
+	before, report *kind.Report
 	// directory is true where the users, the DAGs, the policies or what may be granted are other ones.
 	directory bool
 }
 
-func newsOf(before, report *actuator.Report) news {
+func newsOf(before, report *kind.Report) news {
 	return news{before, report, before == nil || directoryChanged(before, report)}
 }
 
@@ -92,21 +91,25 @@ func (n news) concerns(uid types.UID, i kind.Interest) bool {
 	if i.Directory && n.directory {
 		return true
 	}
-	old, now := n.before.Grants[uid], n.report.Grants[uid]
-	if i.Proof && !old.ObservedAt.Equal(now.ObservedAt) {
-		return true
+	return !equality.Semantic.DeepEqual(said(n.before, uid, i), said(n.report, uid, i))
+}
+
+// said is what a report says about one grant, as far as the grant is interested.
+func said(r *kind.Report, uid types.UID, i kind.Interest) any {
+	found := r.Grants[uid]
+	if i.Proof {
+		return []any{found.Desire, found.Proof, metav1.NewTime(found.ObservedAt)}
 	}
-	of := func(r access.GrantReport) any { return []any{r.Desire, r.Proof} }
-	return !equality.Semantic.DeepEqual(of(old), of(now))
+	return []any{found.Desire, found.Proof}
 }
 
 // directoryChanged reports whether grants that wait, or were refused by what a pass saw, may find something new.
-func directoryChanged(before, report *actuator.Report) bool {
+func directoryChanged(before, report *kind.Report) bool {
 	return !equality.Semantic.DeepEqual(directory(before), directory(report))
 }
 
 // directory is what a report says about an instance beside its grants.
-func directory(r *actuator.Report) any {
+func directory(r *kind.Report) any {
 	policies := make(map[types.NamespacedName]any, len(r.Policies))
 	for name, p := range r.Policies {
 		policies[name] = []any{p.UID, p.Generation, p.Desire.Refused}

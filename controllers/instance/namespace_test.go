@@ -49,7 +49,7 @@ func TestAnInstanceOutsideOfTheServedNamespacesSaysSo(t *testing.T) {
 		t.Errorf("%d requests to its Airflow", used)
 	}
 	want := `
-# HELP airflow_oam_endings_overdue Grants that should have been taken away and were not proved to be.
+# HELP airflow_oam_endings_overdue Grants that should have been revoked and were not proved to be.
 # TYPE airflow_oam_endings_overdue gauge
 airflow_oam_endings_overdue{instance="data/prod"} 1
 `

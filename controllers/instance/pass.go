@@ -29,7 +29,7 @@ func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
 	case open:
 		return false, nil
 	case s.patient(now):
-		return true, &kind.Later{After: behindWait, Why: "the cache is behind the API server"}
+		return true, &kind.LaterError{After: behindWait, Why: "the cache is behind the API server"}
 	default:
 		s.waitUntil(now.Add(behindWait))
 	}
@@ -79,6 +79,9 @@ func (r *Reconciler) check(ctx context.Context, s *scope) *problem {
 	if s.afi.Enforces() && s.afi.DeletionTimestamp.IsZero() {
 		if err := s.probe(ctx); err != nil {
 			return problemOf(err)
+		}
+		if problem := incompatible(s.server); problem != nil {
+			return problem
 		}
 	}
 	s.account, s.checkedAt = account.Username, began

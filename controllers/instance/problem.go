@@ -57,6 +57,8 @@ var remedies = map[airflow.Cause]remedy{
 		"Airflow asks for fewer requests; waiting"},
 	airflow.CauseNotAirflow: {v1alpha1.ConditionCompatible, v1alpha1.ReasonNotAirflow, kind.OutcomeTransient,
 		"the address does not answer like Airflow's API: check spec.url, its path prefix, and login pages or proxies in between"},
+	airflow.CauseProxy: {v1alpha1.ConditionReachable, v1alpha1.ReasonUnreachable, kind.OutcomeTransient,
+		"something in front of Airflow refuses calls in its place: check proxies, service meshes and network policies between the operator and Airflow"},
 	airflow.CauseTLS: {v1alpha1.ConditionReachable, v1alpha1.ReasonTLSFailed, kind.OutcomeTransient,
 		"the server's certificate is not trusted: set spec.tls.caSecretRef, or correct the certificate"},
 	airflow.CauseBlockedAddress: {v1alpha1.ConditionReachable, v1alpha1.ReasonAddressBlocked, kind.OutcomeStalled,
@@ -130,10 +132,10 @@ func incompatible(server airflow.Server) *problem {
 		return version("this Airflow does not list the provider apache-airflow-providers-fab, which determines what it can do: install it as a package")
 	case !server.Supported():
 		return version("Airflow %s with the fab provider %s cannot be governed: upgrade to a version that docs/airflow.md lists", server.Version, server.FABProvider)
-	case can.RoleUpdate == airflow.RoleUpdateRefused:
-		return version("the fab provider %s refuses every change of a role: upgrade apache-airflow-providers-fab to 3.8.1 or newer", server.FABProvider)
 	case can.Users == airflow.Fails:
 		return version("the fab provider %s answers every call on users with an error, although it writes, so that nothing can be confirmed: upgrade apache-airflow-providers-fab to 3.8.1 or newer", server.FABProvider)
+	case can.RoleUpdate == airflow.RoleUpdateRefused:
+		return version("the fab provider %s refuses every change of a role: upgrade apache-airflow-providers-fab to 3.8.1 or newer", server.FABProvider)
 	}
 	return nil
 }

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 )
 
@@ -56,7 +55,7 @@ type Kind[T client.Object, F any] struct {
 
 	// Wakes gives the objects about which a report says something else than the one before, which is nil for the first;
 	// those that are to be revoked are urgent. Nil: reports wake none.
-	Wakes func(memory *Memory, before, report *actuator.Report) (urgent, others []types.NamespacedName)
+	Wakes func(memory *Memory, before, report *Report) (urgent, others []types.NamespacedName)
 	// Ends reports whether access is to be revoked at a moment or soon after: such objects go before others. Nil: never.
 	Ends func(object T, at time.Time) bool
 	// Mark changes the object when its finalizer is added, and reports whether there was something to change. Nil: nothing.
@@ -107,7 +106,7 @@ type Pass[T client.Object] struct {
 	memory *Memory
 	// instance and report are what Report was asked for and gave.
 	instance types.NamespacedName
-	report   *actuator.Report
+	report   *Report
 }
 
 // Deleting reports whether the object is being deleted.
@@ -116,7 +115,7 @@ func (p *Pass[T]) Deleting() bool { return !p.Object.GetDeletionTimestamp().IsZe
 // Report gives the last report about an instance; nil where there is no instance, or no report about it yet: one about an
 // earlier instance of the same name does not count. When another one is published before the pass is over, the object is
 // reconciled again at once.
-func (p *Pass[T]) Report(instance *v1alpha1.AirflowInstance) *actuator.Report {
+func (p *Pass[T]) Report(instance *v1alpha1.AirflowInstance) *Report {
 	if instance == nil {
 		return nil
 	}

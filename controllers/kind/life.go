@@ -85,7 +85,7 @@ func (s *scope[T, F]) gather(ctx context.Context) (err error) {
 }
 
 // decide asks for the verdict.
-func (s *scope[T, F]) decide(context.Context) error {
+func (s *scope[T, F]) decide(context.Context) error { //nolint:unparam // it is a phase, as all that can fail
 	s.verdict, s.decided = s.kind.Decide(s.facts), true
 	s.base, s.updated = s.Object, clone(s.Object)
 	return nil
@@ -131,7 +131,7 @@ func (s *scope[T, F]) store(ctx context.Context) error {
 }
 
 // announce makes known what was stored: Events, log and metrics, and the memory of the wakers.
-func (s *scope[T, F]) announce(ctx context.Context) error {
+func (s *scope[T, F]) announce(ctx context.Context) error { //nolint:unparam // it is a phase, as all that can fail
 	Announce(ctx, s.Recorder, s.updated, "Decide", s.verdict.Entries)
 	s.memory.Decided(s.updated, s.verdict.Interest)
 	if s.kind.Measure != nil {

@@ -31,8 +31,8 @@ const (
 	OutcomeStalled Outcome = "Stalled"
 )
 
-// Later is an error that is no failure: the pass goes on after a while, without a line in the log.
-type Later struct {
+// LaterError is an error that is no failure: the pass goes on after a while, without a line in the log.
+type LaterError struct {
 	// After is how long to wait.
 	After time.Duration
 	// Why in a few words.
@@ -40,7 +40,7 @@ type Later struct {
 }
 
 // Error gives the reason.
-func (l *Later) Error() string { return l.Why }
+func (l *LaterError) Error() string { return l.Why }
 
 // table says which outcome an error of the Kubernetes API has. The first row that matches decides.
 var table = []struct {
@@ -59,8 +59,8 @@ var table = []struct {
 }
 
 func isLater(err error) bool {
-	var later *Later
-	return errors.As(err, &later)
+	_, later := errors.AsType[*LaterError](err)
+	return later
 }
 
 // OutcomeOf classes an error. What no row of the table matches is transient.
@@ -114,8 +114,7 @@ func Settle(err error) (ctrl.Result, error) {
 }
 
 func waitAfter(err error) time.Duration {
-	var later *Later
-	if errors.As(err, &later) {
+	if later, ok := errors.AsType[*LaterError](err); ok {
 		return later.After
 	}
 	return conflictWait

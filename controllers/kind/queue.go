@@ -16,8 +16,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
-
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 )
 
 const (
@@ -65,7 +63,7 @@ func (r *Reconciler[T, F]) SetupWithManager(mgr ctrl.Manager) error {
 	return nil
 }
 
-func (r *Reconciler[T, F]) wakes(before, report *actuator.Report) (urgent, others []types.NamespacedName) {
+func (r *Reconciler[T, F]) wakes(before, report *Report) (urgent, others []types.NamespacedName) {
 	if r.kind.Wakes == nil {
 		return nil, nil
 	}
@@ -96,7 +94,7 @@ func (r *Reconciler[T, F]) events() handler.EventHandler {
 
 // waker puts the objects about which a report says something new into the queue of their controller.
 type waker struct {
-	names func(before, report *actuator.Report) (urgent, others []types.NamespacedName)
+	names func(before, report *Report) (urgent, others []types.NamespacedName)
 	mu    sync.Mutex
 	queue Queue
 }
@@ -109,7 +107,7 @@ func (w *waker) start(queue Queue) {
 }
 
 // publish is called with every report and the one before it.
-func (w *waker) publish(before, report *actuator.Report) {
+func (w *waker) publish(before, report *Report) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.queue == nil {

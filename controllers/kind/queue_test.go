@@ -17,7 +17,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 )
 
 var (
@@ -26,12 +25,12 @@ var (
 )
 
 // seen is a report that saw bob at a moment.
-func seen(at time.Time) *actuator.Report {
-	return &actuator.Report{Instance: prod, ObservedAt: at, Users: []access.User{{Username: "bob"}}}
+func seen(at time.Time) *Report {
+	return &Report{Instance: prod, ObservedAt: at, Users: []access.User{{Username: "bob"}}}
 }
 
 // newsOnly wakes an object for each report but the first.
-func newsOnly(before, report *actuator.Report) (urgent, others []types.NamespacedName) {
+func newsOnly(before, report *Report) (urgent, others []types.NamespacedName) {
 	if before == nil {
 		others = append(others, report.Instance)
 	}

@@ -10,18 +10,21 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 )
 
+// Report is what one pass over an instance saw and did. It is never changed after it was published.
+type Report = actuator.Report
+
 // Reports has the last report about every instance in memory, and nothing about instances that are gone. The instance
 // controller publishes, all other controllers read. After a restart it is empty: what is stored in a status stays until a
 // pass reports. It is safe for concurrent use.
 type Reports struct {
 	mu   sync.Mutex
 	last map[types.NamespacedName]*published
-	wake []func(before, report *actuator.Report)
+	wake []func(before, report *Report)
 }
 
 // published is a report with the index of its users, which is made when it is first asked for.
 type published struct {
-	*actuator.Report
+	*Report
 	directory func() *access.Directory
 }
 
@@ -31,9 +34,9 @@ func NewReports() *Reports {
 }
 
 // Publish stores a report and calls everything that was registered with OnPublish.
-func (r *Reports) Publish(report *actuator.Report) {
+func (r *Reports) Publish(report *Report) {
 	r.mu.Lock()
-	var before *actuator.Report
+	var before *Report
 	if last := r.last[report.Instance]; last != nil {
 		before = last.Report
 	}
@@ -46,7 +49,7 @@ func (r *Reports) Publish(report *actuator.Report) {
 }
 
 // Get gives the last report about an instance; nil where there is none yet.
-func (r *Reports) Get(instance types.NamespacedName) *actuator.Report {
+func (r *Reports) Get(instance types.NamespacedName) *Report {
 	if last := r.get(instance); last != nil {
 		return last.Report
 	}
@@ -60,7 +63,7 @@ func (r *Reports) get(instance types.NamespacedName) *published {
 }
 
 // ReportOf is what a pass made of a policy; nil where it did not know this policy, but at most an earlier one of its name.
-func ReportOf(report *actuator.Report, policy *v1alpha1.DagAccessPolicy) *access.PolicyReport {
+func ReportOf(report *Report, policy *v1alpha1.DagAccessPolicy) *access.PolicyReport {
 	found, known := report.Policies[policy.Key()]
 	if !known || found.UID != policy.UID {
 		return nil
@@ -69,7 +72,7 @@ func ReportOf(report *actuator.Report, policy *v1alpha1.DagAccessPolicy) *access
 }
 
 // Directory gives the index of a report's users.
-func (r *Reports) Directory(report *actuator.Report) *access.Directory {
+func (r *Reports) Directory(report *Report) *access.Directory {
 	if last := r.get(report.Instance); last != nil && last.Report == report {
 		return last.directory()
 	}
@@ -85,7 +88,7 @@ func (r *Reports) Forget(instance types.NamespacedName) {
 
 // OnPublish registers a function that is called with every report and the one before it, which is nil for the first. It
 // is called before the controllers start.
-func (r *Reports) OnPublish(f func(before, report *actuator.Report)) {
+func (r *Reports) OnPublish(f func(before, report *Report)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.wake = append(r.wake, f)

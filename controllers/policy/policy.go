@@ -16,7 +16,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/decision/policy"
 )
 
@@ -54,8 +53,9 @@ func gather(ctx context.Context, pass *kind.Pass[object]) (policy.Facts, error) 
 	if facts.Instance, err = instance(ctx, pass); err != nil {
 		return facts, err
 	}
-	report := pass.Report(facts.Instance)
-	if report != nil {
+	var seen map[types.UID]access.GrantReport
+	if report := pass.Report(facts.Instance); report != nil {
+		seen = report.Grants
 		facts.View = &policy.View{Reachable: report.Err == nil, ObservedAt: report.ObservedAt, Inventory: report.Inventory}
 		if found := kind.ReportOf(report, pass.Object); found != nil {
 			facts.View.Report = *found
@@ -69,7 +69,7 @@ func gather(ctx context.Context, pass *kind.Pass[object]) (policy.Facts, error) 
 		if grant.Status.Activation != nil && !grant.Terminal() {
 			facts.Unended++
 		}
-		if facts.View != nil && active(report.Grants[grant.UID]) {
+		if active(seen[grant.UID]) {
 			facts.Active++
 		}
 	}
@@ -126,7 +126,7 @@ func grantCloses() predicate.Funcs {
 }
 
 // wakes gives the policies about which a report says something else than the one before. None is urgent.
-func wakes(_ *kind.Memory, before, report *actuator.Report) (urgent, others []types.NamespacedName) {
+func wakes(_ *kind.Memory, before, report *kind.Report) (urgent, others []types.NamespacedName) {
 	all := concernsAll(before, report)
 	for name, now := range report.Policies {
 		if all || !equality.Semantic.DeepEqual(before.Policies[name], now) {
@@ -137,16 +137,16 @@ func wakes(_ *kind.Memory, before, report *actuator.Report) (urgent, others []ty
 }
 
 // concernsAll reports whether a report says something new about every policy.
-func concernsAll(before, report *actuator.Report) bool {
+func concernsAll(before, report *kind.Report) bool {
 	if before == nil {
 		return true
 	}
-	of := func(r *actuator.Report) any { return []any{r.Err == nil, r.InstanceUID, r.Inventory} }
+	of := func(r *kind.Report) any { return []any{r.Err == nil, r.InstanceUID, r.Inventory} }
 	return !equality.Semantic.DeepEqual(of(before), of(report)) || !confirmed(before).Equal(confirmed(report))
 }
 
 // confirmed are the grants that were read in Airflow.
-func confirmed(r *actuator.Report) sets.Set[types.UID] {
+func confirmed(r *kind.Report) sets.Set[types.UID] {
 	uids := sets.New[types.UID]()
 	for uid, grant := range r.Grants {
 		if grant.Confirmed() {
