@@ -37,7 +37,7 @@ func (x *Index) Shared(ids []string) string {
 		}
 		if count++; first == "" {
 			path := x.dags[x.byID[id]].Path
-			first = fmt.Sprintf("the file %s of the DAG %s also holds %s", text.Quoted(path), text.Plain(id), text.List(others, 4))
+			first = fmt.Sprintf("the file %s of the DAG %s also defines %s", text.Quoted(path), text.Plain(id), text.List(others, 4))
 		}
 	}
 	if count > 1 {

@@ -17,7 +17,7 @@ func Match(selectors []v1alpha1.DagSelector, dags []Dag) (ids, pendingExact []st
 // Selection is the compiled form of a policy's selectors.
 type Selection []compiledSelector
 
-// compiledSelector is one selector. It matches a DAG when its patterns for ids fit and every condition holds.
+// compiledSelector is one selector. It matches a DAG when its patterns for ids fit and every condition is fulfilled.
 type compiledSelector struct {
 	anyID   bool     // it has no patterns for ids
 	exact   []string // ids without a wildcard
@@ -134,8 +134,8 @@ func (c *compiledSelector) fits(id string) bool {
 
 // matchFields reports whether all fields but those for the id match.
 func (c *compiledSelector) matchFields(d *Dag) bool {
-	for _, holds := range c.conditions {
-		if !holds(d) {
+	for _, fulfilled := range c.conditions {
+		if !fulfilled(d) {
 			return false
 		}
 	}

@@ -273,7 +273,7 @@ func standsForRuns(model v1alpha1.PermissionModel, entity Entity) bool {
 	return entity == EntityRun
 }
 
-// Within says whether everything that e allows is allowed by a or by b.
+// Within reports whether everything that e allows is allowed by a or by b.
 func (e Reach) Within(a, b Reach) bool {
 	for p := range e.global {
 		if !a.global[p] && !b.global[p] {
@@ -288,7 +288,7 @@ func (e Reach) Within(a, b Reach) bool {
 	return e.noDag&^(a.noDag|b.noDag) == 0
 }
 
-// Covers says whether e allows everything that both a and b allow.
+// Covers reports whether e allows everything that both a and b allow.
 func (e Reach) Covers(a, b Reach) bool {
 	for p := range a.global {
 		if b.global[p] && !e.global[p] {

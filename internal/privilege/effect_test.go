@@ -19,7 +19,7 @@ const (
 // pairs reads permissions as they are printed, separated by commas.
 func pairs(list string) []permission.Pair {
 	var out []permission.Pair
-	for _, text := range strings.Split(list, ", ") {
+	for text := range strings.SplitSeq(list, ", ") {
 		if action, resource, ok := strings.Cut(text, " on "); ok {
 			out = append(out, permission.Pair{Action: action, Resource: resource})
 		}

@@ -19,7 +19,7 @@ func judge(t *testing.T, model v1alpha1.PermissionModel, roles map[string]string
 	t.Helper()
 	return NewJudge(model, func(role string) *Rights {
 		var ps []permission.Pair
-		for _, text := range strings.Split(roles[role], ", ") {
+		for text := range strings.SplitSeq(roles[role], ", ") {
 			action, resource, ok := strings.Cut(text, " on ")
 			if !ok {
 				t.Fatalf("role %s: %q is no permission", role, text)
