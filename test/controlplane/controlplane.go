@@ -86,7 +86,7 @@ func Launch(options ...Option) (config *rest.Config, end func() error, err error
 		ControlPlaneStopTimeout:  time.Minute,
 	}
 	if wanted.crds {
-		environment.CRDDirectoryPaths = []string{filepath.Join(root, "config", "crd", "bases")}
+		environment.CRDDirectoryPaths = []string{filepath.Join(root, crds)}
 		environment.ErrorIfCRDPathMissing = true
 	}
 	for name, values := range wanted.flags {
@@ -178,18 +178,22 @@ func Assets() (string, error) {
 	return folder, nil
 }
 
-// Root is the top folder of the repository, found from the working directory of the test.
+// crds is the folder of the kinds below the top folder of the repository.
+var crds = filepath.Join("config", "crd", "bases")
+
+// Root is the top folder of the repository, found from the working directory of the test. Modules of their own inside of
+// the repository are not taken for it.
 func Root() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("find the working directory: %w", err)
 	}
 	for folder := start; ; folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+		if _, err := os.Stat(filepath.Join(folder, crds)); err == nil {
 			return folder, nil
 		}
 		if folder == filepath.Dir(folder) {
-			return "", fmt.Errorf("no go.mod in %s or above it: %w", start, os.ErrNotExist)
+			return "", fmt.Errorf("no %s in %s or above it: %w", crds, start, os.ErrNotExist)
 		}
 	}
 }
