@@ -64,6 +64,10 @@ test-kube: controlplane ## run the tests that need a real API server
 test-real: controlplane airflow-install ## run the tests that start a real Airflow
 	@$(WITH_CONTROL_PLANE) $(GO_TEST) -count=1 -v $$(go list ./... | grep -E '$(AIRFLOW_TESTS)')
 
+.PHONY: test-signon
+test-signon: controlplane ## run the tests of single sign-on: a real OpenID provider, API server and Airflow
+	@$(WITH_CONTROL_PLANE) go -C test/signon test -count=1 -timeout 15m $(TEST) ./...
+
 .PHONY: test-race
 test-race: controlplane ## run all but the real Airflow with the race detector (needs a C compiler)
 	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 $(GO_TEST) -race $$(go list ./... | grep -vE '$(AIRFLOW_TESTS)')
@@ -95,7 +99,7 @@ format: ## format the Go code
 
 .PHONY: tidy
 tidy: ## tidy all modules
-	@for module in . hack/controlplane hack/etcd hack/tools; do (cd "$$module" && go mod tidy); done
+	@for module in . hack/controlplane hack/etcd hack/tools test/signon; do (cd "$$module" && go mod tidy); done
 
 ##@ Build it
 .PHONY: build

@@ -40,7 +40,7 @@ if [[ -n "${CI:-}" ]] && ! git diff --exit-code; then
   failed+=("the checkout of CI was changed by generating")
 fi
 
-for module in . hack/controlplane hack/etcd hack/tools; do
+for module in . hack/controlplane hack/etcd hack/tools test/signon; do
   echo "verify: required modules of $module"
   if ! (cd "$module" && go mod tidy -diff); then
     failed+=("run: make tidy, and commit the result")

@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,7 +24,7 @@ import (
 func testKubernetes(t *testing.T, w *world) {
 	config, _ := controlplane.Start(t, controlplane.WithoutCRDs())
 	cluster := newCluster(t, config)
-	issuer, keys := cluster.discover(t)
+	issuer := cluster.issuer(t)
 	folder := t.TempDir()
 	authority, reader := filepath.Join(folder, "ca.crt"), filepath.Join(folder, "token")
 	if err := os.WriteFile(authority, config.CAData, 0o600); err != nil {
@@ -33,9 +35,12 @@ func testKubernetes(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	s := w.start(t, signon.Options{AuthType: signon.RemoteUser, AuthManager: signon.LaterOperator, Exchange: map[string]string{
-		"username": account, "issuer": issuer, "audience": audience, "jwks_uri": keys,
-		"subject": "system:serviceaccount:airflow-oam-system:airflow-oam",
-		"ca_file": authority, "token_file": reader,
+		"username": account, "issuer": issuer, "audience": audience,
+		// Not the address of the discovery document: that is one of the machine, at which this
+		// API server does not listen. Clusters have the same trouble with it.
+		"jwks_uri": strings.TrimSuffix(config.Host, "/") + "/openid/v1/jwks",
+		"subject":  "system:serviceaccount:airflow-oam-system:airflow-oam",
+		"ca_file":  authority, "token_file": reader,
 	}})
 	t.Run("no token for a password", func(t *testing.T) { checkNoPassword(t, s, w.password) })
 	t.Run("the keys are not for everybody", func(t *testing.T) {
@@ -51,10 +56,7 @@ func testKubernetes(t *testing.T, w *world) {
 		}
 	})
 	t.Run("the operator's token is exchanged", func(t *testing.T) {
-		own := wantToken(t, exchange(t, s, cluster.token(t, "airflow-oam-system", "airflow-oam", audience)))
-		if got := status(t, s, own, "/auth/fab/v1/users"); got != http.StatusOK {
-			t.Errorf("GET /auth/fab/v1/users answers %d", got)
-		}
+		checkOwnToken(t, s, wantToken(t, exchange(t, s, cluster.token(t, "airflow-oam-system", "airflow-oam", audience))), time.Hour)
 	})
 	for what, c := range map[string]struct{ token, detail string }{
 		"another account":                  {cluster.token(t, "airflow-oam-system", "other", audience), "InvalidSubjectError"},
@@ -95,8 +97,8 @@ func newCluster(t *testing.T, config *rest.Config) cluster {
 	return cluster{client}
 }
 
-// discover returns the issuer of the cluster's tokens and the address of its keys.
-func (c cluster) discover(t *testing.T) (issuer, keys string) {
+// issuer discovers the issuer of the cluster's tokens.
+func (c cluster) issuer(t *testing.T) string {
 	t.Helper()
 	content, err := c.Discovery().RESTClient().Get().AbsPath("/.well-known/openid-configuration").DoRaw(t.Context())
 	if err != nil {
@@ -104,13 +106,11 @@ func (c cluster) discover(t *testing.T) (issuer, keys string) {
 	}
 	var found struct {
 		Issuer string `json:"issuer"`
-		Keys   string `json:"jwks_uri"`
 	}
 	if err := json.Unmarshal(content, &found); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("the cluster's tokens: %s", content)
-	return found.Issuer, found.Keys
+	return found.Issuer
 }
 
 // token asks for a token of a service account as the kubelet does; without an audience

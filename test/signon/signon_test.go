@@ -256,6 +256,12 @@ func checkOwnToken(t *testing.T, s *server.Server, token string, life time.Durat
 			t.Errorf("GET %s answers %d, want %d", path, got, want)
 		}
 	}
+	var me struct {
+		Username string `json:"username"`
+	}
+	if err := s.Call(t.Context(), token, http.MethodGet, "/ui/auth/me", nil, &me); err != nil || me.Username != account {
+		t.Errorf("the token is that of %q (%v), want %s", me.Username, err, account)
+	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
 	if err != nil {
 		t.Fatal(err)
