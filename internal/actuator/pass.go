@@ -174,13 +174,10 @@ func (p *pass) oldLists(plan access.Plan) sets.Set[list] {
 // revokesFromCaused reports whether a user who has a cause may lose something by a step. Users who are removed from a role
 // have no cause for it, unless the role is one that the last reading of roles did not find.
 func (p *pass) revokesFromCaused(s access.Step) bool {
-	switch {
-	case s.Kind == access.StepDeleteRole: // no user has it
-		return false
-	case s.Kind == access.StepRemoveMember:
+	if s.Kind == access.StepRemoveMember {
 		return !p.progress().exist(s.Roles)
 	}
-	return s.Kind.Takes()
+	return s.Kind.Takes() && s.Kind != access.StepDeleteRole // which no user has
 }
 
 // progress is how far the roles are that the last decision is about.

@@ -140,14 +140,14 @@ func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
 	}
 	s.dagLists++
 	s.dagsAt = at
-	for id, dag := range s.dags {
+	for id, listed := range s.dags {
 		if seen.Has(id) {
 			continue
 		}
-		if dag.misses++; dag.misses > 1 {
+		if listed.misses++; listed.misses > 1 {
 			delete(s.dags, id)
 		} else {
-			s.dags[id] = dag
+			s.dags[id] = listed
 		}
 	}
 }
@@ -155,8 +155,8 @@ func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
 // isNews reports whether it was not known that Airflow does not know a resource. One that some role stores is known, whatever
 // Airflow said: believed, that would revoke it everywhere.
 func (s *snapshot) isNews(resource string) bool {
-	if dag, ok := permission.DagOf(resource); ok {
-		return !s.unknownDags[dag]
+	if id, ok := permission.DagOf(resource); ok {
+		return !s.unknownDags[id]
 	}
 	for _, pairs := range s.roles {
 		if slices.ContainsFunc(pairs, func(pair permission.Pair) bool { return pair.Resource == resource }) {
@@ -168,8 +168,8 @@ func (s *snapshot) isNews(resource string) bool {
 
 // learnUnknown notes a resource that Airflow does not know.
 func (s *snapshot) learnUnknown(resource string) {
-	if dag, ok := permission.DagOf(resource); ok {
-		s.unknownDags[dag] = true
+	if id, ok := permission.DagOf(resource); ok {
+		s.unknownDags[id] = true
 		return
 	}
 	s.unknownResources[resource] = true

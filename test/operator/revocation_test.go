@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -229,11 +230,13 @@ var _ = Describe("the way in and the way out, as docs/operations.md shows them",
 		settled(policy)
 		Expect(kubectl(sh[1])).To(Equal(told[0]+told[1]), "the page shows what is really said")
 		Expect(s.sim.MutatingRequests()).To(BeEmpty())
+		instance := &v1alpha1.AirflowInstance{ObjectMeta: s.meta("prod")}
+		// The role follows in the next pass; a minute, as by default, is long for a test.
+		edit(instance, func(i *v1alpha1.AirflowInstance) { i.Spec.DagInterval = metav1.Duration{Duration: 10 * time.Second} })
 		kubectl(sh[2])
 		Expect(s.sim.Holders("finance-operators")).To(ConsistOf("alice"))
 		Expect(s.triggering("alice")).To(HaveLen(1))
 
-		instance := &v1alpha1.AirflowInstance{ObjectMeta: s.meta("prod")}
 		edit(instance, inMode(v1alpha1.ModeObserve))
 		edit(policy, func(p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "carol"})

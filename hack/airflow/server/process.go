@@ -28,17 +28,20 @@ type process struct {
 
 // startProcess starts a command of the program airflow for a home folder. Its output is
 // appended to logs/<name>.log, where the name is the command's first word.
-func startProcess(airflow, home string, arguments ...string) (*process, error) {
+func startProcess(airflow string, o Options, arguments ...string) (*process, error) {
 	name := arguments[0]
-	logFile, err := os.OpenFile(logPath(home, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	logFile, err := os.OpenFile(logPath(o.Home, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = logFile.Close() }() // the process has its own
 	cmd := exec.Command(airflow, arguments...)
-	cmd.Dir = home
-	cmd.Env = environment("AIRFLOW_HOME="+home, "SCARF_ANALYTICS=false", "PYTHONUNBUFFERED=1",
+	cmd.Dir = o.Home
+	cmd.Env = environment("AIRFLOW_HOME="+o.Home, "SCARF_ANALYTICS=false", "PYTHONUNBUFFERED=1",
 		"PATH="+filepath.Dir(airflow)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if len(o.PythonPath) > 0 {
+		cmd.Env = append(cmd.Env, "PYTHONPATH="+strings.Join(o.PythonPath, string(os.PathListSeparator)))
+	}
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {

@@ -43,6 +43,16 @@ type Options struct {
 	// Workers is the number of API processes, each with a permission cache of
 	// its own; 0 means 1.
 	Workers int
+	// Settings are more options of airflow.cfg, by section and option. They win
+	// over those that this package sets.
+	Settings map[string]map[string]string
+	// PythonPath are folders of Python modules for all processes, such as what
+	// Installation.Extras returned.
+	PythonPath []string
+	// NoPasswordLogin is for a server that gives the administrator no token for
+	// its password: Start does not wait for one, and AsAdmin fails with all that
+	// use it.
+	NoPasswordLogin bool
 	// Detached servers outlive this program, until Stop. Others are ended when
 	// it ends, in whatever way.
 	Detached bool
@@ -187,7 +197,7 @@ func (s *Server) launch(ctx context.Context, in *Installation, o Options, p prog
 		if err := os.RemoveAll(logPath(o.Home, program[0])); err != nil {
 			return errors.Join(err, s.Stop())
 		}
-		started, err := startProcess(in.Program("airflow"), o.Home, program...)
+		started, err := startProcess(in.Program("airflow"), o, program...)
 		if err != nil {
 			return errors.Join(err, s.Stop())
 		}
@@ -221,10 +231,11 @@ func (s *Server) waitHealthy(ctx context.Context, o Options) error {
 	defer tick.Stop()
 	for {
 		err := s.healthy(ctx, !o.NoScheduler)
+		if err == nil && !o.NoPasswordLogin {
+			_, err = s.Token(ctx, s.AdminUsername, s.AdminPassword)
+		}
 		if err == nil {
-			if _, err = s.Token(ctx, s.AdminUsername, s.AdminPassword); err == nil {
-				return nil
-			}
+			return nil
 		}
 		for _, p := range s.Processes {
 			if !p.alive() {
