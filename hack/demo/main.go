@@ -45,13 +45,16 @@ const usage = `Shows airflow-oam at work on a real Kubernetes control plane and 
   make demo KEEP=1    leave everything running afterwards, until Ctrl-C
 
 It writes into this repository's .cache folder, Go's own caches, and a folder of its own for temporary files (airflow-oam-demo-*, with
-Airflow's database and the logs), which is removed at the end and kept when a step fails.
+Airflow's database and the logs), which is removed at the end and kept when a step fails. Whatever signal ends it, it ends what it started;
+after SIGKILL, the next demo does so.
 `
 
 func main() {
 	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flag.Parse()
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A terminal that goes away sends SIGHUP, and writing to it afterwards SIGPIPE: what was started must end all the same.
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	err := run(ctx, os.Getenv("KEEP") == "1")
 	cancel()
 	if err != nil {
@@ -78,11 +81,15 @@ func (d *demo) say(format string, arguments ...any) {
 }
 
 func run(ctx context.Context, keep bool) (err error) {
-	home, err := os.MkdirTemp("", "airflow-oam-demo-")
+	d := &demo{started: time.Now(), tokens: map[string]string{}}
+	temp := os.TempDir()
+	if err := endLeftovers(temp, d.say); err != nil {
+		return err
+	}
+	home, lock, err := newHome(temp)
 	if err != nil {
 		return err
 	}
-	d := &demo{started: time.Now(), tokens: map[string]string{}}
 	defer func() {
 		if d.Stage != nil {
 			err = errors.Join(err, d.Stop())
@@ -92,6 +99,7 @@ func run(ctx context.Context, keep bool) (err error) {
 		} else {
 			fmt.Fprintf(os.Stderr, "\nlogs are kept in %s\n", home)
 		}
+		err = errors.Join(err, lock.Close())
 	}()
 	d.title("Put up a Kubernetes control plane, an Airflow 3.3 and the operator")
 	d.Stage, err = stage.Start(ctx, stage.Options{Home: home, CacheTTL: cacheTTL, Progress: indent{}})

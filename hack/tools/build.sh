@@ -29,8 +29,12 @@ for name in "$@"; do
     version="$(version_of tools "$module")"
     stamp="-X main.version=${version#v}"
     ;;
+  setup-envtest)
+    module=sigs.k8s.io/controller-runtime/tools/setup-envtest package=$module
+    version="$(version_of tools "$module")"
+    ;;
   *)
-    say "no tool $name: there are controller-gen, crd-ref-docs, golangci-lint"
+    say "no tool $name: there are controller-gen, crd-ref-docs, golangci-lint, setup-envtest"
     exit 1
     ;;
   esac

@@ -1,21 +1,24 @@
-package access
+package access_test
 
 import (
 	"fmt"
 	"testing"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
 // largeWorld has 5,000 users, 500 policies and 5,000 grants, a tenth of them narrowed.
 func largeWorld() *world {
 	w := newWorld()
 	for i := range 2000 {
-		w.Observed.Dags = append(w.Observed.Dags, Dag{ID: fmt.Sprintf("team%03d_dag%04d", i%500, i), Path: fmt.Sprintf("team%03d/dag%04d.py", i%500, i)})
+		w.Observed.Dags = append(w.Observed.Dags, dag.Dag{ID: fmt.Sprintf("team%03d_dag%04d", i%500, i), Path: fmt.Sprintf("team%03d/dag%04d.py", i%500, i)})
 	}
 	for i := range 5000 {
 		name := fmt.Sprintf("user%04d", i)
-		w.Observed.Users = append(w.Observed.Users, User{
+		w.Observed.Users = append(w.Observed.Users, access.User{
 			Username: name, Email: name + "@example.com", CreatedOn: "2026-01-01T00:00:00", Roles: []string{"Public"},
 		})
 	}

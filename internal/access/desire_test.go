@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -7,20 +7,24 @@ import (
 	"testing"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
-func refusedReason(d Desired, policy string) string {
+func refusedReason(d access.Desired, policy string) string {
 	if refused := d.Policies[types.NamespacedName{Namespace: "data", Name: policy}].Refused; refused != nil {
 		return refused.Reason
 	}
 	return ""
 }
 
-func notes(d Desired) []string {
+func notes(d access.Desired) []string {
 	var out []string
 	for _, note := range d.Policies[types.NamespacedName{Namespace: "data", Name: "p"}].Notes {
 		out = append(out, note.Reason)
@@ -37,7 +41,7 @@ func TestPoliciesAreRefused(t *testing.T) {
 			p.Spec.AirflowPermissions = somePairs[:1]
 		}, v1alpha1.ReasonPermissionNotAllowed},
 		"a security resource, even when the instance allows it": {func(w *world, p *v1alpha1.DagAccessPolicy) {
-			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{{Action: canRead, Resource: "Users"}}
+			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{{Action: permission.CanRead, Resource: "Users"}}
 			w.Instance.Spec.AllowedPermissions = p.Spec.AirflowPermissions
 			w.AllowPrivileged = true
 		}, v1alpha1.ReasonPermissionNotAllowed},
@@ -152,7 +156,7 @@ func TestAGrantThatEndedLeavesTheRoleItPinnedAlsoWhenTheInventoryLostIt(t *testi
 		t.Error("claimed absent while it is stored")
 	}
 	d, plan := w.pass(t)
-	if proofs, _, _ := Assess(w.Input, d); !proofs[g.UID].Absent || len(w.rolesOf("bob")) != 0 || !plan.Phases[0][0].Ending {
+	if proofs, _, _ := Assess(w.Input, d); !proofs[g.UID].Absent || len(w.rolesOf("bob")) != 0 || !plan.Phases[0][0].Ending() {
 		t.Errorf("bob has %v after %v", w.rolesOf("bob"), Render(plan))
 	}
 	if _, exists := w.Observed.Roles["people"]; !exists {
@@ -173,14 +177,14 @@ func TestAGrantThatEndedIsFoundAtItsPersonUnderAnotherName(t *testing.T) {
 			}
 		}
 		g.Status.Activation.Instances[0].UserCreatedOn = "2026-02-02T00:00:00"
-		slices.SortFunc(w.Observed.Users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
+		slices.SortFunc(w.Observed.Users, func(a, b access.User) int { return strings.Compare(a.Username, b.Username) })
 		g.Spec.Revoke = &v1alpha1.Revocation{}
 		d := Desire(w.Input)
 		if proofs, _, _ := Assess(w.Input, d); proofs[g.UID].Absent {
 			t.Errorf("%s: claimed absent while it is stored", name)
 		}
 		plan := NewPlan(w.Input, d)
-		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending {
+		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending() {
 			t.Fatalf("%s: it is not told that a grant ends: %v", name, Render(plan))
 		}
 		w.finish(t, d, plan)
@@ -264,7 +268,7 @@ func TestUnknownDagsWaitAndTheRestIsApplied(t *testing.T) {
 	if !slices.Equal(p.Dags, []string{"a"}) || !slices.Equal(p.Pending, []string{"b", "c"}) {
 		t.Errorf("dags %v, pending %v", p.Dags, p.Pending)
 	}
-	if slices.ContainsFunc(d.Roles["oam.data.p"].Permissions, func(p Permission) bool { return p.Resource == "DAG:b" }) {
+	if slices.ContainsFunc(d.Roles["oam.data.p"].Permissions, func(p permission.Pair) bool { return p.Resource == "DAG:b" }) {
 		t.Error("an unknown DAG is in the role")
 	}
 }
@@ -298,8 +302,8 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 		p.Spec.AirflowPermissions = somePairs[:1]
 		g := w.grant("g", p, "bob")
 		w.pass(t)
-		pair, trigger := Permission{somePairs[0].Action, somePairs[0].Resource}, Permission{canCreate, "DAG Run:a"}
-		holds := func(user string, p Permission) bool {
+		pair, trigger := permission.Pair{Action: somePairs[0].Action, Resource: somePairs[0].Resource}, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}
+		holds := func(user string, p permission.Pair) bool {
 			return slices.ContainsFunc(w.rolesOf(user), func(role string) bool { return slices.Contains(w.Observed.Roles[role], p) })
 		}
 		if !holds("alice", pair) || !holds("bob", pair) {
@@ -310,20 +314,30 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 		if d, _ := w.pass(t); refusedReason(d, "p") != v1alpha1.ReasonPermissionNotAllowed || d.Grants[g.UID].Problem != nil {
 			t.Fatalf("%s: refused %q, grant %v", update, refusedReason(d, "p"), d.Grants[g.UID].Problem)
 		}
+		waits := update == v1alpha1.RoleUpdateAdd // for a policy that is not refused, which gets a successor
 		for _, who := range []string{"alice", "bob"} {
-			if holds(who, pair) || !holds(who, trigger) {
+			if holds(who, pair) != waits || !holds(who, trigger) {
 				t.Errorf("%s: %s has %v", update, who, w.rolesOf(who))
 			}
+		}
+		if _, proofs, _ := Assess(w.Input, Desire(w.Input)); slices.ContainsFunc(proofs[named("p")].Differences, func(line string) bool {
+			return strings.Contains(line, "only adds permissions")
+		}) != waits {
+			t.Errorf("%s: it is said to be %v", update, proofs[named("p")].Differences)
 		}
 		if len(w.rolesOf("carol")) != 0 {
 			t.Errorf("%s: carol was given %v", update, w.rolesOf("carol"))
 		}
 		p.Spec.Access = levels("View")
-		if w.pass(t); holds("alice", trigger) || !holds("alice", Permission{canRead, "DAG:a"}) {
+		if w.pass(t); holds("alice", trigger) != waits || !holds("alice", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 			t.Errorf("%s: a refused policy does not become narrower: alice has %v", update, w.rolesOf("alice"))
 		}
 		if d, plan := w.pass(t); len(plan.Phases) != 0 {
 			t.Errorf("%s: it does not come to rest: %v %v", update, Render(plan), d.Roles)
+		}
+		p.Spec.AirflowPermissions = nil
+		if w.pass(t); holds("alice", pair) || holds("bob", trigger) || !holds("bob", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
+			t.Errorf("%s: when it is not refused any more, alice has %v, bob %v", update, w.rolesOf("alice"), w.rolesOf("bob"))
 		}
 	}
 }
@@ -336,7 +350,7 @@ func TestNoMoreRolesAreMadeThanAStatusCanHold(t *testing.T) {
 	before := w.grant("before", p, "bob", "a")
 	w.pass(t)
 	instance := w.Instance.DeepCopy()
-	for i := range MaxRoles - len(instance.Status.ManagedRoles) {
+	for i := range desire.MaxRoles - len(instance.Status.ManagedRoles) {
 		name := fmt.Sprintf("oam.data.p~%016x", i)
 		instance.Status.ManagedRoles = append(instance.Status.ManagedRoles, v1alpha1.ManagedRole{Name: name, Policy: "data/p", PolicyUID: "uid-p", Kind: v1alpha1.ManagedRoleGrant})
 	}
@@ -353,7 +367,7 @@ func TestNoMoreRolesAreMadeThanAStatusCanHold(t *testing.T) {
 	if refusedReason(d, "q") != v1alpha1.ReasonTooManyRoles || refusedReason(d, "p") != "" {
 		t.Errorf("policies are refused: q %q, p %q", refusedReason(d, "q"), refusedReason(d, "p"))
 	}
-	if len(d.Inventory) > MaxRoles {
+	if len(d.Inventory) > desire.MaxRoles {
 		t.Errorf("%d roles", len(d.Inventory))
 	}
 	w.pass(t) // those that nothing wants go
@@ -369,26 +383,26 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	w.user("bob")
 	p := w.policy("finance", levels("View", "Trigger"), []string{"a"}, "alice")
 	w.pass(t)
-	w.TakeOnly = true
+	w.Giving = revokeOnly
 	p.Spec.Access = levels("View", "EditRuns") // loses Trigger, would gain EditRuns
 	p.Spec.Dags[0].IDs = []string{"a", "b"}
 	p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "bob"})
 	w.pass(t)
 	got := w.Observed.Roles["oam.data.finance"]
-	if slices.Contains(got, Permission{canCreate, "DAG Run:a"}) || !slices.Contains(got, Permission{canRead, "DAG:a"}) {
+	if slices.Contains(got, permission.Pair{Action: permission.CanCreate, Resource: "DAG Run:a"}) || !slices.Contains(got, permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 		t.Errorf("narrowed: %v", got)
 	}
-	if slices.ContainsFunc(got, func(p Permission) bool {
-		return p.Action == canEdit && p.Resource == "DAG Run:a" || strings.HasSuffix(p.Resource, ":b")
+	if slices.ContainsFunc(got, func(p permission.Pair) bool {
+		return p.Action == permission.CanEdit && p.Resource == "DAG Run:a" || strings.HasSuffix(p.Resource, ":b")
 	}) {
 		t.Errorf("widened: %v", got)
 	}
 	if len(w.rolesOf("bob")) > 0 || len(w.rolesOf("alice")) != 1 {
 		t.Errorf("bob has %v, alice %v", w.rolesOf("bob"), w.rolesOf("alice"))
 	}
-	w.TakeOnly = false
+	w.Giving = access.Giving{}
 	w.pass(t)
-	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, Permission{canEdit, "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
+	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, permission.Pair{Action: permission.CanEdit, Resource: "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
 		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))
 	}
 }

@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -8,16 +8,20 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const financeRole = "oam.data.finance"
 
 // driftCauses are the drifts of a plan as key -> cause.
-func driftCauses(plan Plan) map[string]string {
+func driftCauses(plan access.Plan) map[string]string {
 	out := map[string]string{}
 	for _, drift := range plan.Drift {
 		out[drift.Key] = drift.Cause
@@ -40,27 +44,27 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 		repaired   bool
 	}{
 		"DAG code took its rights away": {func(w *world) {
-			w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p Permission) bool {
+			w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p permission.Pair) bool {
 				return strings.HasSuffix(p.Resource, ":finance_daily")
 			}))
-		}, RoleKey(financeRole), v1alpha1.DriftCauseDagAccessControl, true},
+		}, access.RoleKey(financeRole), v1alpha1.DriftCauseDagAccessControl, true},
 		"somebody took a global right": {func(w *world) {
-			w.setRole(financeRole, minus(w.Observed.Roles[financeRole], []Permission{{canRead, "Task Instances"}}))
-		}, RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
+			w.setRole(financeRole, permission.Minus(w.Observed.Roles[financeRole], []permission.Pair{{Action: permission.CanRead, Resource: "Task Instances"}}))
+		}, access.RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
 		"somebody added a right": {func(w *world) {
-			w.setRole(financeRole, append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canEdit, "Variables"}))
-		}, RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
-		"somebody deleted the role": {func(w *world) { w.dropRole(financeRole) }, RoleKey(financeRole), v1alpha1.DriftCauseRoleDeleted, true},
+			w.setRole(financeRole, append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"}))
+		}, access.RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
+		"somebody deleted the role": {func(w *world) { w.dropRole(financeRole) }, access.RoleKey(financeRole), v1alpha1.DriftCauseRoleDeleted, true},
 		"it vanished while nobody looked": {func(w *world) {
 			w.dropRole(financeRole)
 			w.Previous = nil
-		}, RoleKey(financeRole), v1alpha1.DriftCauseUnknown, true},
-		"a login overwrote the roles": {func(w *world) { loginSync(w, "bob", "Viewer") }, MemberKey("bob", financeRole), v1alpha1.DriftCauseLoginRoleSync, true},
-		"somebody took the role":      {func(w *world) { w.setRoles("bob") }, MemberKey("bob", financeRole), v1alpha1.DriftCauseManual, true},
-		"somebody gave the role":      {func(w *world) { w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...) }, MemberKey("carol", financeRole), v1alpha1.DriftCauseManual, true},
+		}, access.RoleKey(financeRole), v1alpha1.DriftCauseUnknown, true},
+		"a login overwrote the roles": {func(w *world) { loginSync(w, "bob", "Viewer") }, access.MemberKey("bob", financeRole), v1alpha1.DriftCauseLoginRoleSync, true},
+		"somebody took the role":      {func(w *world) { w.setRoles("bob") }, access.MemberKey("bob", financeRole), v1alpha1.DriftCauseManual, true},
+		"somebody gave the role":      {func(w *world) { w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...) }, access.MemberKey("carol", financeRole), v1alpha1.DriftCauseManual, true},
 		"somebody deleted the user": {func(w *world) {
-			w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u User) bool { return u.Username == "bob" })
-		}, MemberKey("bob", ""), v1alpha1.DriftCauseUserDeleted, false},
+			w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u access.User) bool { return u.Username == "bob" })
+		}, access.MemberKey("bob", ""), v1alpha1.DriftCauseUserDeleted, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			w := settled(t)
@@ -70,7 +74,7 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 			if got := driftCauses(plan)[c.key]; got != c.cause {
 				t.Fatalf("got %v", plan.Drift)
 			}
-			found := slices.IndexFunc(plan.Drift, func(d Drift) bool { return d.Key == c.key })
+			found := slices.IndexFunc(plan.Drift, func(d access.Drift) bool { return d.Key == c.key })
 			if plan.Drift[found].Repaired != c.repaired {
 				t.Errorf("repaired is %v: %v", plan.Drift[found].Repaired, Render(plan))
 			}
@@ -97,7 +101,7 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 func TestTheWebsitePairIsNoDrift(t *testing.T) {
 	w := settled(t)
 	for _, role := range []string{financeRole} {
-		w.setRole(role, append(slices.Clone(w.Observed.Roles[role]), Permission{canRead, "Website"}))
+		w.setRole(role, append(slices.Clone(w.Observed.Roles[role]), permission.Pair{Action: permission.CanRead, Resource: "Website"}))
 	}
 	d := Desire(w.Input)
 	plan := NewPlan(w.Input, d)
@@ -114,7 +118,7 @@ func TestAGrantThatIsLeftAloneBecauseOthersKeepTakingItSaysSo(t *testing.T) {
 	held := slices.Clone(w.rolesOf("bob"))
 	w.setRoles("bob")
 	g := w.Grants[0]
-	for _, key := range []string{MemberKey("bob", g.Status.Activation.Instances[0].Role), RoleKey(g.Status.Activation.Instances[0].Role)} {
+	for _, key := range []string{access.MemberKey("bob", g.Status.Activation.Instances[0].Role), access.RoleKey(g.Status.Activation.Instances[0].Role)} {
 		w.Contested = map[string]bool{key: true}
 		proofs, _, _ := Assess(w.Input, Desire(w.Input))
 		if p := proofs[g.UID].Problem; p == nil || p.Reason != v1alpha1.ReasonContested {
@@ -131,22 +135,22 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 	for name, leave := range map[string]func(w *world){
 		"report": func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
 		"contested": func(w *world) {
-			w.Contested = map[string]bool{RoleKey(financeRole): true, MemberKey("alice", financeRole): true}
+			w.Contested = map[string]bool{access.RoleKey(financeRole): true, access.MemberKey("alice", financeRole): true}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := settled(t)
 			leave(w)
-			taken := []Permission{{canRead, "DAG:finance_daily"}}
-			w.setRole(financeRole, minus(w.Observed.Roles[financeRole], taken))
+			taken := []permission.Pair{{Action: permission.CanRead, Resource: "DAG:finance_daily"}}
+			w.setRole(financeRole, permission.Minus(w.Observed.Roles[financeRole], taken))
 			w.setRoles("alice", "Viewer")
 			w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...)
 			for range 3 {
 				_, plan := w.pass(t)
-				if causes := driftCauses(plan); causes[RoleKey(financeRole)] != v1alpha1.DriftCauseRoleEdited || causes[MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
+				if causes := driftCauses(plan); causes[access.RoleKey(financeRole)] != v1alpha1.DriftCauseRoleEdited || causes[access.MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
 					t.Fatalf("it is no longer drift: %v", plan.Drift)
 				}
-				if slices.Contains(w.rolesOf("alice"), financeRole) || contains(w.Observed.Roles[financeRole], taken) {
+				if slices.Contains(w.rolesOf("alice"), financeRole) || permission.Contains(w.Observed.Roles[financeRole], taken) {
 					t.Fatalf("it was restored: %v", Render(plan))
 				}
 				if slices.Contains(w.rolesOf("carol"), financeRole) {
@@ -155,14 +159,14 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 			}
 			w.Instance.Spec.Drift, w.Contested = v1alpha1.DriftRepair, nil
 			w.pass(t)
-			if !slices.Contains(w.rolesOf("alice"), financeRole) || !contains(w.Observed.Roles[financeRole], taken) {
+			if !slices.Contains(w.rolesOf("alice"), financeRole) || !permission.Contains(w.Observed.Roles[financeRole], taken) {
 				t.Error("it was not restored when that was allowed again")
 			}
 		})
 	}
 	for name, leave := range map[string]func(w *world){
 		"report":    func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
-		"contested": func(w *world) { w.Contested = map[string]bool{RoleKey(financeRole): true} },
+		"contested": func(w *world) { w.Contested = map[string]bool{access.RoleKey(financeRole): true} },
 	} {
 		t.Run("a role that somebody deleted is not there to be changed: "+name, func(t *testing.T) {
 			w := settled(t)
@@ -184,7 +188,7 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 		w.user("erin")
 		w.Policies[0].Spec.Members = append(w.Policies[0].Spec.Members, v1alpha1.Subject{Username: "erin"})
 		w.pass(t)
-		if !slices.Contains(w.rolesOf("erin"), financeRole) || !contains(w.Observed.Roles[financeRole], []Permission{{canRead, "DAG:finance_new"}}) {
+		if !slices.Contains(w.rolesOf("erin"), financeRole) || !permission.Contains(w.Observed.Roles[financeRole], []permission.Pair{{Action: permission.CanRead, Resource: "DAG:finance_new"}}) {
 			t.Errorf("erin has %v", w.rolesOf("erin"))
 		}
 	})
@@ -211,7 +215,7 @@ func TestFrozenRolesOnlyLoseMembers(t *testing.T) {
 		plan := NewPlan(w.Input, d)
 		for _, steps := range plan.Phases {
 			for _, step := range steps {
-				if step.Kind != StepRemoveMember && step.Kind != StepDeleteRole {
+				if step.Kind != access.StepRemoveMember && step.Kind != access.StepDeleteRole {
 					rt.Fatalf("a frozen instance has the step %q", Describe(step))
 				}
 			}
@@ -234,12 +238,12 @@ func TestFrozenRolesOnlyLoseMembers(t *testing.T) {
 }
 
 // withoutProblems leaves live grants out: a frozen role need not hold what they should give.
-func withoutProblems(in Input) Input {
-	in.Grants = slices.DeleteFunc(slices.Clone(in.Grants), func(g *v1alpha1.AccessGrant) bool { return Live(g, in.Now, in.CacheTTL) })
+func withoutProblems(in access.Input) access.Input {
+	in.Grants = slices.DeleteFunc(slices.Clone(in.Grants), func(g *v1alpha1.AccessGrant) bool { return access.Live(g, in.Now, in.CacheTTL) })
 	return in
 }
 
-func observing(in Input) Input {
+func observing(in access.Input) access.Input {
 	in.Instance = in.Instance.DeepCopy()
 	in.Instance.Spec.Mode = v1alpha1.ModeObserve
 	return in
@@ -254,7 +258,7 @@ func TestAGrantStaysWhereItIsWhileNothingMayBeGiven(t *testing.T) {
 		t.Fatalf("bob has %v, grant %+v", w.rolesOf("bob"), d.Grants["uid-bob-finance"])
 	}
 	// Somebody makes the role wider than the grant: there is nothing that bob could keep.
-	w.setRole(financeRole, sorted(append(slices.Clone(w.Observed.Roles[financeRole]), Permission{canRead, "Task Logs"})))
+	w.setRole(financeRole, permission.SetOf(append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanRead, Resource: "Task Logs"})))
 	d, _ = w.pass(t)
 	if len(w.rolesOf("bob")) != 0 || d.Grants["uid-bob-finance"].Problem == nil {
 		t.Errorf("bob has %v, grant %+v", w.rolesOf("bob"), d.Grants["uid-bob-finance"])
@@ -284,7 +288,7 @@ func TestAGrantStaysWhereItIsThoughADagIsGone(t *testing.T) {
 				t.Fatalf("%s: bob has %v, grant %+v", mode, w.rolesOf("bob"), d.Grants[g.UID])
 			}
 		}
-		w.setRole(before[0], sorted(append(slices.Clone(w.Observed.Roles[before[0]]), Permission{canDelete, "DAG:b"})))
+		w.setRole(before[0], permission.SetOf(append(slices.Clone(w.Observed.Roles[before[0]]), permission.Pair{Action: permission.CanDelete, Resource: "DAG:b"})))
 		if w.pass(t); len(w.rolesOf("bob")) != 0 {
 			t.Errorf("%s: bob has %v, which others made wider", mode, w.rolesOf("bob"))
 		}
@@ -338,7 +342,7 @@ func TestAssessClaimsOnlyWhatIsStored(t *testing.T) {
 	})
 	t.Run("a user who is gone holds nothing", func(t *testing.T) {
 		w := settled(t)
-		w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u User) bool { return u.Username == "bob" })
+		w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u access.User) bool { return u.Username == "bob" })
 		proofs, _, _ := Assess(w.Input, Desire(w.Input))
 		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != v1alpha1.ReasonUserNotFound {
 			t.Errorf("got %+v", p)
@@ -373,11 +377,11 @@ func TestDifferencesAreBounded(t *testing.T) {
 }
 
 func TestRenderIsBounded(t *testing.T) {
-	var steps []Step
+	var steps []access.Step
 	for i := range 70 {
-		steps = append(steps, Step{Kind: StepAddMember, Username: strings.Repeat("ü", 300), Roles: []string{fmt.Sprintf("r%d\n", i)}, Why: "x"})
+		steps = append(steps, access.Step{Kind: access.StepAddMember, Username: strings.Repeat("ü", 300), Roles: []string{fmt.Sprintf("r%d\n", i)}, For: []access.Cause{{Kind: access.CauseGrant, Object: types.NamespacedName{Namespace: "data", Name: "g"}}}})
 	}
-	lines := Render(Plan{Phases: [][]Step{steps[:30], steps[30:]}})
+	lines := Render(access.Plan{Phases: [][]access.Step{steps[:30], steps[30:]}})
 	if len(lines) != 64 || lines[63] != "and 7 more steps" {
 		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
 	}
@@ -386,7 +390,7 @@ func TestRenderIsBounded(t *testing.T) {
 			t.Errorf("bad line %q", line)
 		}
 	}
-	if lines := Render(Plan{Phases: [][]Step{steps[:64]}}); len(lines) != 64 || strings.HasPrefix(lines[63], "and") {
+	if lines := Render(access.Plan{Phases: [][]access.Step{steps[:64]}}); len(lines) != 64 || strings.HasPrefix(lines[63], "and") {
 		t.Errorf("64 steps fit: %q", lines[63])
 	}
 }

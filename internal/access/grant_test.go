@@ -1,11 +1,11 @@
-package access
+package access_test
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -21,8 +21,8 @@ func TestLive(t *testing.T) {
 	}{
 		"an activated grant is live":                             {nil, testNow, true},
 		"it is not live without an activation":                   {func(g *v1alpha1.AccessGrant) { g.Status.Activation = nil }, testNow, false},
-		"it is live just before the cache must have run out":     {nil, testNow.Add(time.Hour - Lead(ttl) - time.Nanosecond), true},
-		"it is not live when the cache needs the rest":           {nil, testNow.Add(time.Hour - Lead(ttl)), false},
+		"it is live just before the cache must have run out":     {nil, testNow.Add(time.Hour - access.Lead(ttl) - time.Nanosecond), true},
+		"it is not live when the cache needs the rest":           {nil, testNow.Add(time.Hour - access.Lead(ttl)), false},
 		"an end is final":                                        {func(g *v1alpha1.AccessGrant) { g.Status.End = &v1alpha1.End{Reason: v1alpha1.EndExpired} }, testNow, false},
 		"a revoked grant is not live":                            {func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} }, testNow, false},
 		"a deleted grant is not live":                            {func(g *v1alpha1.AccessGrant) { g.DeletionTimestamp = &metav1.Time{Time: testNow} }, testNow, false},
@@ -39,7 +39,7 @@ func TestLive(t *testing.T) {
 			if c.change != nil {
 				c.change(g)
 			}
-			if got := Live(g, c.now, ttl); got != c.live {
+			if got := access.Live(g, c.now, ttl); got != c.live {
 				t.Errorf("got %v", got)
 			}
 		})
@@ -51,87 +51,21 @@ func TestGrantEndsWithThePolicysLongestDuration(t *testing.T) {
 	w.user("bob")
 	p := w.policy("p", levels("View"), []string{"*"})
 	g := w.grant("g", p, "bob")
-	p.Spec.Grants.MaxDuration.Duration = time.Hour + Lead(0) // it was activated an hour ago
+	p.Spec.Grants.MaxDuration.Duration = time.Hour + access.Lead(0) // it was activated an hour ago
 	if Desire(w.Input).Grants[g.UID].Live {
 		t.Error("it is still live")
 	}
-	p.Spec.Grants.MaxDuration.Duration = time.Hour + Lead(0) + time.Second
+	p.Spec.Grants.MaxDuration.Duration = time.Hour + access.Lead(0) + time.Second
 	if !Desire(w.Input).Grants[g.UID].Live {
 		t.Error("it is not live")
 	}
-	if got := RemovalAt(&v1alpha1.AccessGrant{}, time.Second); !got.IsZero() {
+	if got := access.RemovalAt(&v1alpha1.AccessGrant{}, time.Second); !got.IsZero() {
 		t.Errorf("a grant without activation is removed at %v", got)
 	}
 }
 
-func TestTermsOf(t *testing.T) {
-	pools := v1alpha1.AirflowPermission{Action: canRead, Resource: "Pools"}
-	for sentence, c := range map[string]struct {
-		pinned v1alpha1.Activation
-		today  v1alpha1.DagAccessPolicySpec
-		whole  bool
-	}{
-		"equal terms are carried by the policy's role":          {v1alpha1.Activation{Access: levels("Trigger")}, v1alpha1.DagAccessPolicySpec{Access: levels("View", "Trigger")}, true},
-		"a wider policy is not reached":                         {v1alpha1.Activation{Access: levels("View")}, v1alpha1.DagAccessPolicySpec{Access: levels("View", "Trigger")}, false},
-		"a narrower policy is":                                  {v1alpha1.Activation{Access: levels("View", "Trigger")}, v1alpha1.DagAccessPolicySpec{Access: levels("View")}, true},
-		"a new pair makes the policy wider":                     {v1alpha1.Activation{Access: levels("View")}, v1alpha1.DagAccessPolicySpec{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, false},
-		"narrowed DAGs always have a role of their own":         {v1alpha1.Activation{Access: levels("View"), Dags: []string{"a"}}, v1alpha1.DagAccessPolicySpec{Access: levels("View")}, false},
-		"narrowed grants hold no pairs, whatever is pinned":     {v1alpha1.Activation{Access: levels("View"), Dags: []string{"a"}, AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, v1alpha1.DagAccessPolicySpec{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, false},
-		"pinned pairs that the policy still has are carried on": {v1alpha1.Activation{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, v1alpha1.DagAccessPolicySpec{Access: levels("View"), AirflowPermissions: []v1alpha1.AirflowPermission{pools}}, true},
-	} {
-		t.Run(sentence, func(t *testing.T) {
-			terms := TermsOf(&c.pinned, &v1alpha1.DagAccessPolicy{Spec: c.today})
-			if terms.Whole != c.whole {
-				t.Errorf("whole is %v", terms.Whole)
-			}
-			if terms.Dags != nil && terms.AirflowPermissions != nil {
-				t.Errorf("narrowed terms hold %v", terms.AirflowPermissions)
-			}
-		})
-	}
-}
-
-func TestNames(t *testing.T) {
-	long := strings.Repeat("p", 128)
-	names := map[string]bool{}
-	for _, policy := range []string{"a", long, long[:127], long[:126] + "xy"} {
-		for _, namespace := range []string{"data", strings.Repeat("n", 63)} {
-			name := PolicyRoleName(namespace, policy, "")
-			if names[name] || utf8.RuneCountInString(name) > 48 {
-				t.Errorf("%s/%s has the name %q: double or longer than 48", namespace, policy, name)
-			}
-			names[name] = true
-			grant := GrantRoleName(name, "i", "p", Terms{Access: levels("View")})
-			if utf8.RuneCountInString(grant) > 64 || !ownName(grant, nil) {
-				t.Errorf("%q is longer than 64 or not recognised", grant)
-			}
-		}
-	}
-	if got := PolicyRoleName("data", "finance", ""); got != "oam.data.finance" {
-		t.Errorf("got %q", got)
-	}
-	base := strings.Repeat("ü", 48)
-	if got := GrantRoleName(base, "i", "p", Terms{}); utf8.RuneCountInString(got) > 64 || !ownName(got, map[string]bool{base: true}) {
-		t.Errorf("%q is longer than 64 or not recognised", got)
-	}
-	if GrantRoleName("r", "i", "p", Terms{Dags: []string{"ab"}}) == GrantRoleName("r", "i", "p", Terms{Dags: []string{"a", "b"}}) {
-		t.Error("different terms have one name")
-	}
-	if !IsReserved("Viewer ") {
-		t.Error("a space hides a reserved role")
-	}
-	for role, reserved := range map[string]bool{"Admin": true, "aDMIN": true, "op": true, "PUBLIC": true, "user": true, "Ops": false, "admins": false} {
-		if IsReserved(role) != reserved {
-			t.Errorf("%q reserved: %v", role, !reserved)
-		}
-	}
-	if ownName("handmade~0123456789abcdef", map[string]bool{"other": true}) || ownName("other~0123", map[string]bool{"other": true}) {
-		t.Error("a foreign name is taken for ours")
-	}
-}
-
 func TestResolveSubject(t *testing.T) {
-	users := []User{
+	users := []access.User{
 		{Username: "alice", Email: "alice@example.com"}, {Username: "Bob", Email: "b@example.com"}, {Username: "BOB", Email: "b2@example.com"},
 		{Username: "carol", Email: "same@example.com"}, {Username: "dave", Email: "Same@Example.com"}, {Username: account, Email: "ops@example.com"},
 	}
@@ -151,7 +85,7 @@ func TestResolveSubject(t *testing.T) {
 		"letters that only look alike are another person":       {v1alpha1.Subject{Username: "аlice"}, "", v1alpha1.ReasonUserNotFound},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			user, problem := ResolveSubject(c.subject, users, account)
+			user, problem := access.ResolveSubject(c.subject, users, account)
 			reason := ""
 			if problem != nil {
 				reason = problem.Reason

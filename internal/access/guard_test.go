@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // manyDags is a settled world with one policy over n DAGs.
@@ -23,7 +24,7 @@ func manyDags(t *testing.T, n int) *world {
 	return w
 }
 
-func heldDags(w *world) int { return len(dagsIn(w.Observed.Roles["oam.data.p"])) }
+func heldDags(w *world) int { return len(permission.DagsIn(w.Observed.Roles["oam.data.p"])) }
 
 func TestMassRevocation(t *testing.T) {
 	lose := func(w *world, from, to int) {
@@ -147,7 +148,7 @@ func TestMassRevocation(t *testing.T) {
 	t.Run("a role that was taken over is guarded once it was in sync, whatever its conditions say", func(t *testing.T) {
 		w := newWorld()
 		w.user("alice")
-		role := []Permission{{canRead, "DAG:theirs"}}
+		role := []permission.Pair{{Action: permission.CanRead, Resource: "DAG:theirs"}}
 		for i := range 40 {
 			w.dag(fmt.Sprintf("d%03d", i), "x")
 		}
@@ -157,7 +158,7 @@ func TestMassRevocation(t *testing.T) {
 		w.Instance.Spec.AdoptableRoles = []string{"handmade"}
 		w.pass(t)
 		w.pass(t)
-		have := func() int { return len(dagsIn(w.Observed.Roles["handmade"])) }
+		have := func() int { return len(permission.DagsIn(w.Observed.Roles["handmade"])) }
 		if have() != 40 {
 			t.Fatalf("%d DAGs after the take-over", have())
 		}
@@ -175,7 +176,7 @@ func TestMassRevocation(t *testing.T) {
 		if w.pass(t); heldDags(w) != 40 {
 			t.Errorf("%d DAGs", heldDags(w))
 		}
-		if slices.ContainsFunc(w.Observed.Roles["oam.data.p"], func(p Permission) bool { return p.Action == canEdit }) {
+		if slices.ContainsFunc(w.Observed.Roles["oam.data.p"], func(p permission.Pair) bool { return p.Action == permission.CanEdit }) {
 			t.Error("the level that was taken away is kept")
 		}
 	})
@@ -184,9 +185,9 @@ func TestMassRevocation(t *testing.T) {
 		role := slices.Clone(w.Observed.Roles["oam.data.p"])
 		for i := range 20 {
 			w.dag(fmt.Sprintf("foreign%02d", i))
-			role = append(role, Permission{canRead, fmt.Sprintf("DAG:foreign%02d", i)})
+			role = append(role, permission.Pair{Action: permission.CanRead, Resource: fmt.Sprintf("DAG:foreign%02d", i)})
 		}
-		w.setRole("oam.data.p", sorted(role))
+		w.setRole("oam.data.p", permission.SetOf(role))
 		if d, _ := w.pass(t); heldDags(w) != 10 || len(d.Held) != 0 {
 			t.Errorf("%d DAGs, held %v", heldDags(w), d.Held)
 		}

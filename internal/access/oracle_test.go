@@ -1,14 +1,17 @@
-package access
+package access_test
 
 import (
 	"slices"
 	"strings"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // allowedBy picks the oracle of a permission model.
-func allowedBy(model v1alpha1.PermissionModel, flat map[Permission]bool, method, entity, dag string) bool {
+func allowedBy(model v1alpha1.PermissionModel, flat map[permission.Pair]bool, method, entity, dag string) bool {
 	if model == v1alpha1.PermissionModelAirflow2 {
 		return allowed2(flat, method, entity, dag)
 	}
@@ -17,14 +20,14 @@ func allowedBy(model v1alpha1.PermissionModel, flat map[Permission]bool, method,
 
 // allowed2 is the authorization of Airflow 2.10 and later (fab 1.3 and later), written down a second time: the check of
 // the auth manager, and what the REST API makes of it where no DAG is named.
-func allowed2(flat map[Permission]bool, method, entity, dag string) bool {
-	has := func(action, resource string) bool { return flat[Permission{action, resource}] }
+func allowed2(flat map[permission.Pair]bool, method, entity, dag string) bool {
+	has := func(action, resource string) bool { return flat[permission.Pair{Action: action, Resource: resource}] }
 	global := has(method, "DAGs")
 	if entity == "" {
 		if global || dag != "" && has(method, "DAG:"+dag) {
 			return true
 		}
-		if dag != "" || method != canRead && method != canEdit {
+		if dag != "" || method != permission.CanRead && method != permission.CanEdit {
 			return false
 		}
 		for p := range flat {
@@ -35,9 +38,9 @@ func allowed2(flat map[Permission]bool, method, entity, dag string) bool {
 		return false
 	}
 	if dag != "" {
-		gate := canEdit
-		if method == canRead {
-			gate = canRead
+		gate := permission.CanEdit
+		if method == permission.CanRead {
+			gate = permission.CanRead
 		}
 		if !has(gate, "DAGs") && !has(gate, "DAG:"+dag) {
 			return false
@@ -54,8 +57,8 @@ func allowed2(flat map[Permission]bool, method, entity, dag string) bool {
 
 // allowed is Airflow's own authorization (fab 2.4.2 and later), written down a second time and without care for speed:
 // method and entity of one DAG, or of none when dag is empty.
-func allowed(flat map[Permission]bool, method, entity, dag string) bool {
-	has := func(action, resource string) bool { return flat[Permission{action, resource}] }
+func allowed(flat map[permission.Pair]bool, method, entity, dag string) bool {
+	has := func(action, resource string) bool { return flat[permission.Pair{Action: action, Resource: resource}] }
 	resources := oracleResources[entity]
 	dagOK := func(action string) bool { return has(action, "DAGs") || dag != "" && has(action, "DAG:"+dag) }
 	if entity != "" {
@@ -70,9 +73,9 @@ func allowed(flat map[Permission]bool, method, entity, dag string) bool {
 			return false
 		}
 	}
-	if method == canRead && dag == "" {
+	if method == permission.CanRead && dag == "" {
 		for p := range flat {
-			if p.Action == canRead && (p.Resource == "DAGs" || len(p.Resource) > 4 && p.Resource[:4] == "DAG:") {
+			if p.Action == permission.CanRead && (p.Resource == "DAGs" || len(p.Resource) > 4 && p.Resource[:4] == "DAG:") {
 				return true
 			}
 		}
@@ -82,9 +85,9 @@ func allowed(flat map[Permission]bool, method, entity, dag string) bool {
 		return dagOK(method)
 	}
 	if dag != "" {
-		gate := canEdit
-		if method == canRead {
-			gate = canRead
+		gate := permission.CanEdit
+		if method == permission.CanRead {
+			gate = permission.CanRead
 		}
 		return dagOK(gate)
 	}
@@ -105,8 +108,8 @@ var oracleEntities = []string{
 type power struct{ method, entity, dag string }
 
 // powers is everything that a user can do.
-func powers(model v1alpha1.PermissionModel, o *Observed, username string, dags []string) map[power]bool {
-	flat := map[Permission]bool{}
+func powers(model v1alpha1.PermissionModel, o *access.Observed, username string, dags []string) map[power]bool {
+	flat := map[permission.Pair]bool{}
 	for _, u := range o.Users {
 		if u.Username != username {
 			continue
@@ -119,12 +122,12 @@ func powers(model v1alpha1.PermissionModel, o *Observed, username string, dags [
 	}
 	out := map[power]bool{}
 	for p := range flat {
-		if _, perDag := dagOf(p); !perDag && (p.Resource != "Website" || model == v1alpha1.PermissionModelAirflow2) {
+		if _, perDag := permission.DagOf(p.Resource); !perDag && (p.Resource != "Website" || model == v1alpha1.PermissionModelAirflow2) {
 			out[power{p.Action, "global", p.Resource}] = true
 		}
 	}
 	for _, dag := range append(slices.Clone(dags), "") {
-		for _, method := range []string{canRead, canCreate, canEdit, canDelete} {
+		for _, method := range []string{permission.CanRead, permission.CanCreate, permission.CanEdit, permission.CanDelete} {
 			for _, entity := range oracleEntities {
 				if allowedBy(model, flat, method, entity, dag) {
 					out[power{method, entity, dag}] = true

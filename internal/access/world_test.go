@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -8,10 +8,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/access/proof"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 var (
@@ -19,8 +28,27 @@ var (
 	account = "oam-operator"
 )
 
+// The parts of the planner, by the names that tests give them.
+var (
+	Desire   = desire.Of
+	NewPlan  = plan.New
+	Assess   = proof.Assess
+	Remember = plan.Remember
+	Render   = plan.Render
+	Describe = plan.Describe
+)
+
+// Decide says what should hold and which steps lead there.
+func Decide(in access.Input) (access.Desired, access.Plan) {
+	d := Desire(in)
+	return d, NewPlan(in, d)
+}
+
+// ObservePlan is the plan that an instance in mode Observe shows.
+func ObservePlan(in access.Input) access.Plan { return NewPlan(desire.Enforced(in)) }
+
 // world builds inputs for tests.
-type world struct{ Input }
+type world struct{ access.Input }
 
 func newWorld() *world {
 	w := &world{}
@@ -30,9 +58,9 @@ func newWorld() *world {
 		ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: "data", UID: "instance-1"},
 		Spec:       v1alpha1.AirflowInstanceSpec{MassRevocationLimit: "25%"},
 	}
-	w.Observed.Roles = map[string][]Permission{
-		"Admin": {{canEdit, "DAGs"}, {canRead, "DAGs"}}, "Viewer": {{canRead, "DAGs"}}, "Public": nil,
-		"handmade": {{canRead, "DAG:a"}, {canRead, "Website"}},
+	w.Observed.Roles = map[string][]permission.Pair{
+		"Admin": {{Action: permission.CanEdit, Resource: "DAGs"}, {Action: permission.CanRead, Resource: "DAGs"}}, "Viewer": {{Action: permission.CanRead, Resource: "DAGs"}}, "Public": nil,
+		"handmade": {{Action: permission.CanRead, Resource: "DAG:a"}, {Action: permission.CanRead, Resource: "Website"}},
 	}
 	w.user(account, "Admin")
 	return w
@@ -40,15 +68,15 @@ func newWorld() *world {
 
 func (w *world) user(name string, roles ...string) {
 	slices.Sort(roles)
-	w.Observed.Users = append(w.Observed.Users, User{
+	w.Observed.Users = append(w.Observed.Users, access.User{
 		Username: name, Email: name + "@example.com", CreatedOn: "2026-01-01T00:00:00", Roles: roles,
 	})
-	slices.SortFunc(w.Observed.Users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
+	slices.SortFunc(w.Observed.Users, func(a, b access.User) int { return strings.Compare(a.Username, b.Username) })
 }
 
 func (w *world) dag(id string, tags ...string) {
-	w.Observed.Dags = append(w.Observed.Dags, Dag{ID: id, Tags: tags, Bundle: "dags-folder", Path: id + ".py"})
-	slices.SortFunc(w.Observed.Dags, func(a, b Dag) int { return strings.Compare(a.ID, b.ID) })
+	w.Observed.Dags = append(w.Observed.Dags, dag.Dag{ID: id, Tags: tags, Bundle: "dags-folder", Path: id + ".py"})
+	slices.SortFunc(w.Observed.Dags, func(a, b dag.Dag) int { return strings.Compare(a.ID, b.ID) })
 }
 
 func (w *world) dags(ids ...string) {
@@ -58,7 +86,7 @@ func (w *world) dags(ids ...string) {
 }
 
 func (w *world) dropDags(ids ...string) {
-	w.Observed.Dags = slices.DeleteFunc(slices.Clone(w.Observed.Dags), func(d Dag) bool { return slices.Contains(ids, d.ID) })
+	w.Observed.Dags = slices.DeleteFunc(slices.Clone(w.Observed.Dags), func(d dag.Dag) bool { return slices.Contains(ids, d.ID) })
 }
 
 func (w *world) policy(name string, access []v1alpha1.AccessLevel, ids []string, members ...string) *v1alpha1.DagAccessPolicy {
@@ -96,7 +124,7 @@ func (w *world) grant(name string, p *v1alpha1.DagAccessPolicy, user string, dag
 	}
 	g.Status.Activation.Instances = []v1alpha1.GrantInstance{{
 		Name: "prod", Namespace: "data", UID: "instance-1", Username: user, UserCreatedOn: "2026-01-01T00:00:00",
-		Role: RoleFor(w.Instance, p, g.Status.Activation),
+		Role: rolename.OfActivation(w.Instance, p, g.Status.Activation),
 	}}
 	w.Grants = append(w.Grants, g)
 	return g
@@ -104,8 +132,14 @@ func (w *world) grant(name string, p *v1alpha1.DagAccessPolicy, user string, dag
 
 func levels(names ...v1alpha1.AccessLevel) []v1alpha1.AccessLevel { return names }
 
+// allLevels are those of the API.
+var allLevels = levels(
+	v1alpha1.AccessView, v1alpha1.AccessViewLogs, v1alpha1.AccessViewCode, v1alpha1.AccessViewXComs, v1alpha1.AccessViewAssets, v1alpha1.AccessViewAudit, v1alpha1.AccessPause,
+	v1alpha1.AccessTrigger, v1alpha1.AccessEditRuns, v1alpha1.AccessDeleteRuns, v1alpha1.AccessEditTasks, v1alpha1.AccessEditXComs, v1alpha1.AccessRespondHITL, v1alpha1.AccessDeleteDag,
+)
+
 // pass runs one whole pass: the inventory is stored, the plan is applied, the proof drops what is gone.
-func (w *world) pass(tb testing.TB) (Desired, Plan) {
+func (w *world) pass(tb testing.TB) (access.Desired, access.Plan) {
 	tb.Helper()
 	d := Desire(w.Input)
 	plan := NewPlan(w.Input, d)
@@ -113,13 +147,13 @@ func (w *world) pass(tb testing.TB) (Desired, Plan) {
 	return d, plan
 }
 
-func (w *world) finish(tb testing.TB, d Desired, plan Plan) {
+func (w *world) finish(tb testing.TB, d access.Desired, plan access.Plan) {
 	tb.Helper()
 	w.Observed = applied(tb, w.Capabilities, w.Observed, plan)
 	_, proofs, gone := Assess(w.Input, d)
 	for _, p := range w.Policies {
 		if proofs[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}].InSync {
-			p.Status.Instances = []v1alpha1.PolicyInstance{{Name: "prod", Namespace: "data", SyncedDags: SelectorDigest(p.Spec.Dags)}}
+			p.Status.Instances = []v1alpha1.PolicyInstance{{Name: "prod", Namespace: "data", SyncedDags: dag.Digest(p.Spec.Dags)}}
 		}
 	}
 	instance := w.Instance.DeepCopy()
@@ -150,7 +184,7 @@ func (w *world) setRoles(user string, roles ...string) {
 	}
 }
 
-func (w *world) setRole(role string, ps []Permission) {
+func (w *world) setRole(role string, ps []permission.Pair) {
 	w.Observed.Roles = maps.Clone(w.Observed.Roles)
 	w.Observed.Roles[role] = ps
 }
@@ -160,13 +194,13 @@ func (w *world) dropRole(role string) {
 	delete(w.Observed.Roles, role)
 	for _, u := range w.Observed.Users {
 		if slices.Contains(u.Roles, role) {
-			w.setRoles(u.Username, without(u.Roles, []string{role})...)
+			w.setRoles(u.Username, text.Without(u.Roles, []string{role})...)
 		}
 	}
 }
 
-func cloneObserved(o Observed) Observed {
-	out := Observed{Roles: maps.Clone(o.Roles), Users: slices.Clone(o.Users), Dags: o.Dags}
+func cloneObserved(o access.Observed) access.Observed {
+	out := access.Observed{Roles: maps.Clone(o.Roles), Users: slices.Clone(o.Users), Dags: o.Dags}
 	for i := range out.Users {
 		out.Users[i].Roles = slices.Clone(out.Users[i].Roles)
 	}
@@ -174,7 +208,7 @@ func cloneObserved(o Observed) Observed {
 }
 
 // applied is what an Airflow stores after a plan.
-func applied(tb testing.TB, server v1alpha1.Capabilities, o Observed, plan Plan) Observed {
+func applied(tb testing.TB, server v1alpha1.Capabilities, o access.Observed, plan access.Plan) access.Observed {
 	tb.Helper()
 	o = cloneObserved(o)
 	for _, steps := range plan.Phases {
@@ -189,30 +223,28 @@ func applied(tb testing.TB, server v1alpha1.Capabilities, o Observed, plan Plan)
 
 // applyStep does what an Airflow with these capabilities does, and refuses what it refuses and what no plan should ask
 // for.
-func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
+func applyStep(server v1alpha1.Capabilities, o *access.Observed, step access.Step) error {
 	stored, exists := o.Roles[step.Role]
 	switch step.Kind {
-	case StepCreateRole:
+	case access.StepCreateRole:
 		if exists {
 			return fmt.Errorf("role exists")
 		}
 		o.Roles[step.Role] = step.Permissions
-	case StepWidenRole, StepReplaceRole, StepNarrowRole:
+	case access.StepWidenRole, access.StepReplaceRole, access.StepNarrowRole:
 		if !exists {
 			return fmt.Errorf("role is missing")
 		}
 		switch server.RoleUpdate {
 		case v1alpha1.RoleUpdateReplace, "":
 			o.Roles[step.Role] = step.Permissions
-		case v1alpha1.RoleUpdateRefused:
-			return fmt.Errorf("role updates are refused")
 		case v1alpha1.RoleUpdateAdd:
-			if step.Kind != StepWidenRole || !contains(canonical(step.Permissions), canonical(stored)) {
+			if step.Kind != access.StepWidenRole || !permission.Contains(permission.Server{}.Canonical(step.Permissions), permission.Server{}.Canonical(stored)) {
 				return fmt.Errorf("roles lose nothing here")
 			}
-			o.Roles[step.Role] = sorted(slices.Concat(stored, step.Permissions))
+			o.Roles[step.Role] = permission.SetOf(slices.Concat(stored, step.Permissions))
 		}
-	case StepDeleteRole:
+	case access.StepDeleteRole:
 		if !exists {
 			return fmt.Errorf("role is missing")
 		}
@@ -225,9 +257,9 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 				return fmt.Errorf("user %s still has the role", o.Users[i].Username)
 			}
 		}
-	case StepAddMember, StepSwapMember:
+	case access.StepAddMember, access.StepSwapMember:
 		return changeUser(o, step.Username, step.Roles, step.Replaced)
-	case StepRemoveMember, StepRemoveReplaced:
+	case access.StepRemoveMember, access.StepRemoveReplaced:
 		return changeUser(o, step.Username, nil, step.Roles)
 	default:
 		return fmt.Errorf("unknown kind %q", step.Kind)
@@ -235,7 +267,7 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 	return nil
 }
 
-func changeUser(o *Observed, username string, given, taken []string) error {
+func changeUser(o *access.Observed, username string, given, taken []string) error {
 	for _, role := range given {
 		if _, exists := o.Roles[role]; !exists {
 			return fmt.Errorf("role %s is missing", role)
@@ -243,7 +275,7 @@ func changeUser(o *Observed, username string, given, taken []string) error {
 	}
 	for i := range o.Users {
 		if o.Users[i].Username == username {
-			o.Users[i].Roles = sortedSet(append(without(o.Users[i].Roles, taken), given...))
+			o.Users[i].Roles = text.SortedSet(append(text.Without(o.Users[i].Roles, taken), given...))
 			return nil
 		}
 	}
@@ -251,12 +283,12 @@ func changeUser(o *Observed, username string, given, taken []string) error {
 }
 
 // transcript is a page that a person can review.
-func transcript(d Desired, plan Plan) string {
+func transcript(d access.Desired, plan access.Plan) string {
 	var b strings.Builder
 	for i, steps := range plan.Phases {
 		fmt.Fprintf(&b, "phase %d\n", i+1)
 		for _, step := range steps {
-			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending, " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
+			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending(), " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
 			for _, p := range step.Permissions {
 				fmt.Fprintf(&b, "    %s\n", p)
 			}

@@ -10,10 +10,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // adding declares a server whose role updates only add.
@@ -120,7 +120,7 @@ func TestF17SecondProcessTakesNobodyOffASuccessorItDoesNotKnow(t *testing.T) {
 	seq := b.sim.LastSeq()
 	b.grant("alice", func(g *v1alpha1.AccessGrant) {
 		g.Status.Activation.Dags = []string{"finance_daily"}
-		g.Status.Activation.Instances[0].Role = access.RoleFor(b.instance, b.policies[0], g.Status.Activation)
+		g.Status.Activation.Instances[0].Role = rolename.OfActivation(b.instance, b.policies[0], g.Status.Activation)
 	})
 	if report := b.act.Pass(t.Context(), &conflicted{bed: b, theirs: b.instance.Status.ManagedRoles}, actuator.LookTouched); !apierrors.IsConflict(report.Err) {
 		t.Fatalf("the first process stored another inventory meanwhile: %v", report.Err)

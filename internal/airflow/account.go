@@ -2,8 +2,10 @@ package airflow
 
 import (
 	"context"
+	"slices"
 	"strings"
-	"sync/atomic"
+
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // AccountPermissions are the permissions that the operator's own account
@@ -18,45 +20,28 @@ func AccountPermissions() []Permission {
 	})
 }
 
+// accountAPI are the calls about the operator's own account.
+type accountAPI struct {
+	*lists
+
+	roles roleAPI
+	users userAPI
+}
+
 // CheckAccount says whether the account may do what is needed. Where it may
 // not, the error is [IsForbidden] and [MissingPermissions] names what it lacks.
 // It only reads: the rights to write are found in the roles of the account. On a
 // server that cannot read users (see [Capabilities.Users]) rights to write are
-// not looked at. Wrong credentials are [IsUnauthorized] on every generation.
-func (c *Client) CheckAccount(ctx context.Context) error {
-	var lacking []Permission
-	server := c.server.Load()
-	noUsers := server != nil && server.Capabilities.Users == Fails
-	for _, probe := range []struct {
-		permission Permission
-		read       func() error
-	}{
-		{Permission{"can_read", "Roles"}, func() error { return probePage(ctx, c, listRoles) }},
-		{Permission{"can_read", "Users"}, func() error {
-			if noUsers {
-				return nil
-			}
-			return probePage(ctx, c, listUsers)
-		}},
-		{Permission{"can_read", "DAGs"}, func() error { return probePage(ctx, c, listDags) }},
-		{Permission{"can_read", "Providers"}, func() error { return probePage(ctx, c, listProviders) }},
-	} {
-		switch err := probe.read(); {
-		case IsForbidden(err):
-			lacking = append(lacking, probe.permission)
-		case err != nil:
-			return err
-		}
+// not checked. Wrong credentials are [IsUnauthorized] on every generation.
+func (a accountAPI) CheckAccount(ctx context.Context) error {
+	readsUsers := a.capabilities().Users != Fails
+	lacking, err := a.refusedLists(ctx, readsUsers)
+	if err != nil {
+		return err
 	}
-	if len(lacking) == 0 && !noUsers {
-		held, err := c.accountPermissions(ctx)
-		if err != nil {
+	if len(lacking) == 0 && readsUsers {
+		if lacking, err = a.missingPermissions(ctx); err != nil {
 			return err
-		}
-		for _, p := range AccountPermissions() {
-			if !held[p] {
-				lacking = append(lacking, p)
-			}
 		}
 	}
 	if len(lacking) == 0 {
@@ -70,51 +55,74 @@ func (c *Client) CheckAccount(ctx context.Context) error {
 	return &Error{Cause: CauseForbidden, Detail: strings.Join(names, ", "), err: &missingError{permissions: lacking}}
 }
 
-func probePage[W, T any](ctx context.Context, c *Client, l listing[W, T]) error {
-	_, _, err := l.readPage(ctx, c, new(atomic.Int64), 1, 0)
+// refusedLists asks for one item of each list that is needed, and returns the permissions of those that were refused.
+func (a accountAPI) refusedLists(ctx context.Context, readsUsers bool) ([]Permission, error) {
+	type probe struct {
+		permission Permission
+		read       func() error
+	}
+	probes := []probe{
+		{Permission{"can_read", "Roles"}, func() error { return readOne(ctx, a.lists, listRoles) }},
+		{Permission{"can_read", "DAGs"}, func() error { return readOne(ctx, a.lists, listDags) }},
+		{Permission{"can_read", "Providers"}, func() error { return readOne(ctx, a.lists, listProviders) }},
+	}
+	if readsUsers {
+		probes = append(probes, probe{Permission{"can_read", "Users"}, func() error { return readOne(ctx, a.lists, listUsers) }})
+	}
+	var lacking []Permission
+	for _, probe := range probes {
+		switch err := probe.read(); {
+		case IsForbidden(err):
+			lacking = append(lacking, probe.permission)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return lacking, nil
+}
+
+// readOne reads one item of a list.
+func readOne[W, T any](ctx context.Context, from *lists, l listing[W, T]) error {
+	_, err := l.begin(from).page(ctx, 1, 0)
 	return err
 }
 
-// accountPermissions joins the permissions of all roles of the account.
-func (c *Client) accountPermissions(ctx context.Context) (map[Permission]bool, error) {
-	account, err := c.account(ctx)
+// missingPermissions compares what is needed with the permissions of all roles of the account.
+func (a accountAPI) missingPermissions(ctx context.Context) ([]Permission, error) {
+	account, err := a.Account(ctx)
 	if err != nil {
 		return nil, err
 	}
-	held := map[Permission]bool{}
+	missing := AccountPermissions()
 	for _, name := range account.Roles {
-		role, err := c.Role(ctx, name)
-		if IsNotFound(err) || IsInvalid(err) {
+		role, err := a.roles.Role(ctx, name)
+		switch {
+		case IsNotFound(err), IsInvalid(err):
 			continue // deleted meanwhile, or of a name that cannot be asked for
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
 		}
-		for _, p := range role.Permissions {
-			held[p] = true
-		}
+		missing = slices.DeleteFunc(missing, func(p Permission) bool { return slices.Contains(role.Permissions, p) })
 	}
-	return held, nil
+	return missing, nil
 }
 
-// account reads the account's own user. People may log in by e-mail, too.
-func (c *Client) account(ctx context.Context) (User, error) {
-	login := c.tokens.username()
-	user, err := c.User(ctx, login)
+// Account reads the user that the credentials belong to. Users may log in by
+// e-mail, too.
+func (a accountAPI) Account(ctx context.Context) (User, error) {
+	login := a.tokens.username()
+	user, err := a.users.User(ctx, login)
 	if !IsNotFound(err) {
 		return user, err
 	}
-	users, err := c.Users(ctx)
+	users, err := a.users.Users(ctx)
 	if err != nil {
 		return User{}, err
 	}
 	for _, u := range users.Items {
-		if strings.EqualFold(u.Email, login) {
+		if text.Fold(u.Email) == text.Fold(login) {
 			return u, nil
 		}
 	}
 	return User{}, &Error{Cause: CauseNotFound, Detail: "the account is not among Airflow's users"}
 }
-
-// Account reads the user that the credentials belong to.
-func (c *Client) Account(ctx context.Context) (User, error) { return c.account(ctx) }

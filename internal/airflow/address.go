@@ -7,18 +7,32 @@ import (
 	"syscall"
 )
 
-// errBlocked is what the dialler fails with; it does not tell the address, so
-// that the operator cannot be used to look names up.
+// errBlocked is the error of the dialler. It does not name the address, so that
+// the operator cannot be used to resolve names.
 var errBlocked = errors.New("the name resolves to a loopback, link-local, metadata, multicast or unspecified address")
 
-// metadata are addresses of clouds' metadata services that no class covers.
-var metadata = []netip.Addr{
-	netip.MustParseAddr("fd00:ec2::254"),   // AWS
-	netip.MustParseAddr("fd00:ec2::23"),    // AWS, pods' credentials
-	netip.MustParseAddr("fd20:ce::254"),    // Google Cloud
-	netip.MustParseAddr("168.63.129.16"),   // Azure
-	netip.MustParseAddr("100.100.100.200"), // Alibaba Cloud
-	netip.MustParseAddr("192.0.0.192"),     // Oracle Cloud
+// never are the networks that are not called: of this machine, of the link, of groups, and the metadata services of
+// clouds.
+var never = prefixes(
+	"0.0.0.0/8", "::/128", // unspecified
+	"127.0.0.0/8", "::1/128", // loopback
+	"169.254.0.0/16", "fe80::/10", // link-local, with most metadata services
+	"224.0.0.0/4", "ff00::/8", // multicast
+	"255.255.255.255/32", // broadcast
+	"fd00:ec2::254/128",  // AWS, metadata
+	"fd00:ec2::23/128",   // AWS, pods' credentials
+	"fd20:ce::254/128",   // Google Cloud, metadata
+	"168.63.129.16/32",   // Azure, metadata
+	"100.100.100.200/32", // Alibaba Cloud, metadata
+	"192.0.0.192/32",     // Oracle Cloud, metadata
+)
+
+func prefixes(texts ...string) []netip.Prefix {
+	out := make([]netip.Prefix, 0, len(texts))
+	for _, text := range texts {
+		out = append(out, netip.MustParsePrefix(text))
+	}
+	return out
 }
 
 // Prefixes in which an IPv6 address carries an IPv4 one.
@@ -31,7 +45,7 @@ var (
 	thisNet   = netip.MustParsePrefix("0.0.0.0/8")
 )
 
-// control gives the function that the dialler calls with each address before
+// control returns the function that the dialler calls with each address before
 // it connects.
 func control(allowed []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
@@ -43,19 +57,21 @@ func control(allowed []netip.Prefix) func(network, address string, _ syscall.Raw
 	}
 }
 
+// blocked says whether an address, or an IPv4 address inside it, is in one of the networks that are never called, and in
+// none that is allowed.
 func blocked(a netip.Addr, allowed []netip.Prefix) bool {
 	a = a.WithZone("").Unmap()
-	if slices.ContainsFunc(allowed, func(p netip.Prefix) bool { return p.Contains(a) }) {
+	if inAny(a, allowed) {
 		return false
 	}
-	if slices.ContainsFunc(embedded(a), func(inner netip.Addr) bool { return blocked(inner, allowed) }) {
-		return true
-	}
-	return a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast() ||
-		thisNet.Contains(a) || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) || slices.Contains(metadata, a)
+	return inAny(a, never) || slices.ContainsFunc(embedded(a), func(inner netip.Addr) bool { return blocked(inner, allowed) })
 }
 
-// embedded gives the IPv4 addresses that a may carry.
+func inAny(a netip.Addr, networks []netip.Prefix) bool {
+	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// embedded returns the IPv4 addresses inside an IPv6 address.
 func embedded(a netip.Addr) []netip.Addr {
 	if !a.Is6() {
 		return nil

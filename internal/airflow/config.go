@@ -42,6 +42,9 @@ type Config struct {
 	// CABundle are PEM certificates to trust instead of the system's; empty means
 	// the system's.
 	CABundle []byte
+	// ClientCertificate and ClientKey are PEM, for servers that ask for a certificate
+	// of the client; both or neither.
+	ClientCertificate, ClientKey []byte
 	// AllowHTTPHosts are the hosts, as "host" or "host:port", that may be called
 	// without TLS. None by default.
 	AllowHTTPHosts []string
@@ -51,7 +54,7 @@ type Config struct {
 	AllowedAddresses []netip.Prefix
 	// Clock is what the time is read from; required. Deadlines are of real time.
 	Clock clock.PassiveClock
-	// Observer is told each request; optional.
+	// Observer is called after each request; optional.
 	Observer Observer
 	// CallTimeout bounds each HTTP request from connecting to the last byte.
 	CallTimeout time.Duration

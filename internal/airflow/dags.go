@@ -27,8 +27,16 @@ func (w dagWire) dag() Dag {
 	}
 	return Dag{
 		ID: w.ID, Tags: sortedNames(tags), Owners: sortedNames(owners), Bundle: w.Bundle, Path: w.Path,
-		Paused: w.Paused, Stale: w.Stale || w.Active != nil && !*w.Active,
+		Paused: w.Paused, Stale: w.stale(),
 	}
+}
+
+// stale says whether the DAG's file is gone, in the words of either generation.
+func (w dagWire) stale() bool {
+	if w.Active != nil {
+		return !*w.Active
+	}
+	return w.Stale
 }
 
 type dagsWire struct {
@@ -40,7 +48,7 @@ var listDags = listing[dagsWire, Dag]{
 	name:     "DAGs",
 	endpoint: func(d *dialect) string { return d.dags }, orderBy: "dag_id",
 	query: func(d *dialect) url.Values { return d.allDags },
-	page: func(w dagsWire) ([]Dag, *int, error) {
+	parse: func(w dagsWire) ([]Dag, *int, error) {
 		if w.Dags == nil {
 			return nil, nil, errNoList
 		}
@@ -56,5 +64,8 @@ var listDags = listing[dagsWire, Dag]{
 	key: func(d Dag) string { return d.ID },
 }
 
+// dagAPI are the calls about DAGs.
+type dagAPI struct{ *lists }
+
 // Dags reads all DAGs that the account may read, stale ones included, by id.
-func (c *Client) Dags(ctx context.Context) (List[Dag], error) { return listDags.read(ctx, c) }
+func (d dagAPI) Dags(ctx context.Context) (List[Dag], error) { return listDags.read(ctx, d.lists) }

@@ -1,11 +1,6 @@
 package airflow
 
-import (
-	"context"
-	"errors"
-	"net/http"
-	"net/url"
-)
+import "net/url"
 
 // dialect is the API of one generation of Airflow: where things are, and how
 // the account makes itself known. The rest of the client is the same for all.
@@ -48,61 +43,4 @@ func (d *dialect) userPath(name string) string { return d.users + "/" + escapeNa
 
 type versionWire struct {
 	Version string `json:"version"`
-}
-
-// speak gives the server's dialect, and finds it out where it is not known yet.
-// One caller asks while the others wait.
-func (c *Client) speak(ctx context.Context) (*dialect, error) {
-	if d := c.spoken.Load(); d != nil {
-		return d, nil
-	}
-	select {
-	case c.asking <- struct{}{}:
-	case <-ctx.Done():
-		return nil, transportError(ctx, ctx.Err())
-	}
-	defer func() { <-c.asking }()
-	if d := c.spoken.Load(); d != nil {
-		return d, nil
-	}
-	d, _, err := c.detect(ctx)
-	return d, err
-}
-
-// detect asks the server for its version, and takes up the dialect of that
-// generation. No credentials are sent.
-func (c *Client) detect(ctx context.Context) (*dialect, string, error) {
-	version, err := c.version(ctx, airflow3.version)
-	if err == nil {
-		return c.take(airflow3), version, nil
-	}
-	if !IsNotAirflow(err) && !IsUnsupported(err) && !IsNotFound(err) {
-		return nil, "", err
-	}
-	if version, oldErr := c.version(ctx, airflow2.version); oldErr == nil {
-		return c.take(airflow2), version, nil
-	}
-	return nil, "", err
-}
-
-func (c *Client) take(d *dialect) *dialect {
-	if before := c.last.Swap(d); before != nil && before != d {
-		c.tokens.forget() // the server was upgraded: what it gave out is of no use
-	}
-	c.spoken.Store(d)
-	return d
-}
-
-func (c *Client) version(ctx context.Context, endpoint string) (string, error) {
-	var answer versionWire
-	err := c.call(ctx, request{
-		method: http.MethodGet, endpoint: endpoint, path: endpoint, public: true,
-		check: func() error {
-			if answer.Version == "" || len(answer.Version) > 64 {
-				return errors.New("the answer holds no version")
-			}
-			return nil
-		},
-	}, &answer)
-	return answer.Version, err
 }

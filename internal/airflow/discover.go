@@ -28,7 +28,7 @@ type providersWire struct {
 var listProviders = listing[providersWire, providerWire]{
 	name:     "providers",
 	endpoint: func(d *dialect) string { return d.providers }, orderBy: "package_name",
-	page: func(w providersWire) ([]providerWire, *int, error) {
+	parse: func(w providersWire) ([]providerWire, *int, error) {
 		if w.Providers == nil {
 			return nil, nil, errNoList
 		}
@@ -42,25 +42,31 @@ var listProviders = listing[providersWire, providerWire]{
 	key: func(p providerWire) string { return p.Package },
 }
 
+// discovery are the calls that find out what answers at the address.
+type discovery struct{ *lists }
+
 // Discover finds out what answers at the address. Version and auth manager need
 // no credentials; the FAB provider's version does, and is left empty without.
 // Where it fails, the Server still holds what was found before. An auth manager
-// other than FAB does not fail: look at [Server.AuthManager], and at
+// other than FAB is no error: see [Server.AuthManager], and
 // [Server.Capabilities].
 //
 // Every other call finds out by itself which generation it speaks to, once. To
 // see an upgrade, call Discover again from time to time.
-func (c *Client) Discover(ctx context.Context) (Server, error) {
+func (d discovery) Discover(ctx context.Context) (Server, error) {
 	server := Server{AuthManager: AuthManagerUnknown}
-	d, version, err := c.detect(ctx)
+	spoken, version, err := d.detect(ctx)
 	if err != nil {
 		return server, err
 	}
 	server.Version = version
-	if server.AuthManager, err = c.authManager(ctx, d); err != nil || server.AuthManager != AuthManagerFAB || !c.tokens.known() {
+	if server.AuthManager, err = d.authManager(ctx, spoken); err != nil {
 		return server, err
 	}
-	providers, err := listProviders.read(ctx, c)
+	if server.AuthManager != AuthManagerFAB || !d.tokens.known() {
+		return server, nil
+	}
+	providers, err := listProviders.read(ctx, d.lists)
 	if err != nil {
 		return server, err
 	}
@@ -69,25 +75,25 @@ func (c *Client) Discover(ctx context.Context) (Server, error) {
 			server.FABProvider = p.Version
 		}
 	}
-	if server.FABProvider != "" || d == airflow2 { // where it was part of Airflow at first
+	if server.FABProvider != "" || spoken == airflow2 { // where it was part of Airflow at first
 		server.Capabilities = CapabilitiesOf(server)
 	}
-	c.server.Store(&server)
+	d.server.Store(&server)
 	return server, nil
 }
 
-func (c *Client) authManager(ctx context.Context, d *dialect) (AuthManager, error) {
-	if d == airflow2 {
-		return c.oldAuthManager(ctx)
+func (d discovery) authManager(ctx context.Context, spoken *dialect) (AuthManager, error) {
+	if spoken == airflow2 {
+		return d.oldAuthManager(ctx)
 	}
 	var answer struct {
 		Info struct {
 			Title string `json:"title"`
 		} `json:"info"`
 	}
-	err := c.call(ctx, request{method: http.MethodGet, endpoint: endpointOpenAPI, path: endpointOpenAPI, public: true}, &answer)
+	err := d.call(ctx, request{method: http.MethodGet, endpoint: endpointOpenAPI, path: endpointOpenAPI, public: true}, &answer)
 	switch {
-	case IsNotAirflow(err), IsUnsupported(err), IsNotFound(err):
+	case lacksEndpoint(err):
 		return AuthManagerUnknown, nil
 	case err != nil:
 		return AuthManagerUnknown, err
@@ -101,12 +107,12 @@ func (c *Client) authManager(ctx context.Context, d *dialect) (AuthManager, erro
 
 // oldAuthManager asks an Airflow 2 for its roles, without credentials: it refuses
 // them, or says that its auth manager has none.
-func (c *Client) oldAuthManager(ctx context.Context) (AuthManager, error) {
-	err := c.call(ctx, request{method: http.MethodGet, endpoint: airflow2.roles, path: airflow2.roles, query: url.Values{"limit": {"1"}}, public: true}, nil)
+func (d discovery) oldAuthManager(ctx context.Context) (AuthManager, error) {
+	err := d.call(ctx, request{method: http.MethodGet, endpoint: airflow2.roles, path: airflow2.roles, query: url.Values{"limit": {"1"}}, public: true}, nil)
 	switch {
 	case err == nil, refused(err):
 		return AuthManagerFAB, nil
-	case IsInvalid(err), IsNotAirflow(err), IsUnsupported(err), IsNotFound(err):
+	case IsInvalid(err), lacksEndpoint(err):
 		return AuthManagerUnknown, nil
 	}
 	return AuthManagerUnknown, err

@@ -2,6 +2,7 @@ package airflow
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,13 +29,16 @@ const (
 	CauseInvalid Cause = "Invalid"
 	// CauseUnavailable: server errors, no connection, no name, no answer in time.
 	CauseUnavailable Cause = "Unavailable"
-	// CauseNotAirflow: the answer is none that Airflow's API gives: HTML, a
+	// CauseNotAirflow: the answer is not one of Airflow's API: HTML, a
 	// redirect, other JSON, or too much of it.
 	CauseNotAirflow Cause = "NotAirflow"
 	// CauseTLS: no trustworthy connection.
 	CauseTLS Cause = "TLS"
 	// CauseBlockedAddress: the name resolves to an address that is not to be called.
 	CauseBlockedAddress Cause = "BlockedAddress"
+	// CauseProxy: something in front of Airflow answered in its place: a call that
+	// needs no login was refused, or a refusal is none of Airflow's own.
+	CauseProxy Cause = "Proxy"
 	// CauseUnsupported: an Airflow that cannot be managed by this client.
 	CauseUnsupported Cause = "Unsupported"
 	// CauseCanceled: the caller's context was canceled.
@@ -61,7 +65,7 @@ type Error struct {
 	err error
 }
 
-// Error gives the message.
+// Error returns the message.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("airflow")
@@ -81,7 +85,7 @@ func (e *Error) Error() string {
 	return clean(b.String(), 512)
 }
 
-// Unwrap gives the error beneath, so that errors.Is finds context.Canceled and
+// Unwrap returns the error beneath, so that errors.Is finds context.Canceled and
 // context.DeadlineExceeded.
 func (e *Error) Unwrap() error { return e.err }
 
@@ -96,17 +100,21 @@ var causeText = map[Cause]string{
 	CauseNotAirflow:     "not an answer of Airflow's API",
 	CauseTLS:            "no trustworthy TLS connection",
 	CauseBlockedAddress: "address is not allowed",
+	CauseProxy:          "refused by something in front of Airflow",
 	CauseUnsupported:    "not supported",
 	CauseCanceled:       "canceled",
 }
 
-// CauseOf gives the cause of err, or "" where err is not of this package.
-func CauseOf(err error) Cause {
+// errorOf returns the client's error in err; a zero one where err is nil or not of this package.
+func errorOf(err error) Error {
 	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Cause
+		return *e
 	}
-	return ""
+	return Error{}
 }
+
+// CauseOf returns the cause of err, or "" where err is not of this package.
+func CauseOf(err error) Cause { return errorOf(err).Cause }
 
 // IsNotFound says that Airflow itself answered that the thing does not exist.
 func IsNotFound(err error) bool { return CauseOf(err) == CauseNotFound }
@@ -132,8 +140,16 @@ func IsUnavailable(err error) bool { return CauseOf(err) == CauseUnavailable }
 // IsNotAirflow says that what answered does not speak Airflow's API.
 func IsNotAirflow(err error) bool { return CauseOf(err) == CauseNotAirflow }
 
+// IsProxy says that something in front of Airflow refused the request: a sign-in
+// proxy, a web application firewall, a limit on the size of requests.
+func IsProxy(err error) bool { return CauseOf(err) == CauseProxy }
+
 // IsTLS says that no trustworthy connection could be made.
 func IsTLS(err error) bool { return CauseOf(err) == CauseTLS }
+
+// NeedsClientCertificate says that the server asked for a certificate of the
+// client in the TLS handshake.
+func NeedsClientCertificate(err error) bool { return errors.Is(err, errClientCertificate) }
 
 // IsBlockedAddress says that the host resolves to an address that the client
 // does not call.
@@ -145,29 +161,32 @@ func IsUnsupported(err error) bool { return CauseOf(err) == CauseUnsupported }
 // MaybeReplaced says whether another version of Airflow may answer next: nothing answered, as while a server is started
 // anew, or it has no such API any more.
 func MaybeReplaced(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && (e.Cause == CauseUnsupported || e.Cause == CauseUnavailable && e.Status == 0)
+	if IsUnavailable(err) {
+		return errorOf(err).Status == 0
+	}
+	return IsUnsupported(err)
+}
+
+// lacksEndpoint says whether an answer is that of a server without the endpoint that was asked for, as servers of the
+// other generation and other programs send it.
+func lacksEndpoint(err error) bool {
+	return slices.Contains([]Cause{CauseNotAirflow, CauseUnsupported, CauseNotFound}, CauseOf(err))
 }
 
 // IsCanceled says that the caller's context was canceled.
 func IsCanceled(err error) bool { return CauseOf(err) == CauseCanceled }
 
-// MaybeApplied says that err is of a write that may have taken effect. Look
+// MaybeApplied says that err is of a write that may have taken effect. Read
 // before writing again.
-func MaybeApplied(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	return ok && e.Maybe
-}
+func MaybeApplied(err error) bool { return errorOf(err).Maybe }
 
-// RetryAfter gives how long the server asked to be left alone.
+// RetryAfter returns how long the server asked not to be called.
 func RetryAfter(err error) (time.Duration, bool) {
-	if e, ok := errors.AsType[*Error](err); ok && e.RetryAfter > 0 {
-		return e.RetryAfter, true
-	}
-	return 0, false
+	wait := errorOf(err).RetryAfter
+	return wait, wait > 0
 }
 
-// UnknownResource gives the resource that Airflow said not to know when it
+// UnknownResource returns the resource that Airflow did not know when it
 // refused a role's permissions. Airflow names one at a time.
 func UnknownResource(err error) (string, bool) {
 	if e, ok := errors.AsType[*unknownResourceError](err); ok {
@@ -182,7 +201,7 @@ func UnknownRoles(err error) bool {
 	return errors.Is(err, errUnknownRoles)
 }
 
-// MissingPermissions gives the permissions that [Client.CheckAccount] found the
+// MissingPermissions returns the permissions that [Client.CheckAccount] found the
 // account to lack, sorted.
 func MissingPermissions(err error) ([]Permission, bool) {
 	if e, ok := errors.AsType[*missingError](err); ok {
@@ -228,7 +247,6 @@ func clean(text string, limit int) string {
 
 // failedByServer says whether an answer of 5xx came that does not say how long to wait.
 func failedByServer(err error) bool {
-	e, ok := errors.AsType[*Error](err)
-	_, wait := RetryAfter(err)
-	return ok && e.Cause == CauseUnavailable && e.Status >= 500 && !wait
+	e := errorOf(err)
+	return e.Status >= 500 && e.RetryAfter == 0
 }

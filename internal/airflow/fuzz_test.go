@@ -47,8 +47,8 @@ func FuzzLists(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.http.Transport = s
-		c.tokens.current = &token{value: "t", lifetime: time.Hour, made: time.Unix(0, 0)}
+		c.wire.http.Transport = s
+		c.roleAPI.tokens.current = &token{value: "t", lifetime: time.Hour, made: time.Unix(0, 0)}
 		fuzzList(t, c, s, listRoles)
 		fuzzList(t, c, s, listUsers)
 		fuzzList(t, c, s, listDags)
@@ -60,7 +60,7 @@ func FuzzLists(f *testing.F) {
 func fuzzList[W, T any](t *testing.T, c *Client, s *script, l listing[W, T]) {
 	t.Helper()
 	s.calls = 0
-	list, err := l.read(context.Background(), c)
+	list, err := l.read(context.Background(), c.roleAPI.lists)
 	if err != nil {
 		if cause := CauseOf(err); cause != CauseNotAirflow && cause != CauseUnavailable {
 			t.Errorf("cause %q: %v", cause, err)
@@ -92,7 +92,7 @@ func FuzzDetail(f *testing.F) {
 	f.Add([]byte(`{"detail":[{"loc":["a",1],"msg":"b"}]}`))
 	f.Add([]byte(`{"detail":"The specified resource: 'DAG:\\'x\\\\' was not found"}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		detail := readDetail(body)
+		detail := readDetail(body, func(text string) string { return text })
 		e := &Error{Cause: CauseInvalid, Method: "GET", Endpoint: "/x", Status: 400, Detail: clean(detail, maxDetail), err: parseInvalid(detail)}
 		text := e.Error()
 		if len(text) > 512 || bytes.ContainsAny([]byte(text), "\n\r\x00\x1b") {

@@ -46,7 +46,7 @@ func TestTransportIgnoresProxiesAndOldTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := c.http.Transport.(*http.Transport)
+	transport := c.wire.http.Transport.(*http.Transport)
 	if transport.Proxy != nil {
 		t.Error("there is a proxy")
 	}
@@ -59,6 +59,32 @@ func TestSecretsAreTakenOutOfDetails(t *testing.T) {
 	r := request{auth: &token{secrets: []string{"eyJ.abc.def"}}, body: loginBody{Username: "u", Password: "pass word"}}
 	if got, want := hide("no eyJ.abc.def for pass word", r), "no [hidden] for [hidden]"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// A server may repeat the request in its error, whole or cut, in any encoding of a text, and its text is cut after that.
+func TestK10PartsOfSecretsAreHiddenBeforeTextsAreCut(t *testing.T) {
+	const password, bearer = "correct-horse-battery+1", "eyJhbGciOi.J9.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
+	r := request{auth: &token{secrets: []string{bearer}}, body: loginBody{Username: "u", Password: password}}
+	for name, test := range map[string]struct{ body, want string }{
+		"whole":                  {`{"detail":"login u correct-horse-battery+1 refused"}`, "login u [hidden] refused"},
+		"cut at its end":         {`{"detail":"login u correct-horse-batt"}`, "login u [hidden]"},
+		"cut at its begin":       {`{"detail":"...horse-battery+1 refused"}`, "...[hidden] refused"},
+		"cut at both ends":       {`{"detail":"...OiJ9 lnbmF0dXJlLW9mLX..."}`, "...OiJ9 [hidden]..."},
+		"twice":                  {`{"detail":"horse-battery, horse-battery"}`, "[hidden], [hidden]"},
+		"escaped for a URL":      {`{"detail":"q=correct-horse-battery%2B1"}`, "q=[hidden]"},
+		"escaped in JSON":        {`{"detail":"correct\u002dhorse-battery+1"}`, "[hidden]"},
+		"in a field":             {`{"detail":[{"loc":["body","correct-horse-battery"],"msg":"no horse-battery"}]}`, "body.[hidden]: no [hidden]"},
+		"in the title":           {`{"title":"correct-horse-battery+1"}`, "[hidden]"},
+		"eight bytes are a part": {`{"detail":"the horse-ba is one"}`, "the [hidden] is one"},
+		"short words are shown":  {`{"detail":"horse and battery"}`, "horse and battery"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := readDetail([]byte(test.body), func(text string) string { return hide(text, r) })
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
 	}
 }
 

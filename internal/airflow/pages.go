@@ -32,8 +32,8 @@ const (
 	maxInner     = 200_000
 )
 
-// elements are a list in an answer. It is decoded one by one: a body of a few bytes an item would otherwise take many times its
-// size in memory before anybody looks at it.
+// elements are a list in an answer. It is decoded one by one: a body of a few bytes an item would otherwise need many times its
+// size in memory before it is checked.
 type elements[T any] []T
 
 // UnmarshalJSON stops at the first that is too many.
@@ -77,65 +77,135 @@ type listing[W, T any] struct {
 	endpoint func(*dialect) string
 	orderBy  string                    // a key that changes as little as may be
 	query    func(*dialect) url.Values // further parameters; optional
-	// page takes an answer apart. It fails where the answer is not of Airflow's.
-	page func(W) (items []T, total *int, err error)
-	key  func(T) string
+	// parse reads the items of an answer. It fails where the answer is not of Airflow's.
+	parse func(W) (items []T, total *int, err error)
+	key   func(T) string
+}
+
+// lists reads Airflow's lists, page by page and some pages at once.
+type lists struct {
+	*caller
+
+	extents extents
+	slots   chan struct{} // holds the readings of pages that are under way, over all lists
+}
+
+func newLists(c *caller) *lists { return &lists{caller: c, slots: make(chan struct{}, pagesAtOnce)} }
+
+// reading is one reading of a list from its beginning. Pages may be read concurrently.
+type reading[W, T any] struct {
+	listing[W, T]
+
+	from     *lists
+	received atomic.Int64 // bytes of the answers
+
+	mu    sync.Mutex
+	pages map[int]onePage[T] // by offset
+}
+
+func (l listing[W, T]) begin(from *lists) *reading[W, T] {
+	return &reading[W, T]{listing: l, from: from, pages: map[int]onePage[T]{}}
 }
 
 // read reads the whole list. Where items are seen twice, pages are short or the
 // total changes, the list has shifted under the reader: it is read again, and
-// after maxReads readings given back as incomplete.
-func (l listing[W, T]) read(ctx context.Context, c *Client) (List[T], error) {
+// after maxReads readings returned as incomplete.
+func (l listing[W, T]) read(ctx context.Context, from *lists) (List[T], error) {
 	var list List[T]
 	for range maxReads {
 		var err error
-		if list, err = l.readOnce(ctx, c); err != nil || list.Complete {
+		if list, err = l.begin(from).whole(ctx); err != nil || list.Complete {
 			return list, err
 		}
 	}
 	return list, nil
 }
 
-// readOnce reads the pages that the list had last time, at once; of one that is
+// whole reads the pages that the list had last time, at once; of one that is
 // not known the first page, then the others where they are if every page is as
 // long as that. Where a page turns out to be shorter, the list goes on after it.
-func (l listing[W, T]) readOnce(ctx context.Context, c *Client) (List[T], error) {
-	pages := map[int]onePage[T]{}
-	var taken atomic.Int64
-	before := c.extents.of(l.name)
-	if err := l.readPages(ctx, c, &taken, pages, max(before.size, 1), max(before.total, 1)); err != nil {
+func (r *reading[W, T]) whole(ctx context.Context) (List[T], error) {
+	before := r.from.extents.of(r.name)
+	if err := r.fetch(ctx, max(before.size, 1), max(before.total, 1)); err != nil {
 		return List[T]{}, err
 	}
-	size, total := len(pages[0].items), pages[0].total
+	size, total := len(r.pages[0].items), r.pages[0].total
 	if size > 0 && total/size >= maxPages {
-		return List[T]{}, l.tooMany()
+		return List[T]{}, r.tooMany()
 	}
-	if err := l.readPages(ctx, c, &taken, pages, size, total); err != nil {
+	if err := r.fetch(ctx, size, total); err != nil {
 		return List[T]{}, err
 	}
+	list, err := r.join(ctx, total)
+	if err != nil {
+		return List[T]{}, err
+	}
+	if len(list.Items) != list.Total {
+		list.Complete = false
+	}
+	if list.Complete {
+		r.from.extents.set(r.name, extent{size: size, total: total})
+	}
+	return list, nil
+}
+
+// fetch reads the pages of a list of so many items that are not there yet, some
+// at once. Of a list whose pages are empty there is nothing to read.
+func (r *reading[W, T]) fetch(ctx context.Context, size, total int) error {
+	if size == 0 {
+		return nil
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(pagesAtOnce)
+	for offset := 0; offset < total; offset += size {
+		if _, known := r.at(offset); known {
+			continue
+		}
+		group.Go(func() error {
+			select {
+			case r.from.slots <- struct{}{}:
+				defer func() { <-r.from.slots }()
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			page, err := r.page(ctx, pageSize, offset)
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.pages[offset] = page
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+func (r *reading[W, T]) at(offset int) (onePage[T], bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	page, known := r.pages[offset]
+	return page, known
+}
+
+// join puts the pages one behind the other, and reads those that are missing
+// because one before them was short. It ends where nothing new comes any more.
+func (r *reading[W, T]) join(ctx context.Context, total int) (List[T], error) {
 	list := List[T]{Complete: true, Total: total}
 	seen := make(map[string]bool, total)
-	for count, offset := 0, 0; ; count++ {
-		page, known := pages[offset]
+	offset := 0
+	for range maxPages + 1 {
+		page, known := r.at(offset)
 		if !known {
 			var err error
-			if page.items, page.total, err = l.readPage(ctx, c, &taken, pageSize, offset); err != nil {
+			if page, err = r.page(ctx, pageSize, offset); err != nil {
 				return List[T]{}, err
 			}
 		}
-		fresh := list.add(page, seen, l.key)
-		if offset += len(page.items); !fresh || offset >= list.Total {
-			break // at the end, or nothing new any more
-		}
-		if count == maxPages {
-			return List[T]{}, l.tooMany()
+		fresh := list.add(page, seen, r.key)
+		offset += len(page.items)
+		if !fresh || offset >= list.Total {
+			return list, nil
 		}
 	}
-	list.Complete = list.Complete && len(list.Items) == list.Total
-	if list.Complete {
-		c.extents.set(l.name, extent{size: size, total: total})
-	}
-	return list, nil
+	return List[T]{}, r.tooMany()
 }
 
 func (l listing[W, T]) tooMany() error {
@@ -148,7 +218,7 @@ type onePage[T any] struct {
 	total int
 }
 
-// add takes in one page, and says whether anything on it was new.
+// add appends one page, and reports whether anything on it was new.
 func (list *List[T]) add(page onePage[T], seen map[string]bool, key func(T) string) bool {
 	if page.total != list.Total {
 		list.Complete, list.Total = false, page.total
@@ -163,36 +233,6 @@ func (list *List[T]) add(page onePage[T], seen map[string]bool, key func(T) stri
 		}
 	}
 	return len(list.Items) > before
-}
-
-// readPages reads the pages of a list of so many items that are not there yet,
-// some at once.
-func (l listing[W, T]) readPages(ctx context.Context, c *Client, taken *atomic.Int64, pages map[int]onePage[T], size, total int) error {
-	var mu sync.Mutex
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(pagesAtOnce)
-	for offset := 0; offset < total && size > 0; offset += size {
-		mu.Lock()
-		_, known := pages[offset]
-		mu.Unlock()
-		if known {
-			continue
-		}
-		group.Go(func() error {
-			select {
-			case c.pages <- struct{}{}:
-				defer func() { <-c.pages }()
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			items, count, err := l.readPage(ctx, c, taken, pageSize, offset)
-			mu.Lock()
-			defer mu.Unlock()
-			pages[offset] = onePage[T]{items, count}
-			return err
-		})
-	}
-	return group.Wait()
 }
 
 // extent is how many items a list had, and how many of them a page holds.
@@ -217,7 +257,7 @@ func (e *extents) set(list string, now extent) {
 		e.lists = map[string]extent{}
 	}
 	if now.size == now.total {
-		now.size = pageSize // one page does not tell
+		now.size = pageSize // one page says nothing about the size of a full one
 	}
 	e.lists[list] = now
 }
@@ -232,55 +272,52 @@ func (e *extents) grow(list string, by int) {
 	}
 }
 
-// readPage reads one page. A server may give fewer items than asked for. Where so many are too large for one answer,
+// page reads one page. A server may answer with fewer items than asked for. Where so many are too large for one answer,
 // fewer are asked for.
-func (l listing[W, T]) readPage(ctx context.Context, c *Client, taken *atomic.Int64, limit, offset int) ([]T, int, error) {
-	items, total, err := l.ask(ctx, c, taken, limit, offset)
+func (r *reading[W, T]) page(ctx context.Context, limit, offset int) (onePage[T], error) {
+	page, err := r.ask(ctx, limit, offset)
 	for errors.Is(err, errTooLarge) && limit > 1 {
 		limit /= 2
-		items, total, err = l.ask(ctx, c, taken, limit, offset)
+		page, err = r.ask(ctx, limit, offset)
 	}
-	if err == nil && taken.Load() > maxListBytes {
-		return nil, 0, l.tooMany()
+	if err != nil {
+		return onePage[T]{}, err // an answer that was refused holds nothing
 	}
-	return items, total, err
+	if r.received.Load() > maxListBytes {
+		return onePage[T]{}, r.tooMany()
+	}
+	return page, nil
 }
 
-// ask makes one request for a page, and adds the bytes of its answer to those that were taken.
-func (l listing[W, T]) ask(ctx context.Context, c *Client, taken *atomic.Int64, limit, offset int) ([]T, int, error) {
-	d, err := c.speak(ctx)
+// ask makes one request for a page.
+func (r *reading[W, T]) ask(ctx context.Context, limit, offset int) (onePage[T], error) {
+	d, err := r.from.speak(ctx)
 	if err != nil {
-		return nil, 0, err
+		return onePage[T]{}, err
 	}
-	query := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}, "order_by": {l.orderBy}}
-	if l.query != nil {
-		maps.Copy(query, l.query(d))
+	query := url.Values{"limit": {strconv.Itoa(limit)}, "offset": {strconv.Itoa(offset)}, "order_by": {r.orderBy}}
+	if r.query != nil {
+		maps.Copy(query, r.query(d))
 	}
 	var (
 		answer W
-		items  []T
-		count  int
+		page   onePage[T]
 	)
-	err = c.call(ctx, request{
-		method: http.MethodGet, endpoint: l.endpoint(d), path: l.endpoint(d), query: query, taken: taken,
+	err = r.from.call(ctx, request{
+		method: http.MethodGet, endpoint: r.endpoint(d), path: r.endpoint(d), query: query, received: &r.received,
 		check: func() error {
-			var total *int
-			var err error
-			if items, total, err = l.page(answer); err != nil {
-				return err
-			}
+			items, total, err := r.parse(answer)
 			switch {
-			case total == nil || *total < 0:
+			case err != nil:
+				return err
+			case total == nil, *total < 0:
 				return errors.New("the list has no total")
 			case *total > maxItems:
 				return errors.New("the list has more than " + strconv.Itoa(maxItems) + " items")
 			}
-			count = *total
+			page = onePage[T]{items, *total}
 			return nil
 		},
 	}, &answer)
-	if err != nil {
-		return nil, 0, err // an answer that was refused holds nothing
-	}
-	return items, count, nil
+	return page, err
 }

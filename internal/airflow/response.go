@@ -11,14 +11,20 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
 // errRejected marks answers that reject the token, not what was asked for.
 var errRejected = errors.New("token rejected")
+
+// errClientCertificate marks a handshake in which the server asked for a
+// certificate of the client and got none.
+var errClientCertificate = errors.New("a client certificate is required")
+
+const detailClientCertificate = "the server asks for a client certificate"
 
 // errTooLarge marks answers of more than [Config.MaxBody].
 var errTooLarge = errors.New("the answer is too large")
@@ -35,6 +41,9 @@ const (
 	maxDetail     = 300
 	maxRetryAfter = 24 * time.Hour
 )
+
+// alertOps is how crypto/tls names an alert that it got or sent.
+var alertOps = []string{"remote error", "local error"}
 
 // transportError is the error of a request without an answer.
 func transportError(parent context.Context, err error) *Error {
@@ -57,8 +66,10 @@ func transportError(parent context.Context, err error) *Error {
 		return &Error{Cause: CauseTLS, Detail: "the server's certificate was refused"}
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
 		return &Error{Cause: CauseTLS, Detail: "the server does not speak TLS on this port"}
-	case errors.As(err, &alert) && (alert.Op == "remote error" || alert.Op == "local error"):
-		// How crypto/tls reports an alert that it got or sent.
+	case strings.Contains(err.Error(), "tls: certificate required"):
+		// The alert of TLS 1.3; older versions say no more than that the handshake failed.
+		return &Error{Cause: CauseTLS, Detail: detailClientCertificate, err: errClientCertificate}
+	case errors.As(err, &alert) && slices.Contains(alertOps, alert.Op):
 		return &Error{Cause: CauseTLS, Detail: "the TLS handshake failed: " + clean(alert.Err.Error(), maxDetail)}
 	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
 		return &Error{Cause: CauseUnavailable, Detail: "no answer in time", err: context.DeadlineExceeded}
@@ -73,8 +84,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// brokenDetail tells what broke in our own words: texts of net and net/http
-// hold addresses, ports and more.
+// brokenDetail names what broke in words of this package: texts of net and
+// net/http contain addresses, ports and more.
 func brokenDetail(err error) string {
 	text := err.Error()
 	for _, c := range []struct{ part, detail string }{
@@ -98,19 +109,20 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 	isJSON := hasJSON(resp)
 	if isJSON {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-		detail = readDetail(body)
+		detail = readDetail(body, func(text string) string { return hide(text, r) })
 	}
 	e := &Error{Cause: statusCause(resp.StatusCode, isJSON, detail), Detail: clean(detail, maxDetail)}
+	if inFront(resp.StatusCode, isJSON, r) {
+		e.Cause, e.Detail = CauseProxy, frontDetail(resp, r)
+	}
 	e.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), x)
 	switch {
-	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+	case resp.StatusCode/100 == 3:
 		e.Detail = "a redirect, which is never followed; use the final address"
-	case resp.StatusCode == http.StatusNotFound && r.endpoint == endpointToken:
-		e.Cause, e.Detail = CauseUnsupported, "this Airflow gives no tokens; the FAB auth manager is needed"
-	case resp.StatusCode == http.StatusNotFound && e.Cause == CauseUnsupported:
-		e.Detail = "this Airflow has no such endpoint; the FAB auth manager is needed"
+	case resp.StatusCode == http.StatusNotFound:
+		e.explainMissing(r.endpoint)
 	case !isJSON && e.Cause == CauseNotAirflow:
-		e.Detail = "the answer is not JSON"
+		e.Detail = notJSON
 	case r.rejects(e.Cause):
 		e.err = errRejected
 	case e.Cause == CauseInvalid:
@@ -119,14 +131,52 @@ func statusError(resp *http.Response, x *Exchange, r request) *Error {
 	return e
 }
 
-// rejects says whether a refusal may be about how the account made itself known.
-func (r request) rejects(cause Cause) bool {
-	if r.auth == nil {
-		return false
+const notJSON = "the answer is not JSON"
+
+// inFront says whether a refusal came from something in front of Airflow. Airflow
+// gives its version without a login, refuses in JSON alone, and sets no limit on
+// the size of a request.
+func inFront(status int, isJSON bool, r request) bool {
+	switch status {
+	case http.StatusUnauthorized:
+		return r.version
+	case http.StatusForbidden:
+		return r.version || !isJSON
+	case http.StatusRequestEntityTooLarge:
+		return true
 	}
-	return cause == CauseUnauthorized || cause == CauseForbidden && r.auth.session
+	return false
 }
 
+// frontDetail says what answered in place of Airflow, from its headers, and the
+// size of a request that may have been refused for it.
+func frontDetail(resp *http.Response, r request) string {
+	answer := "an answer without a type"
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil {
+		answer = "an answer of type " + clean(kind, 64)
+	}
+	if server := resp.Header.Get("Server"); server != "" {
+		answer += " from the server " + strconv.Quote(clean(hide(server, r), 64))
+	}
+	if size := resp.Request.ContentLength; r.writes() && size > 0 {
+		answer += ", to a request of " + strconv.FormatInt(size, 10) + " bytes"
+	}
+	return answer
+}
+
+// explainMissing says about an answer of 404 what is missing: a thing, or all that an Airflow with FAB has.
+func (e *Error) explainMissing(endpoint string) {
+	switch {
+	case endpoint == endpointToken:
+		e.Cause, e.Detail = CauseUnsupported, "this Airflow issues no tokens; the FAB auth manager is needed"
+	case e.Cause == CauseUnsupported:
+		e.Detail = "this Airflow has no such endpoint; the FAB auth manager is needed"
+	case e.Cause == CauseNotAirflow:
+		e.Detail = notJSON
+	}
+}
+
+// statusCause is the class of an answer that is not 2xx.
 func statusCause(status int, isJSON bool, detail string) Cause {
 	switch {
 	case status >= 500, status == http.StatusRequestTimeout:
@@ -157,12 +207,17 @@ func statusCause(status int, isJSON bool, detail string) Cause {
 
 // noRoute tells a path that Airflow does not have from a thing it does not have.
 func noRoute(detail string) bool {
-	return detail == "" || detail == detailNoRoute || strings.HasPrefix(detail, detailNoRoute2)
+	switch detail {
+	case "", detailNoRoute:
+		return true
+	}
+	return strings.HasPrefix(detail, detailNoRoute2)
 }
 
-// readDetail gives what Airflow says in an error: a text, or the places and
-// messages of a validation error. The values that were sent are left out.
-func readDetail(body []byte) string {
+// readDetail returns what Airflow says in an error: a text, or the places and
+// messages of a validation error. The values that were sent are left out, and
+// secrets are hidden in every text before it is cut.
+func readDetail(body []byte, hide func(string) string) string {
 	var answer struct {
 		Detail json.RawMessage `json:"detail"`
 		Title  string          `json:"title"`
@@ -172,14 +227,14 @@ func readDetail(body []byte) string {
 	}
 	var text string
 	if json.Unmarshal(answer.Detail, &text) == nil && text != "" {
-		return text
+		return hide(text)
 	}
 	var fields []struct {
 		Loc []any  `json:"loc"`
 		Msg string `json:"msg"`
 	}
 	if json.Unmarshal(answer.Detail, &fields) != nil || len(fields) == 0 {
-		return answer.Title
+		return hide(answer.Title)
 	}
 	var parts []string
 	for _, f := range fields[:min(len(fields), 4)] {
@@ -187,12 +242,12 @@ func readDetail(body []byte) string {
 		for _, l := range f.Loc[:min(len(f.Loc), 6)] {
 			switch l := l.(type) {
 			case string:
-				place = append(place, clean(l, 64))
+				place = append(place, clean(hide(l), 64))
 			case float64:
 				place = append(place, strconv.Itoa(int(l)))
 			}
 		}
-		parts = append(parts, strings.Join(place, ".")+": "+clean(f.Msg, 100))
+		parts = append(parts, strings.Join(place, ".")+": "+clean(hide(f.Msg), 100))
 	}
 	return strings.Join(parts, "; ")
 }
@@ -234,41 +289,15 @@ func retryAfter(value string, x *Exchange) time.Duration {
 	return max(0, min(until.Sub(from), maxRetryAfter))
 }
 
+// jsonKind are application/json and types that end in +json, such as that of problem details.
+var jsonKind = regexp.MustCompile(`^application/(.*\+)?json$`)
+
 func hasJSON(resp *http.Response) bool {
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	return err == nil && (kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"))
+	return err == nil && jsonKind.MatchString(kind)
 }
 
-// decode reads a 2xx answer, and adds its bytes to those that were taken.
-func (c *Client) decode(parent context.Context, resp *http.Response, taken *atomic.Int64, out any) *Error {
-	if resp.StatusCode == http.StatusNoContent {
-		if out != nil {
-			return &Error{Cause: CauseNotAirflow, Detail: "the answer is empty"}
-		}
-		return nil
-	}
-	if !hasJSON(resp) {
-		return &Error{Cause: CauseNotAirflow, Detail: "the answer is not JSON; is it a login page, a proxy's page or another auth manager?"}
-	}
-	tooLarge := &Error{Cause: CauseNotAirflow, err: errTooLarge, Detail: "the answer is larger than " + strconv.FormatInt(c.config.MaxBody, 10) + " bytes"}
-	if resp.ContentLength > c.config.MaxBody {
-		return tooLarge
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.config.MaxBody+1))
-	if taken != nil {
-		taken.Add(int64(len(body)))
-	}
-	switch {
-	case err != nil:
-		return transportError(parent, err)
-	case int64(len(body)) > c.config.MaxBody:
-		return tooLarge
-	case out == nil:
-		return nil
-	}
-	return unmarshal(body, out)
-}
-
+// unmarshal decodes an answer into out, and tells one that was cut off from one of another shape.
 func unmarshal(body []byte, out any) *Error {
 	err := json.Unmarshal(body, out)
 	var syntax *json.SyntaxError
@@ -279,21 +308,4 @@ func unmarshal(body []byte, out any) *Error {
 		return &Error{Cause: CauseUnavailable, Detail: "the answer is cut off"}
 	}
 	return &Error{Cause: CauseNotAirflow, Detail: "the answer's JSON is not what Airflow sends"}
-}
-
-// hide takes secrets of the request out of a text, should a server repeat them.
-func hide(detail string, r request) string {
-	var secrets []string
-	if r.auth != nil {
-		secrets = append(secrets, r.auth.secrets...)
-	}
-	if login, ok := r.body.(loginBody); ok {
-		secrets = append(secrets, login.Password)
-	}
-	for _, secret := range secrets {
-		if len(secret) > 2 {
-			detail = strings.ReplaceAll(detail, secret, "[hidden]")
-		}
-	}
-	return detail
 }

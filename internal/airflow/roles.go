@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 type nameWire struct {
@@ -76,7 +79,7 @@ func toWire(role Role) (roleWire, error) {
 var listRoles = listing[rolesWire, Role]{
 	name:     "roles",
 	endpoint: func(d *dialect) string { return d.roles }, orderBy: "role_id",
-	page: func(w rolesWire) ([]Role, *int, error) {
+	parse: func(w rolesWire) ([]Role, *int, error) {
 		if w.Roles == nil {
 			return nil, nil, errNoList
 		}
@@ -96,7 +99,7 @@ var listRoles = listing[rolesWire, Role]{
 var listPermissions = listing[permissionsWire, Permission]{
 	name:     "permissions",
 	endpoint: func(d *dialect) string { return d.permissions }, orderBy: "id",
-	page: func(w permissionsWire) ([]Permission, *int, error) {
+	parse: func(w permissionsWire) ([]Permission, *int, error) {
 		if w.Actions == nil {
 			return nil, nil, errNoList
 		}
@@ -106,48 +109,41 @@ var listPermissions = listing[permissionsWire, Permission]{
 	key: func(p Permission) string { return p.Action + "\x00" + p.Resource },
 }
 
+// roleAPI are the calls about roles and their permissions.
+type roleAPI struct{ *lists }
+
 // Roles reads all roles with their permissions, oldest first.
-func (c *Client) Roles(ctx context.Context) (List[Role], error) { return listRoles.read(ctx, c) }
+func (a roleAPI) Roles(ctx context.Context) (List[Role], error) { return listRoles.read(ctx, a.lists) }
 
 // Permissions reads every pair that Airflow has stored, DAG:<id> included. A
 // resource that none of them names is unknown to Airflow; a pair of a known
 // action and a known resource is made where a role needs it. A server that does
 // not list pairs is not asked: it fails with [IsUnsupported]. Which those are
 // says [Capabilities.PermissionList] of the last [Client.Discover].
-func (c *Client) Permissions(ctx context.Context) (List[Permission], error) {
-	d, err := c.speak(ctx)
+func (a roleAPI) Permissions(ctx context.Context) (List[Permission], error) {
+	d, err := a.speak(ctx)
 	if err != nil {
 		return List[Permission]{}, err
 	}
-	server := c.server.Load()
-	if d == airflow2 || server != nil && server.Capabilities.PermissionList == PermissionListNone {
+	if d == airflow2 || a.capabilities().PermissionList == PermissionListNone {
 		return List[Permission]{}, &Error{Cause: CauseUnsupported, Detail: "this Airflow does not list pairs of permissions"}
 	}
-	return listPermissions.read(ctx, c)
+	return listPermissions.read(ctx, a.lists)
 }
 
-// Role reads one role. The name is exact, also where Airflow's database takes
-// names for the same that differ in case or accents: such a role is not found.
-func (c *Client) Role(ctx context.Context, name string) (Role, error) {
+// Role reads one role. The name is exact, also where Airflow's database regards
+// names as equal that differ in case or accents: such a role is not found.
+func (a roleAPI) Role(ctx context.Context, name string) (Role, error) {
 	if err := checkName("role", name); err != nil {
 		return Role{}, err
 	}
-	d, err := c.speak(ctx)
+	d, err := a.speak(ctx)
 	if err != nil {
 		return Role{}, err
 	}
 	r := request{method: http.MethodGet, endpoint: d.role(), path: d.rolePath(name)}
-	role, err := c.roleCall(ctx, r, name)
+	role, err := a.roleCall(ctx, r, name)
 	return role, r.another(err)
-}
-
-// another gives the error of a reading whose answer is about another name, which
-// the server's database takes for the same: the one that was asked for is not there.
-func (r request) another(err error) error {
-	if errors.Is(err, errAlike) {
-		return &Error{Cause: CauseNotFound, Method: r.method, Endpoint: r.endpoint, Detail: "there is one that differs in case or accents"}
-	}
-	return err
 }
 
 // otherName is the error of an answer about another name than the one that was
@@ -159,48 +155,44 @@ func otherName(got, asked string) error {
 	return errOther
 }
 
-// alike says whether a database may take two names for the same: they differ in
+// alike says whether a database may regard two names as the same: they differ in
 // case, in accents of Latin letters, or in spaces at the end.
 func alike(a, b string) bool {
-	x, y := []rune(strings.ToLower(strings.TrimRight(a, " "))), []rune(strings.ToLower(strings.TrimRight(b, " ")))
-	if len(x) != len(y) {
-		return false
-	}
-	for i := range x {
-		latin := unicode.Is(unicode.Latin, x[i]) && unicode.Is(unicode.Latin, y[i]) && max(x[i], y[i]) > unicode.MaxASCII
-		if x[i] != y[i] && !latin {
-			return false
+	x, y := []rune(text.Fold(strings.TrimRight(a, " "))), []rune(text.Fold(strings.TrimRight(b, " ")))
+	return slices.EqualFunc(x, y, func(p, q rune) bool {
+		if p == q || max(p, q) <= unicode.MaxASCII {
+			return p == q
 		}
-	}
-	return true
+		return unicode.Is(unicode.Latin, p) && unicode.Is(unicode.Latin, q)
+	})
 }
 
-// CreateRole makes a role and gives it back as Airflow shows it in its answer;
+// CreateRole makes a role and returns it as Airflow shows it in its answer;
 // of an Airflow 2, whose answer is empty, the name alone. It fails with [IsConflict] where the name is taken, and with [UnknownResource]
 // where Airflow does not know a resource; then nothing was made.
-func (c *Client) CreateRole(ctx context.Context, role Role) (Role, error) {
+func (a roleAPI) CreateRole(ctx context.Context, role Role) (Role, error) {
 	body, err := toWire(role)
 	if err != nil {
 		return Role{}, err
 	}
-	d, err := c.speak(ctx)
+	d, err := a.speak(ctx)
 	if err != nil {
 		return Role{}, err
 	}
 	r := request{method: http.MethodPost, endpoint: d.roles, path: d.roles, body: body, pairs: len(*body.Actions)}
 	if d.silentCreate {
 		made := Role{Name: role.Name}
-		return c.grown(made, c.call(ctx, r, nil))
+		return a.grown(made, a.call(ctx, r, nil))
 	}
-	return c.grown(c.roleCall(ctx, r, role.Name))
+	return a.grown(a.roleCall(ctx, r, role.Name))
 }
 
 // grown notes that a role was made.
-func (c *Client) grown(role Role, err error) (Role, error) {
+func (a roleAPI) grown(role Role, err error) (Role, error) {
 	if err != nil {
 		return Role{}, err
 	}
-	c.extents.grow(listRoles.name, 1)
+	a.extents.grow(listRoles.name, 1)
 	return role, nil
 }
 
@@ -209,38 +201,38 @@ func (c *Client) grown(role Role, err error) (Role, error) {
 // read: removing costs time, too. The answer may echo the request and proves
 // nothing; read the role again. An unknown resource changes
 // nothing and fails with [UnknownResource].
-func (c *Client) UpdateRole(ctx context.Context, role Role, before int) (Role, error) {
+func (a roleAPI) UpdateRole(ctx context.Context, role Role, before int) (Role, error) {
 	body, err := toWire(role)
 	if err != nil {
 		return Role{}, err
 	}
-	d, err := c.speak(ctx)
+	d, err := a.speak(ctx)
 	if err != nil {
 		return Role{}, err
 	}
-	return c.roleCall(ctx, request{
+	return a.roleCall(ctx, request{
 		method: http.MethodPatch, endpoint: d.role(), path: d.rolePath(role.Name),
 		query: map[string][]string{"update_mask": {"actions"}}, body: body, pairs: len(*body.Actions) + max(0, before),
 	}, role.Name)
 }
 
-// DeleteRole deletes a role; Airflow takes it off all users.
-func (c *Client) DeleteRole(ctx context.Context, name string) error {
+// DeleteRole deletes a role; Airflow removes it from all users.
+func (a roleAPI) DeleteRole(ctx context.Context, name string) error {
 	if err := checkName("role", name); err != nil {
 		return err
 	}
-	d, err := c.speak(ctx)
+	d, err := a.speak(ctx)
 	if err != nil {
 		return err
 	}
-	err = c.call(ctx, request{method: http.MethodDelete, endpoint: d.role(), path: d.rolePath(name)}, nil)
+	err = a.call(ctx, request{method: http.MethodDelete, endpoint: d.role(), path: d.rolePath(name)}, nil)
 	if err == nil {
-		c.extents.grow(listRoles.name, -1)
+		a.extents.grow(listRoles.name, -1)
 	}
 	return err
 }
 
-func (c *Client) roleCall(ctx context.Context, r request, name string) (Role, error) {
+func (a roleAPI) roleCall(ctx context.Context, r request, name string) (Role, error) {
 	var (
 		answer roleWire
 		role   Role
@@ -251,7 +243,7 @@ func (c *Client) roleCall(ctx context.Context, r request, name string) (Role, er
 		}
 		return err
 	}
-	if err := c.call(ctx, r, &answer); err != nil {
+	if err := a.call(ctx, r, &answer); err != nil {
 		return Role{}, err
 	}
 	return role, nil

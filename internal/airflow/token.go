@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,22 +14,15 @@ import (
 )
 
 const (
-	endpointToken = "/auth/token/cli"
-
 	// renewMargin is how long before its end a token is renewed, at most; of
 	// short-lived tokens it is a tenth of the life.
 	renewMargin = time.Minute
-	// unknownLifetime is assumed of tokens that do not tell.
+	// unknownLifetime is assumed of tokens that do not say.
 	unknownLifetime = 5 * time.Minute
 	// renewPause is how long a token that was rejected from the start is kept,
 	// so that an Airflow that rejects every token is not asked for one per call.
 	renewPause = 2 * time.Second
 )
-
-type loginBody struct {
-	Username string `json:"username"`
-	Password string `json:"password"`
-}
 
 // token is how the account makes itself known: a header with a bearer token, a
 // session's cookie or a password, and what is known about it.
@@ -48,7 +40,7 @@ type token struct {
 	replaces bool
 }
 
-// judge takes the outcome of a call made with t for what it says about t.
+// judge concludes from the outcome of a call made with t what Airflow thinks of t.
 func (s *tokens) judge(t *token, outcome error) {
 	switch CauseOf(outcome) {
 	case "", CauseNotFound, CauseConflict, CauseInvalid:
@@ -59,11 +51,11 @@ func (s *tokens) judge(t *token, outcome error) {
 		}
 	case CauseUnavailable:
 		// So an Airflow 2 answers a session whose user was deleted.
-		if e, ok := errors.AsType[*Error](outcome); ok && t.session && e.Status == http.StatusInternalServerError {
+		if t.session && errorOf(outcome).Status == http.StatusInternalServerError {
 			s.drop(t)
 		}
-	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
-		// Airflow need not have looked at it.
+	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseProxy, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
+		// Airflow need not have checked it.
 	}
 }
 
@@ -71,12 +63,18 @@ func (s *tokens) judge(t *token, outcome error) {
 func (s *tokens) drop(t *token) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == t && s.clock.Since(t.made) >= renewPause {
+	if s.current == t && !s.young(t) {
 		s.current = nil
 	}
 }
 
-// forget gives up what the server gave out.
+// young says whether t was made less than renewPause ago.
+func (s *tokens) young(t *token) bool {
+	age := s.clock.Since(t.made)
+	return age >= 0 && age < renewPause
+}
+
+// forget drops what the server issued.
 func (s *tokens) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,17 +88,21 @@ func (t *token) fresh(now time.Time) bool {
 	return !now.Before(t.made) && now.Before(t.made.Add(t.lifetime-margin))
 }
 
-// tokens holds the current token. At most one is asked for at a time; those
-// who wait for it share the outcome.
+// neverAccepted says whether t was made in place of a token that Airflow rejected, and was itself not accepted yet.
+func (t *token) neverAccepted() bool { return t.replaces && !t.accepted.Load() }
+
+// tokens holds the current token. At most one is asked for at a time; all
+// calls that wait for it share the outcome.
 type tokens struct {
 	clock clock.PassiveClock
 	fetch func(context.Context, Credentials) (*token, error)
 
-	mu          sync.Mutex
-	credentials *Credentials
-	current     *token
-	flight      *flight
-	replacing   bool // the next token is made in place of a rejected one
+	credentials Credentials
+
+	mu        sync.Mutex
+	current   *token
+	flight    *flight
+	replacing bool // the next token is made in place of a rejected one
 }
 
 // flight is one call for a token.
@@ -108,43 +110,26 @@ type flight struct {
 	done chan struct{}
 	t    *token
 	err  error
-	// gaveUp: it failed since the caller who made it went away.
+	// gaveUp: it failed because its caller's context ended.
 	gaveUp bool
 }
 
 func newTokens(c clock.PassiveClock, fetch func(context.Context, Credentials) (*token, error), credentials Credentials) *tokens {
-	return &tokens{clock: c, fetch: fetch, credentials: &credentials}
+	return &tokens{clock: c, fetch: fetch, credentials: credentials}
 }
 
-func (s *tokens) set(credentials Credentials) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if *s.credentials == credentials {
-		return
-	}
-	s.credentials, s.current, s.flight, s.replacing = &credentials, nil, nil, false
-}
+// known says whether there are credentials to get a token with.
+func (s *tokens) known() bool { return s.credentials.Username != "" }
 
-func (s *tokens) known() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.credentials.Username != ""
-}
-
-func (s *tokens) username() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.credentials.Username
-}
+func (s *tokens) username() string { return s.credentials.Username }
 
 // renew replaces a token that was rejected by rejection, unless another call
 // has replaced it already. A replacement that was never accepted is not
-// replaced within renewPause: then rejection is given back.
+// replaced within renewPause: then rejection is returned.
 func (s *tokens) renew(ctx context.Context, rejected *token, rejection error) (*token, error) {
 	s.mu.Lock()
 	if s.current == rejected {
-		age := s.clock.Since(rejected.made)
-		if rejected.replaces && !rejected.accepted.Load() && age >= 0 && age < renewPause {
+		if s.young(rejected) && rejected.neverAccepted() {
 			s.mu.Unlock()
 			return nil, rejection
 		}
@@ -154,7 +139,7 @@ func (s *tokens) renew(ctx context.Context, rejected *token, rejection error) (*
 	return s.get(ctx)
 }
 
-// get gives a token that can be used now.
+// get returns a token that can be used now, and asks for one where there is none.
 func (s *tokens) get(ctx context.Context) (*token, error) {
 	for {
 		s.mu.Lock()
@@ -167,9 +152,8 @@ func (s *tokens) get(ctx context.Context) (*token, error) {
 		if f == nil {
 			f = &flight{done: make(chan struct{})}
 			s.flight = f
-			credentials := *s.credentials
 			s.mu.Unlock()
-			s.fly(ctx, f, credentials)
+			s.fly(ctx, f)
 			return f.t, f.err
 		}
 		s.mu.Unlock()
@@ -187,11 +171,12 @@ func (s *tokens) get(ctx context.Context) (*token, error) {
 	}
 }
 
-func (s *tokens) fly(ctx context.Context, f *flight, credentials Credentials) {
-	f.t, f.err = s.fetch(ctx, credentials)
+// fly asks for a token, and hands it to all that wait for it.
+func (s *tokens) fly(ctx context.Context, f *flight) {
+	f.t, f.err = s.fetch(ctx, s.credentials)
 	f.gaveUp = f.err != nil && ctx.Err() != nil
 	s.mu.Lock()
-	if s.flight == f { // else the credentials were changed meanwhile
+	if s.flight == f { // else the server was replaced meanwhile
 		s.flight = nil
 		if f.err == nil {
 			f.t.replaces, s.replacing = s.replacing, false
@@ -200,49 +185,6 @@ func (s *tokens) fly(ctx context.Context, f *flight, credentials Credentials) {
 	}
 	s.mu.Unlock()
 	close(f.done)
-}
-
-// login makes the account known in the way of the server's generation.
-func (c *Client) login(ctx context.Context, credentials Credentials) (*token, error) {
-	if credentials.Username == "" {
-		return nil, &Error{Cause: CauseUnauthorized, Detail: "no credentials are configured"}
-	}
-	d, err := c.speak(ctx)
-	switch {
-	case err != nil:
-		return nil, err
-	case d.session:
-		return c.openSession(ctx, credentials)
-	}
-	return c.fetchToken(ctx, credentials)
-}
-
-func (c *Client) fetchToken(ctx context.Context, credentials Credentials) (*token, error) {
-	made := c.config.Clock.Now()
-	var answer struct {
-		AccessToken string `json:"access_token"`
-	}
-	err := c.send(ctx, request{
-		method: http.MethodPost, endpoint: endpointToken, path: endpointToken,
-		body: loginBody(credentials),
-		check: func() error {
-			if !tokenText(answer.AccessToken) {
-				return errors.New("the answer holds no token")
-			}
-			return nil
-		},
-	}, &answer)
-	if err != nil {
-		return nil, err
-	}
-	return &token{
-		header: "Authorization", value: "Bearer " + answer.AccessToken, secrets: []string{answer.AccessToken},
-		made: made, lifetime: lifetime(answer.AccessToken),
-	}, nil
-}
-
-func tokenText(t string) bool {
-	return t != "" && len(t) <= 16<<10 && !strings.ContainsFunc(t, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // lifetime reads how long a JWT lives from its own claims, so that the clocks

@@ -4,10 +4,18 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
+
+// defaultPorts are the ports of the schemes that can be called.
+var defaultPorts = map[string]string{"https": "443", "http": "80"}
+
+// hostText is what names and addresses of hosts are made of, in lower case.
+var hostText = regexp.MustCompile(`^[a-z0-9._:-]+$`)
 
 // ParseURL reads and normalises the address of an Airflow: scheme http or
 // https and host in lower case, default port and closing dots and slashes
@@ -21,13 +29,13 @@ func ParseURL(raw string) (*url.URL, error) {
 	}
 	u.Scheme = strings.ToLower(u.Scheme)
 	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
+	case defaultPorts[u.Scheme] == "":
 		return nil, invalid("the url must begin with https:// or http://")
-	case u.Opaque != "" || u.Hostname() == "":
+	case u.Opaque != "", u.Hostname() == "":
 		return nil, invalid("the url names no host")
 	case u.User != nil:
 		return nil, invalid("the url must not hold a user or a password")
-	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(raw, "#"):
+	case strings.ContainsAny(raw, "?#"):
 		return nil, invalid("the url must not hold a query or a fragment")
 	}
 	host, err := normalHost(u)
@@ -46,61 +54,71 @@ func ParseURL(raw string) (*url.URL, error) {
 // not valid. A Secret's url must pass it against the url of the object that
 // refers to the Secret, so that credentials go only where their owner says.
 func SameOrigin(specURL, secretURL string) bool {
-	a, errA := ParseURL(specURL)
-	b, errB := ParseURL(secretURL)
-	return errA == nil && errB == nil && *a == *b
+	a, err := ParseURL(specURL)
+	if err != nil {
+		return false
+	}
+	b, err := ParseURL(secretURL)
+	return err == nil && *a == *b
 }
 
+// normalHost returns host and port in the one form that is compared.
 func normalHost(u *url.URL) (string, error) {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
-	if host == "" || strings.ContainsFunc(host, func(r rune) bool { return !hostRune(r) }) {
+	if !hostText.MatchString(host) {
 		return "", invalid("the url's host holds characters that no host name has")
 	}
 	if address, err := netip.ParseAddr(host); err == nil {
 		host = address.Unmap().String()
 	}
 	port := u.Port()
-	if port == "" && strings.HasSuffix(u.Host, ":") {
-		return "", invalid("the url's port is empty")
-	}
-	if port == "" || (u.Scheme == "https" && port == "443") || (u.Scheme == "http" && port == "80") {
-		if strings.Contains(host, ":") {
-			return "[" + host + "]", nil
+	switch port {
+	case "":
+		if strings.HasSuffix(u.Host, ":") {
+			return "", invalid("the url's port is empty")
 		}
-		return host, nil
+		return bracketed(host), nil
+	case defaultPorts[u.Scheme]:
+		return bracketed(host), nil
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || strings.HasPrefix(port, "0") {
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil || strings.HasPrefix(port, "0") {
 		return "", invalid("the url's port is none")
 	}
 	return net.JoinHostPort(host, port), nil
 }
 
-func hostRune(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("-._:", r)
+// bracketed is a host as it stands in a url without a port.
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
 }
 
+// normalPrefix returns the path without slashes at its end.
 func normalPrefix(u *url.URL) (string, error) {
 	prefix := strings.TrimRight(u.Path, "/")
-	if u.RawPath != "" || u.EscapedPath() != u.Path {
+	switch {
+	case u.RawPath != "", u.EscapedPath() != u.Path:
 		return "", invalid("the url's path holds characters that need escaping")
-	}
-	for i, segment := range strings.Split(prefix, "/") {
-		if segment == "." || segment == ".." || (i > 0 && segment == "") {
-			return "", invalid("the url's path holds an empty or a dot segment")
-		}
+	case prefix != "" && path.Clean(prefix) != prefix:
+		return "", invalid("the url's path holds an empty or a dot segment")
 	}
 	return prefix, nil
 }
 
 func allowsHTTP(hosts []string, u *url.URL) bool {
 	return slices.ContainsFunc(hosts, func(host string) bool {
-		host = strings.ToLower(host)
-		return host == u.Host || host == u.Hostname()
+		switch strings.ToLower(host) {
+		case u.Host, u.Hostname():
+			return true
+		}
+		return false
 	})
 }
 
 // escapeName encodes a name for one segment of a path. Dots are encoded where
-// they are all of the name, so that nobody on the way takes them for a
+// they are all of the name, so that no proxy regards them as a
 // relative path.
 func escapeName(name string) string {
 	escaped := url.PathEscape(name)
@@ -118,10 +136,18 @@ func checkName(kind, name string) error {
 		return invalid("the " + kind + "'s name is empty")
 	case strings.Contains(name, "/"):
 		return invalid("the " + kind + "'s name holds a slash, which Airflow's API cannot address")
-	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }):
+	case strings.ContainsFunc(name, unaddressable):
 		return invalid("the " + kind + "'s name holds control characters or is not UTF-8")
 	case len(name) > 1024:
 		return invalid("the " + kind + "'s name is too long")
 	}
 	return nil
+}
+
+func unaddressable(r rune) bool {
+	switch r {
+	case 0x7f, '\uFFFD':
+		return true
+	}
+	return r < ' '
 }

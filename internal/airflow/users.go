@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"slices"
-	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 type userWire struct {
@@ -64,7 +64,7 @@ func (w userWire) user() (User, error) {
 var listUsers = listing[usersWire, User]{
 	name:     "users",
 	endpoint: func(d *dialect) string { return d.users }, orderBy: "id",
-	page: func(w usersWire) ([]User, *int, error) {
+	parse: func(w usersWire) ([]User, *int, error) {
 		if w.Users == nil {
 			return nil, nil, errNoList
 		}
@@ -81,35 +81,48 @@ var listUsers = listing[usersWire, User]{
 	key: func(u User) string { return u.Username },
 }
 
+// PageSize is how many items Airflow returns in one answer at most.
+const PageSize = pageSize
+
+// userAPI are the calls about users and the roles that they have.
+type userAPI struct{ *lists }
+
 // Users reads all users, oldest first.
-func (c *Client) Users(ctx context.Context) (List[User], error) { return listUsers.read(ctx, c) }
+func (u userAPI) Users(ctx context.Context) (List[User], error) { return listUsers.read(ctx, u.lists) }
+
+// UsersPage reads users, oldest first, from offset on: at most limit of them, and at most [PageSize]. The page may have
+// shifted since another answer was read: find users by name, and read those that are missing one by one.
+func (u userAPI) UsersPage(ctx context.Context, offset, limit int) ([]User, error) {
+	page, err := listUsers.begin(u.lists).page(ctx, min(limit, pageSize), offset)
+	return page.items, err
+}
 
 // User reads one user. Airflow matches the name case-insensitively; the answer
 // holds it as stored. Databases may match more than that, such as names that
 // differ in accents: such a user is not found.
-func (c *Client) User(ctx context.Context, username string) (User, error) {
+func (u userAPI) User(ctx context.Context, username string) (User, error) {
 	if err := checkName("user", username); err != nil {
 		return User{}, err
 	}
-	d, err := c.speak(ctx)
+	d, err := u.speak(ctx)
 	if err != nil {
 		return User{}, err
 	}
 	r := request{method: http.MethodGet, endpoint: d.user(), path: d.userPath(username)}
-	user, err := c.userCall(ctx, r, username)
+	user, err := u.userCall(ctx, r, username)
 	return user, r.another(err)
 }
 
-// SetUserRoles replaces all roles of a user as it was read; an empty list takes
-// every role away. Airflow has no precondition: read the user right before, keep
+// SetUserRoles replaces all roles of a user as it was read; an empty list removes
+// every role. Airflow has no precondition: read the user right before, keep
 // what is not yours, and read again after. It fails with [UnknownRoles] where a role
 // does not exist, and with [IsUnavailable] where another writer was in the way;
-// then look and write again.
-func (c *Client) SetUserRoles(ctx context.Context, user User, roles []string) (User, error) {
+// then read and write again.
+func (u userAPI) SetUserRoles(ctx context.Context, user User, roles []string) (User, error) {
 	if err := checkName("user", user.Username); err != nil {
 		return User{}, err
 	}
-	d, err := c.speak(ctx)
+	d, err := u.speak(ctx)
 	if err != nil {
 		return User{}, err
 	}
@@ -124,31 +137,25 @@ func (c *Client) SetUserRoles(ctx context.Context, user User, roles []string) (U
 	if d.wholeUser {
 		body = wholeUserBody{user.Username, cmp.Or(user.Email, noEmail), user.FirstName, user.LastName, names}
 	}
-	return c.userCall(ctx, request{
+	return u.userCall(ctx, request{
 		method: http.MethodPatch, endpoint: d.user(), path: d.userPath(user.Username),
 		query: map[string][]string{"update_mask": {"roles"}}, body: body,
 	}, user.Username)
 }
 
-func (c *Client) userCall(ctx context.Context, r request, username string) (User, error) {
+func (u userAPI) userCall(ctx context.Context, r request, username string) (User, error) {
 	var (
 		answer userWire
 		user   User
 	)
 	r.check = func() (err error) {
-		if user, err = answer.user(); err == nil && !strings.EqualFold(user.Username, username) {
+		if user, err = answer.user(); err == nil && text.Fold(user.Username) != text.Fold(username) {
 			err = otherName(user.Username, username)
 		}
 		return err
 	}
-	if err := c.call(ctx, r, &answer); err != nil {
+	if err := u.call(ctx, r, &answer); err != nil {
 		return User{}, err
 	}
 	return user, nil
-}
-
-// HasRole says whether the user holds the role.
-func (u User) HasRole(name string) bool {
-	_, ok := slices.BinarySearch(u.Roles, name)
-	return ok
 }

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/airflow-oam/airflow-oam/internal/options"
 )
@@ -20,6 +22,29 @@ func TestOperatorTakesTheArgumentsOfTheChart(t *testing.T) {
 		if _, err := options.Parse(arguments, io.Discard); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestSecurityContextsAreValues renders the pod for clusters that choose the user by themselves, as restricted-v2 of OpenShift does.
+func TestSecurityContextsAreValues(t *testing.T) {
+	pod := func(values string) corev1.PodSpec {
+		return pick[appsv1.Deployment](t, objects(t, values), "Deployment")[0].Spec.Template.Spec
+	}
+	usual := pod("")
+	if user := usual.SecurityContext.RunAsUser; user == nil || *user != 65532 {
+		t.Errorf("by default the pod runs as %v, want 65532", user)
+	}
+	chosen := usual.SecurityContext.DeepCopy()
+	chosen.RunAsUser = nil
+	if diff := cmp.Diff(chosen, pod("podSecurityContext: {runAsUser: null}").SecurityContext); diff != "" {
+		t.Errorf("the pod without a user of its own (-want +got):\n%s", diff)
+	}
+	if left := pod("podSecurityContext: null").SecurityContext; left != nil {
+		t.Errorf("a pod without a context has %v", left)
+	}
+	container := pod("securityContext: {runAsGroup: 7, readOnlyRootFilesystem: true}").Containers[0].SecurityContext
+	if container.RunAsGroup == nil || *container.RunAsGroup != 7 || container.Capabilities == nil {
+		t.Errorf("the container has %v, want the value beside the defaults", container)
 	}
 }
 
@@ -45,6 +70,7 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"a digest that is none":                {"image: {digest: latest}", "/image/digest"},
 		"another pull policy":                  {"image: {pullPolicy: Sometimes}", "/image/pullPolicy"},
 		"no repository":                        {`image: {repository: ""}`, "/image/repository"},
+		"a security context in words":          {"podSecurityContext: restricted", "/podSecurityContext"},
 		"half a replica":                       {"replicas: 0.5", "/replicas"},
 		"a port that is none":                  {"metrics: {port: 0}", "/metrics/port"},
 		"no way out":                           {"networkPolicy: {egressPorts: []}", "/networkPolicy/egressPorts"},

@@ -3,6 +3,7 @@
 package controlplane
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -86,7 +87,7 @@ func Launch(options ...Option) (config *rest.Config, end func() error, err error
 		ControlPlaneStopTimeout:  time.Minute,
 	}
 	if wanted.crds {
-		environment.CRDDirectoryPaths = []string{filepath.Join(root, crds)}
+		environment.CRDDirectoryPaths = []string{filepath.Join(root, "config", "crd", "bases")}
 		environment.ErrorIfCRDPathMissing = true
 	}
 	for name, values := range wanted.flags {
@@ -178,22 +179,21 @@ func Assets() (string, error) {
 	return folder, nil
 }
 
-// crds is the folder of the kinds below the top folder of the repository.
-var crds = filepath.Join("config", "crd", "bases")
+// moduleLine begins the go.mod at the top of the repository; side modules have others.
+const moduleLine = "module github.com/airflow-oam/airflow-oam\n"
 
-// Root is the top folder of the repository, found from the working directory of the test. Modules of their own inside of
-// the repository are not taken for it.
+// Root is the top folder of the repository, found from the working directory of the test.
 func Root() (string, error) {
 	start, err := os.Getwd()
 	if err != nil {
 		return "", fmt.Errorf("find the working directory: %w", err)
 	}
 	for folder := start; ; folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, crds)); err == nil {
+		if content, err := os.ReadFile(filepath.Join(folder, "go.mod")); err == nil && bytes.HasPrefix(content, []byte(moduleLine)) {
 			return folder, nil
 		}
 		if folder == filepath.Dir(folder) {
-			return "", fmt.Errorf("no %s in %s or above it: %w", crds, start, os.ErrNotExist)
+			return "", fmt.Errorf("the repository's go.mod is not in %s or above it: %w", start, os.ErrNotExist)
 		}
 	}
 }

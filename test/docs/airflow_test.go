@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const airflowPage = "docs/airflow.md"
@@ -116,17 +116,17 @@ func TestLevelsAreToldInAirflowsTerms(t *testing.T) {
 	for column, model := range map[string]v1alpha1.PermissionModel{
 		"Permissions in the role": v1alpha1.PermissionModelAirflow3, "Permissions in the role of Airflow 2": v1alpha1.PermissionModelAirflow2,
 	} {
-		view := access.PermissionsFor(model, []v1alpha1.AccessLevel{v1alpha1.AccessView}, []string{dag}, nil)
+		view := permission.ForLevels(model, []v1alpha1.AccessLevel{v1alpha1.AccessView}, []string{dag}, nil)
 		told := 0
 		for _, table := range p.tables {
 			for i, cell := range table.column(column) {
 				level := only(t, strings.TrimSuffix(table.column("Level")[i], " ⚠"))
 				told++
-				want := access.PermissionsFor(model, []v1alpha1.AccessLevel{v1alpha1.AccessLevel(level)}, []string{dag}, nil)
+				want := permission.ForLevels(model, []v1alpha1.AccessLevel{v1alpha1.AccessLevel(level)}, []string{dag}, nil)
 				if level != string(v1alpha1.AccessView) {
-					want = slices.DeleteFunc(want, func(p access.Permission) bool { return slices.Contains(view, p) })
+					want = slices.DeleteFunc(want, func(p permission.Pair) bool { return slices.Contains(view, p) })
 				}
-				var shown []access.Permission
+				var shown []permission.Pair
 				if cell != "-" {
 					shown = permissions(t, cell)
 				}
@@ -147,24 +147,24 @@ func TestLevelsAreToldInAirflowsTerms(t *testing.T) {
 }
 
 // opensMore is true for permissions that are not tied to a DAG.
-func opensMore(ps []access.Permission) bool {
-	return slices.ContainsFunc(ps, func(p access.Permission) bool {
+func opensMore(ps []permission.Pair) bool {
+	return slices.ContainsFunc(ps, func(p permission.Pair) bool {
 		return !strings.HasPrefix(p.Resource, "DAG:") && !strings.HasPrefix(p.Resource, "DAG Run:")
 	})
 }
 
 // permissions reads "`action` on `resource`, ...".
-func permissions(t *testing.T, cell string) []access.Permission {
+func permissions(t *testing.T, cell string) []permission.Pair {
 	t.Helper()
-	var ps []access.Permission
+	var ps []permission.Pair
 	for part := range strings.SplitSeq(cell, ", ") {
 		words := code(part)
 		if len(words) != 2 {
 			t.Fatalf("want an action and a resource: %s", part)
 		}
-		ps = append(ps, access.Permission{Action: words[0], Resource: words[1]})
+		ps = append(ps, permission.Pair{Action: words[0], Resource: words[1]})
 	}
-	slices.SortFunc(ps, access.ComparePermissions)
+	slices.SortFunc(ps, permission.Compare)
 	return ps
 }
 

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // down is how long no process runs after one died.
@@ -82,7 +82,7 @@ func crashAtRequest(f airflowtest.Fault, served bool) func(*world) func(*world) 
 func crashAtRemoval(served bool) func(*world) func(*world) {
 	return func(w *world) func(*world) {
 		const person = "heidi"
-		line := access.PolicyRoleName(w.namespace, "marketing", "")
+		line := rolename.ForPolicy(w.namespace, "marketing", "")
 		f := airflowtest.Fault{}.On("PATCH", userEndpoint)
 		f.Path = "/auth/fab/v1/users/" + person
 		f.If = func(r airflowtest.Request) bool {

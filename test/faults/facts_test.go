@@ -8,8 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // lead is how long before the end of a grant its access is taken away, beside the cache of Airflow; and how long after
@@ -228,7 +229,7 @@ func (f *facts) cause(origin, person string, levels []v1alpha1.AccessLevel, p *v
 			ids = append(ids, id)
 		}
 	}
-	c := cause{origin: origin, person: person, from: from, due: due, permissions: wire(access.PermissionsFor(v1alpha1.PermissionModel(f.world.can.PermissionModel), levels, ids, nil))}
+	c := cause{origin: origin, person: person, from: from, due: due, permissions: wire(permission.ForLevels(v1alpha1.PermissionModel(f.world.can.PermissionModel), levels, ids, nil))}
 	if !due.IsZero() {
 		c.bound = f.bound(due, due, how)
 	}
@@ -276,11 +277,11 @@ func (f *facts) bound(since, due time.Time, how ending) time.Time {
 
 // covers says whether a policy selects a DAG; the policies here select by pattern.
 func covers(p *v1alpha1.DagAccessPolicySpec, id string) bool {
-	ids, _ := access.MatchDags(p.Dags, []access.Dag{{ID: id}})
+	ids, _ := dag.Match(p.Dags, []dag.Dag{{ID: id}})
 	return len(ids) > 0
 }
 
-func wire(in []access.Permission) []airflow.Permission {
+func wire(in []permission.Pair) []airflow.Permission {
 	out := make([]airflow.Permission, len(in))
 	for i, p := range in {
 		out[i] = airflow.Permission{Action: p.Action, Resource: p.Resource}

@@ -8,8 +8,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // quiet is a moment at which nothing was to be done.
@@ -163,7 +163,7 @@ func (w *world) proved(causes []cause) {
 
 // holds gives the role of a line of successors that a person holds at a quiet moment by the operator's work.
 func (w *world) holds(person, first string, k quiet) string {
-	held, line := w.past.at(person, k.seq), strings.TrimSuffix(access.SuccessorName(first, 1), "~g1")
+	held, line := w.past.at(person, k.seq), strings.TrimSuffix(rolename.Successor(first, 1), "~g1")
 	for _, role := range held.roles {
 		if held.ours && (role == line || strings.HasPrefix(role, line+"~g")) {
 			return role

@@ -12,9 +12,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 var (
@@ -203,10 +203,10 @@ func (w *world) deleteGrant(name string) {
 
 // role is the Airflow role of a policy.
 func (w *world) role(policy string) string {
-	first := access.PolicyRoleName(w.namespace, policy, "")
+	first := rolename.ForPolicy(w.namespace, policy, "")
 	carrier := first
 	for n := 1; n < 20; n++ {
-		if name := access.SuccessorName(first, n); w.has(name) {
+		if name := rolename.Successor(first, n); w.has(name) {
 			carrier = name
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/hack/airflow/dags"
@@ -198,7 +197,7 @@ func (s *Server) launch(ctx context.Context, in *Installation, o Options, p prog
 		if err := os.RemoveAll(logPath(o.Home, program[0])); err != nil {
 			return errors.Join(err, s.Stop())
 		}
-		started, err := in.startProcess(o, program...)
+		started, err := startProcess(in.Program("airflow"), o, program...)
 		if err != nil {
 			return errors.Join(err, s.Stop())
 		}
@@ -240,7 +239,7 @@ func (s *Server) waitHealthy(ctx context.Context, o Options) error {
 		}
 		for _, p := range s.Processes {
 			if !p.alive() {
-				return s.died(p)
+				return p.died(s.Home)
 			}
 		}
 		select {
@@ -249,19 +248,6 @@ func (s *Server) waitHealthy(ctx context.Context, o Options) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// died explains a process that ended by itself.
-func (s *Server) died(p *process) error {
-	content, err := os.ReadFile(logPath(s.Home, p.Name))
-	if err != nil {
-		return fmt.Errorf("the %s ended: %w", p.Name, err)
-	}
-	err = fmt.Errorf("the %s ended; its log %s ends with:\n%s", p.Name, logPath(s.Home, p.Name), lastLines(string(content), 20))
-	if strings.Contains(strings.ToLower(string(content)), "address already in use") {
-		err = errors.Join(errPortTaken, err)
-	}
-	return err
 }
 
 // save writes what Open and people at the shell need, for the owner's eyes only.

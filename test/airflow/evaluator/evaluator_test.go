@@ -11,8 +11,8 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const (
@@ -38,13 +38,13 @@ const (
 // set is what a person has: the permissions of several roles.
 type set struct {
 	name  string
-	roles [][]access.Permission
+	roles [][]permission.Pair
 	// full sets are compared in all calls, some in calls of their own, others in some that are drawn.
 	full bool
 	own  []call
 }
 
-func (s set) all() []access.Permission { return slices.Concat(s.roles...) }
+func (s set) all() []permission.Pair { return slices.Concat(s.roles...) }
 
 // world is one server and one person in it.
 type world struct {
@@ -59,7 +59,7 @@ type world struct {
 	replace bool
 	// roles are the names of those that are replaced, held is what they hold now.
 	roles []string
-	held  map[string][]access.Permission
+	held  map[string][]permission.Pair
 	// byContent are roles that stay as they were made; made counts all.
 	byContent map[string]string
 	made      int
@@ -139,7 +139,7 @@ func start(t *testing.T, version string) *world {
 		T: t, server: s, model: v1alpha1.PermissionModel(capabilities.PermissionModel), calls: callsOf(s.Airflow2()),
 		draw:    rand.New(rand.NewPCG(20261123, 4)), // the same sets in every run
 		replace: capabilities.RoleUpdate == airflow.RoleUpdateReplace,
-		held:    map[string][]access.Permission{}, byContent: map[string]string{}, files: map[string]string{}, seen: map[answer]bool{},
+		held:    map[string][]permission.Pair{}, byContent: map[string]string{}, files: map[string]string{}, seen: map[answer]bool{},
 	}
 	w.admin = w.login(s.AdminUsername, s.AdminPassword)
 	if w.person, err = s.CreateUser(t.Context(), server.User{Username: "evaluated"}); err != nil {
@@ -167,45 +167,45 @@ func (w *world) sets() []set {
 	known, globals := known(w.model), globalsOf(w.server.Airflow2())
 	var out []set
 	for _, level := range known {
-		out = append(out, set{name: string(level), roles: [][]access.Permission{w.level(level, dagX)}, full: true})
+		out = append(out, set{name: string(level), roles: [][]permission.Pair{w.level(level, dagX)}, full: true})
 	}
 	for _, part := range parts(w.model) {
 		own := part.told(w.calls)
-		out = append(out, set{name: part.String(), roles: [][]access.Permission{part.without}, own: own[:min(len(own), 4)]})
+		out = append(out, set{name: part.String(), roles: [][]permission.Pair{part.without}, own: own[:min(len(own), 4)]})
 	}
 	out = append(out, set{name: "everything on " + dagX, roles: w.everything(), full: true})
 	for i := range mixtures {
 		a := known[i%len(known)]
 		b := known[(i+1+i/len(known))%len(known)]
 		out = append(out, set{
-			name: fmt.Sprintf("%s on %s and %s on %s", a, dagX, b, dagY), roles: [][]access.Permission{w.level(a, dagX), w.level(b, dagY)},
+			name: fmt.Sprintf("%s on %s and %s on %s", a, dagX, b, dagY), roles: [][]permission.Pair{w.level(a, dagX), w.level(b, dagY)},
 		})
 	}
 	for i := range joined {
 		level := known[i%len(known)]
 		out = append(out, set{
-			name: string(level) + " and a role of somebody else", roles: [][]access.Permission{w.level(level, dagX), w.pairs(1+w.draw.IntN(5), globals)},
+			name: string(level) + " and a role of somebody else", roles: [][]permission.Pair{w.level(level, dagX), w.pairs(1+w.draw.IntN(5), globals)},
 		})
 	}
 	for i := range drawn {
 		all := slices.Concat(globals, []string{"DAG:" + dagX, "DAG:" + dagX, "DAG:" + dagX, "DAG:" + dagX, "DAG Run:" + dagX, "DAG Run:" + dagX, "DAG:" + dagY, "DAG Run:" + dagY})
-		out = append(out, set{name: fmt.Sprintf("drawn %d", i), roles: [][]access.Permission{w.pairs(4+w.draw.IntN(18), all)}})
+		out = append(out, set{name: fmt.Sprintf("drawn %d", i), roles: [][]permission.Pair{w.pairs(4+w.draw.IntN(18), all)}})
 	}
 	return out
 }
 
 // everything is all levels on one DAG, and all that no level gives but rights on all DAGs.
-func (w *world) everything() [][]access.Permission {
-	var others []access.Permission
+func (w *world) everything() [][]permission.Pair {
+	var others []permission.Pair
 	for _, resource := range globalsOf(w.server.Airflow2()) {
 		for _, action := range []string{read, create, edit, remove} {
 			if resource != "DAGs" {
-				others = append(others, access.Permission{Action: action, Resource: resource})
+				others = append(others, permission.Pair{Action: action, Resource: resource})
 			}
 		}
 	}
-	slices.SortFunc(others, access.ComparePermissions)
-	return [][]access.Permission{access.PermissionsFor(w.model, known(w.model), []string{dagX}, nil), slices.Compact(others)}
+	slices.SortFunc(others, permission.Compare)
+	return [][]permission.Pair{permission.ForLevels(w.model, known(w.model), []string{dagX}, nil), slices.Compact(others)}
 }
 
 // globalsOf are resources for all DAGs that a generation has.
@@ -220,17 +220,17 @@ func globalsOf(airflow2 bool) []string {
 	return append(both, "HITL Detail", "DAG Versions", "Assets", "Asset Aliases")
 }
 
-func (w *world) pairs(count int, resources []string) []access.Permission {
+func (w *world) pairs(count int, resources []string) []permission.Pair {
 	actions := []string{read, read, edit, edit, create, remove}
-	var out []access.Permission
+	var out []permission.Pair
 	for range count {
-		p := access.Permission{Action: actions[w.draw.IntN(len(actions))], Resource: resources[w.draw.IntN(len(resources))]}
+		p := permission.Pair{Action: actions[w.draw.IntN(len(actions))], Resource: resources[w.draw.IntN(len(resources))]}
 		// The right to delete all DAGs would leave none to compare.
-		if p != (access.Permission{Action: remove, Resource: "DAGs"}) {
+		if p != (permission.Pair{Action: remove, Resource: "DAGs"}) {
 			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, access.ComparePermissions)
+	slices.SortFunc(out, permission.Compare)
 	return slices.Compact(out)
 }
 
@@ -252,7 +252,7 @@ func (w *world) some(s set) []call {
 // levelsAreEnough tries of every level what it is for, on its DAG and on another.
 func (w *world) levelsAreEnough() {
 	for _, level := range known(w.model) {
-		w.give(set{roles: [][]access.Permission{w.level(level, dagX)}})
+		w.give(set{roles: [][]permission.Pair{w.level(level, dagX)}})
 		for _, c := range purposesOf(level, w.calls) {
 			if c.destroys {
 				continue // see deletes
@@ -270,7 +270,7 @@ func (w *world) levelsAreEnough() {
 // deletes tries the one call that cannot be tried without its effect.
 func (w *world) deletes() {
 	remove := w.named("delete DAG")
-	w.give(set{roles: [][]access.Permission{w.level(v1alpha1.AccessDeleteDag, scratch)}})
+	w.give(set{roles: [][]permission.Pair{w.level(v1alpha1.AccessDeleteDag, scratch)}})
 	if w.try(remove, dagX) {
 		w.Errorf("DeleteDag on %s deletes %s", scratch, dagX)
 	}
@@ -285,7 +285,7 @@ func (w *world) viewIsEnoughForThePages() {
 		"/home", "/dags/" + dagX + "/grid", "/object/grid_data?dag_id=" + dagX, "/object/graph_data?dag_id=" + dagX,
 	}
 	view := w.level(v1alpha1.AccessView, dagX)
-	w.give(set{roles: [][]access.Permission{view}})
+	w.give(set{roles: [][]permission.Pair{view}})
 	for _, page := range pages {
 		if code, _ := w.page(page); code != 200 {
 			w.Errorf("View is not enough for %s: %d", page, code)

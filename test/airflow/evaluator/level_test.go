@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 // purposes are what levels are for, by the names of calls; a generation may lack some of them, but not all.
@@ -52,11 +52,11 @@ func known(model v1alpha1.PermissionModel) []v1alpha1.AccessLevel {
 	})
 }
 
-func levelOn(model v1alpha1.PermissionModel, level v1alpha1.AccessLevel, dag string) []access.Permission {
-	return access.PermissionsFor(model, []v1alpha1.AccessLevel{level}, []string{dag}, nil)
+func levelOn(model v1alpha1.PermissionModel, level v1alpha1.AccessLevel, dag string) []permission.Pair {
+	return permission.ForLevels(model, []v1alpha1.AccessLevel{level}, []string{dag}, nil)
 }
 
-func (w *world) level(level v1alpha1.AccessLevel, dag string) []access.Permission {
+func (w *world) level(level v1alpha1.AccessLevel, dag string) []permission.Pair {
 	return levelOn(w.model, level, dag)
 }
 
@@ -64,9 +64,9 @@ func (w *world) level(level v1alpha1.AccessLevel, dag string) []access.Permissio
 type part struct {
 	model      v1alpha1.PermissionModel
 	level      v1alpha1.AccessLevel
-	permission access.Permission
+	permission permission.Pair
 	// without is the level without it.
-	without []access.Permission
+	without []permission.Pair
 }
 
 func (p part) String() string { return fmt.Sprintf("%s without %s", p.level, p.permission) }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
 const slots = 2 // roles that the person has where roles are replaced
@@ -27,7 +27,7 @@ func (w *world) give(s set) {
 		w.hold(w.roles)
 	}
 	for at, name := range w.roles {
-		var ps []access.Permission
+		var ps []permission.Pair
 		if at < len(s.roles) {
 			ps = s.roles[at]
 		}
@@ -39,7 +39,7 @@ func (w *world) give(s set) {
 }
 
 // roleOf is a role that holds these permissions: it is made once, because roles cost time on servers that only add.
-func (w *world) roleOf(ps []access.Permission) string {
+func (w *world) roleOf(ps []permission.Pair) string {
 	w.Helper()
 	key := fmt.Sprint(ps)
 	if w.byContent[key] == "" {
@@ -48,7 +48,7 @@ func (w *world) roleOf(ps []access.Permission) string {
 	return w.byContent[key]
 }
 
-func (w *world) makeRole(ps []access.Permission) string {
+func (w *world) makeRole(ps []permission.Pair) string {
 	w.Helper()
 	w.made++
 	name := fmt.Sprintf("evaluated-%03d", w.made)
@@ -56,7 +56,7 @@ func (w *world) makeRole(ps []access.Permission) string {
 	return name
 }
 
-func roleBody(name string, ps []access.Permission) any {
+func roleBody(name string, ps []permission.Pair) any {
 	type named struct {
 		Name string `json:"name"`
 	}
