@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/airflow-oam/airflow-oam/internal/access/plan"
-
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -20,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -251,7 +250,7 @@ func (r *InstanceReconciler) pass(ctx context.Context, s *instanceScope) (bool, 
 	report := conn.actuator.Pass(ctx, source, look)
 	s.report, s.requests = report, conn.requests.Load()-before
 	for _, step := range report.Changes {
-		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", plan.Describe(step))
+		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", access.Describe(step))
 	}
 	if s.drift = repaired(report.Drift); !apierrors.IsConflict(report.Err) {
 		s.drift = conn.untold(report.Drift)
