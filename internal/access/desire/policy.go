@@ -198,7 +198,7 @@ func (w *work) decideContent(c *policyCase) {
 		}
 	}
 	c.desire.Pending = text.SortedSet(pending)
-	kept := w.keep(c, selection, held)
+	kept := w.guard.keep(c, selection, held)
 	c.covered = text.SortedSet(append(slices.Clone(c.desire.Dags), kept...))
 	if note := w.notGiven(c.policy.Spec.Access, c.covered, c.pairs); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)
