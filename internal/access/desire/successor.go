@@ -17,20 +17,30 @@ import (
 
 // generation is one Airflow role of a line.
 type generation struct {
-	name            string
-	exists, retired bool
+	name  string
+	state generationState
 }
 
-// generations are the roles of a line that may carry it, the newest first. A successor that no inventory knows counts
-// only when its name is one that nobody but us may give.
+// generationState is where a role of a line stands in its life.
+type generationState int
+
+const (
+	// planned: the inventory holds it, and Airflow does not store it yet, or not any more.
+	planned generationState = iota
+	// inUse: Airflow stores it.
+	inUse
+	// retired: Airflow stores it and cannot delete it; it was emptied.
+	retired
+	// gone: it was retired, and Airflow does not store it any more.
+	gone
+)
+
+// generations are the roles of a line that may carry it, the newest first.
 func (s *stock) generations(c *policyCase, base string) []generation {
 	var out []generation
 	add := func(name string) {
-		entry, inventoried := s.stored[name]
-		own := rolename.HasOwnPrefix(name)
-		letGo := inventoried && s.orphaned(entry) && entry.PolicyUID != string(c.policy.UID)
-		if exists := s.exists(name); (inventoried && !letGo || own) && (inventoried || exists) {
-			out = append(out, generation{name: name, exists: exists, retired: entry.Retired})
+		if state, counts := s.stateOf(c, name); counts {
+			out = append(out, generation{name: name, state: state})
 		}
 	}
 	for _, n := range s.successors[rolename.LineOf(base)] {
@@ -40,10 +50,34 @@ func (s *stock) generations(c *policyCase, base string) []generation {
 	return out
 }
 
-// present is the newest role of a line that is there and in use.
+// stateOf says where a role stands, and whether it may carry a policy: a role that no inventory knows, or that another
+// policy let go of, counts only when its name is one that only the operator gives.
+func (s *stock) stateOf(c *policyCase, name string) (state generationState, counts bool) {
+	entry, inventoried := s.stored[name]
+	exists, own := s.exists(name), rolename.HasOwnPrefix(name)
+	if !inventoried {
+		return inUse, own && exists
+	}
+	if !own && s.orphaned(entry) {
+		counts = entry.PolicyUID == string(c.policy.UID)
+	} else {
+		counts = true
+	}
+	switch {
+	case !entry.Retired && exists:
+		return inUse, counts
+	case !entry.Retired:
+		return planned, counts
+	case exists:
+		return retired, counts
+	}
+	return gone, counts
+}
+
+// present is the newest role of a line that is in use.
 func present(line []generation) (string, bool) {
 	for _, g := range line {
-		if g.exists && !g.retired {
+		if g.state == inUse {
 			return g.name, true
 		}
 	}
@@ -63,7 +97,7 @@ func (s *stock) storedFor(c *policyCase) []string {
 func (s *stock) presentIn(c *policyCase, base string) []string {
 	var out []string
 	for _, g := range s.generations(c, base) {
-		if g.exists && !g.retired {
+		if g.state == inUse {
 			out = append(out, g.name)
 		}
 	}
@@ -95,12 +129,14 @@ func (s *stock) carry(c *policyCase, base string, want []permission.Pair) string
 			return name
 		}
 	}
-	for _, suits := range []func(g generation) bool{
-		func(g generation) bool { return g.exists && !g.retired && s.fits(g.name, want) },
-		func(g generation) bool { return !g.exists && !g.retired },
-		func(g generation) bool { return g.exists && g.retired && s.revives(base, g.name, want) },
-	} {
-		if at := slices.IndexFunc(line, suits); at >= 0 {
+	suits := map[generationState]func(role string) bool{
+		inUse:   func(role string) bool { return s.fits(role, want) },
+		planned: func(string) bool { return true },
+		retired: func(role string) bool { return s.revives(base, role, want) },
+	}
+	for _, state := range []generationState{inUse, planned, retired} {
+		at := slices.IndexFunc(line, func(g generation) bool { return g.state == state && suits[state](g.name) })
+		if at >= 0 {
 			return line[at].name
 		}
 	}
@@ -178,9 +214,9 @@ func (s *stock) holders() map[string]bool {
 // heldBy is the role of a line that a user is in, when nothing may be granted: a user who has not come to the successor
 // yet stays in the old one.
 func (s *stock) heldBy(c *policyCase, base string, user access.User) (string, bool) {
-	for _, g := range s.generations(c, base) {
-		if g.exists && !g.retired && slices.Contains(user.Roles, g.name) {
-			return g.name, true
+	for _, role := range s.presentIn(c, base) {
+		if slices.Contains(user.Roles, role) {
+			return role, true
 		}
 	}
 	return "", false
