@@ -47,12 +47,15 @@ func (g *guard) keep(c *policyCase, selection dag.Selection, held map[string]boo
 		return nil
 	}
 	kept, lost := g.missing(c, selection, held)
-	if len(lost) > alwaysAllowed && len(lost)*100 > g.limit()*len(held) && g.hold(c, lost) {
+	if g.tooMany(len(lost), len(held)) && g.hold(c, lost) {
 		return append(kept, lost...)
 	}
 	c.desire.Leaving = text.SortedSet(append(c.desire.Leaving, lost...))
 	return kept
 }
+
+// tooMany says whether a loss of some of all DAGs of a policy is a mass revocation.
+func (g *guard) tooMany(lost, all int) bool { return lost > max(alwaysAllowed, g.limit()*all/100) }
 
 // missing are the DAGs that the role holds and nothing selects now: those that are kept because only one list was read,
 // and those that the list has lost. What an edit, somebody else or an adoption left there is neither.
@@ -65,13 +68,22 @@ func (g *guard) missing(c *policyCase, selection dag.Selection, held map[string]
 	desired, before := sets.New(c.desire.Dags...), g.dagsBefore(c.stored)
 	accepted := synced == dag.Digest(c.policy.Spec.Dags)
 	for _, id := range slices.Sorted(maps.Keys(held)) {
+		if desired.Has(id) {
+			continue
+		}
 		listed := g.dags.Has(id)
-		byOthers := before != nil && !before[id]
+		if byOthers := before != nil && !before[id]; byOthers {
+			if !listed {
+				c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
+			}
+			continue
+		}
+		if edited := listed && !accepted; edited {
+			continue
+		}
 		switch {
-		case byOthers && !listed && !desired.Has(id):
-			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
-		case desired.Has(id) || byOthers || listed && !accepted || !selection.CouldHaveMatched(id, listed):
-		case !listed && g.in.FirstList:
+		case !selection.CouldHaveMatched(id, listed):
+		case g.in.FirstList && !listed:
 			kept = append(kept, id)
 		default:
 			lost = append(lost, id)
