@@ -84,7 +84,7 @@ func (w *work) wantHeld(c *policyCase, base, name string, permissions []permissi
 
 // mayHave says whether the policy may have its role: a role that was there before us needs adoption.
 func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
-	used := func(g generation) bool { return !g.retired }
+	used := func(g generation) bool { return g.state <= inUse }
 	if !w.exists(c.role) || w.ours(c.role) || rolename.HasOwnPrefix(c.role) || slices.ContainsFunc(w.generations(c, c.role), used) {
 		return nil, false
 	}
@@ -198,7 +198,7 @@ func (w *work) decideContent(c *policyCase) {
 		}
 	}
 	c.desire.Pending = text.SortedSet(pending)
-	kept := w.keep(c, selection, held)
+	kept := w.guard.keep(c, selection, held)
 	c.covered = text.SortedSet(append(slices.Clone(c.desire.Dags), kept...))
 	if note := w.notGiven(c.policy.Spec.Access, c.covered, c.pairs); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)

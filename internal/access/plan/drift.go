@@ -194,20 +194,12 @@ func byAccessControl(had, has, taken, added []permission.Pair) bool {
 func describeEdit(taken, added []permission.Pair) string {
 	var parts []string
 	if len(taken) > 0 {
-		parts = append(parts, fmt.Sprintf("%d permissions were taken away (%s)", len(taken), listPermissions(taken, 2)))
+		parts = append(parts, fmt.Sprintf("%d permissions were taken away (%s)", len(taken), access.ListPermissions(taken, 2)))
 	}
 	if len(added) > 0 {
-		parts = append(parts, fmt.Sprintf("%d permissions were added (%s)", len(added), listPermissions(added, 2)))
+		parts = append(parts, fmt.Sprintf("%d permissions were added (%s)", len(added), access.ListPermissions(added, 2)))
 	}
 	return text.Cut(strings.Join(parts, ", "), 256)
-}
-
-func listPermissions(ps []permission.Pair, limit int) string {
-	names := make([]string, 0, len(ps))
-	for _, p := range ps {
-		names = append(names, text.Cut(p.String(), 60))
-	}
-	return text.List(names, limit)
 }
 
 // users compares who is in managed roles.
