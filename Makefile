@@ -20,7 +20,7 @@ CHECKS ?= 20000
 TEST ?=
 # Packages whose tests need the control plane, and those that start a real
 # Airflow; all others need Go alone.
-CONTROL_PLANE_TESTS := /(controllers|test|hack/bench)(/|$$)
+CONTROL_PLANE_TESTS := /controllers$$|/(test|hack/bench)(/|$$)
 AIRFLOW_TESTS := /(test/airflow|hack/airflow)(/|$$)
 
 # Tests share the machine with API servers and Airflow: two packages at a time.
