@@ -9,7 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -93,7 +93,7 @@ func (r *Reconciler) revokeDue(ctx context.Context, s *scope) {
 	if s.account == "" || !s.due(ctx) {
 		return
 	}
-	err := s.actuator.TakeDue(ctx, source{s})
+	err := s.actuator.RevokeDue(ctx, source{s})
 	if wait, asked := airflow.RetryAfter(err); asked {
 		s.notBefore = r.Clock.Now().Add(wait)
 	}
@@ -113,7 +113,7 @@ func (r *Reconciler) pass(ctx context.Context, s *scope) (bool, error) {
 	report := s.actuator.Pass(ctx, source{s}, look)
 	s.report, s.used = report, s.requests.Load()-before
 	for _, step := range report.Changes {
-		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", access.Describe(step))
+		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", plan.Describe(step))
 	}
 	if apierrors.IsConflict(report.Err) {
 		return true, r.conflict(ctx, s)

@@ -258,3 +258,11 @@ func (w *world) StoreInventory(_ context.Context, inventory []v1alpha1.ManagedRo
 	w.instance.Status.ManagedRoles = inventory
 	return nil
 }
+
+// people are the users that a declaration names.
+func (w *world) people() []string {
+	if len(w.ended) > 0 {
+		return sortedKeys(w.ended)
+	}
+	return sortedKeys(w.members)
+}

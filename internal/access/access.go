@@ -60,11 +60,8 @@ type Input struct {
 	Contested map[string]bool
 	// AllowPrivileged lets airflowPermissions hold write actions on global resources.
 	AllowPrivileged bool
-	// TakeOnly is true while nothing may be given, for whatever reason: what should go goes all the same, as far as that
-	// gives nobody anything.
-	TakeOnly bool
-	// NoNewRoles is true while, beside TakeOnly, the account is not known to be able to make roles: nobody is moved to one.
-	NoNewRoles bool
+	// Giving is how much may be done now: what should go goes in either case, as far as that gives no user anything.
+	Giving Giving
 	// Version of Airflow; empty means the newest.
 	Version string
 	// Capabilities say how the server behaves where releases differ; empty fields mean the newest behaviour.
@@ -78,8 +75,8 @@ type Problem struct{ Reason, Message string }
 type Desired struct {
 	// Roles by name, managed ones only.
 	Roles map[string]Role
-	// Members are the managed roles that each user should have: username as Airflow stores it -> sorted role names.
-	Members map[string][]string
+	// Members are the managed roles that each user should have, and why.
+	Members Members
 	// Inventory is the inventory as it should be stored before the first step; entries for roles that are to be
 	// deleted stay until Assess proves that they are gone.
 	Inventory []v1alpha1.ManagedRole
@@ -103,15 +100,25 @@ type Role struct {
 	// Follows is the role whose place this one takes, as long as that one is in use: the server cannot take permissions
 	// away.
 	Follows string
-	// Frozen roles are not created, widened, narrowed or given to anybody in this pass: mode, state, a refused policy,
-	// or adoption in its first pass. Members without a cause are still removed.
-	Frozen bool
-	// Withheld is how many permissions it should have, and is made without, since nothing may be given.
-	Withheld int
-	// Narrows: although it is frozen, the role loses what it should not have. It is made, to hold no more than the roles
-	// that it comes from, and given to those who have as much already.
-	Narrows bool
+	// Giving is how much may be done for it: a role that is not granted gets no member and no permission, and is not
+	// created. Members without a cause are removed all the same.
+	Giving Giving
+	// Upkeep is what becomes of its permissions.
+	Upkeep Upkeep
 }
+
+// Upkeep is what a plan may do to the permissions of a role.
+type Upkeep int
+
+const (
+	// UpkeepFull: the role comes to hold what it should.
+	UpkeepFull Upkeep = iota
+	// UpkeepNarrow: the role loses what it should not hold and gains nothing, since the pass may only revoke. Where the
+	// server cannot take permissions away, it stays as it is.
+	UpkeepNarrow
+	// UpkeepNone: the role stays as it is, since the instance or the policy is told to leave things as they are.
+	UpkeepNone
+)
 
 // PolicyDesire is what a policy comes to.
 type PolicyDesire struct {
@@ -125,8 +132,6 @@ type PolicyDesire struct {
 	Permissions int
 	// Members are resolved standing members.
 	Members []string
-	// Staying is how many of them stay in another role than Role while nothing may be given.
-	Staying int
 	// Unresolved standing members.
 	Unresolved []Problem
 	// Withheld are standing members who get nothing, because the role would combine with others of theirs; they are not
@@ -149,8 +154,6 @@ type GrantDesire struct {
 	Pending []string
 	// Problem is set when a live grant gives nothing now: SubjectChanged, UserNotFound, PolicyRefused...
 	Problem *Problem
-	// Staying is set when its user stays in another role, which gives less than it should, while nothing may be given.
-	Staying *Problem
 	// Notes say what a live grant does not give although it was asked for: LevelNotSupported.
 	Notes []Problem
 }
@@ -226,13 +229,26 @@ type Step struct {
 	Roles []string
 	// Replaced are the roles that StepSwapMember takes, sorted.
 	Replaced []string
-	// Ending is true when a grant that ended is the cause: such steps are taken in every mode.
-	Ending bool
-	// Why is a short cause for people.
-	Why string
+	// Policy is the policy whose role it is, and RoleKind what the role carries, in role steps. Both are empty for a role
+	// that nothing needs any more.
+	Policy   types.NamespacedName
+	RoleKind v1alpha1.ManagedRoleKind
+	// Follows is the role whose place a created role takes; Lost is then what that one has and this one has not.
+	Follows string
+	// Successor is the role that has taken the place of a deleted one.
+	Successor string
+	// For are the causes that a member step serves: those of the roles that are granted, or that stay when others are
+	// revoked. The oldest is first.
+	For []Cause
+	// Ended are grants that ended and gave a role which StepRemoveMember revokes, the oldest first. Empty where the role never
+	// had a cause.
+	Ended []Cause
 	// Repair is the Drift.Key that this step undoes, if any.
 	Repair string
 }
+
+// Ending says whether a grant that ended is the cause: such steps are taken in every mode.
+func (s Step) Ending() bool { return len(s.Ended) > 0 }
 
 // Plan is the way from observed to desired.
 type Plan struct {

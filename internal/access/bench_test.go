@@ -1,8 +1,10 @@
-package access
+package access_test
 
 import (
 	"fmt"
 	"testing"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
@@ -16,7 +18,7 @@ func largeWorld() *world {
 	}
 	for i := range 5000 {
 		name := fmt.Sprintf("user%04d", i)
-		w.Observed.Users = append(w.Observed.Users, User{
+		w.Observed.Users = append(w.Observed.Users, access.User{
 			Username: name, Email: name + "@example.com", CreatedOn: "2026-01-01T00:00:00", Roles: []string{"Public"},
 		})
 	}

@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -14,14 +17,14 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
-func refusedReason(d Desired, policy string) string {
+func refusedReason(d access.Desired, policy string) string {
 	if refused := d.Policies[types.NamespacedName{Namespace: "data", Name: policy}].Refused; refused != nil {
 		return refused.Reason
 	}
 	return ""
 }
 
-func notes(d Desired) []string {
+func notes(d access.Desired) []string {
 	var out []string
 	for _, note := range d.Policies[types.NamespacedName{Namespace: "data", Name: "p"}].Notes {
 		out = append(out, note.Reason)
@@ -153,7 +156,7 @@ func TestAGrantThatEndedLeavesTheRoleItPinnedAlsoWhenTheInventoryLostIt(t *testi
 		t.Error("claimed absent while it is stored")
 	}
 	d, plan := w.pass(t)
-	if proofs, _, _ := Assess(w.Input, d); !proofs[g.UID].Absent || len(w.rolesOf("bob")) != 0 || !plan.Phases[0][0].Ending {
+	if proofs, _, _ := Assess(w.Input, d); !proofs[g.UID].Absent || len(w.rolesOf("bob")) != 0 || !plan.Phases[0][0].Ending() {
 		t.Errorf("bob has %v after %v", w.rolesOf("bob"), Render(plan))
 	}
 	if _, exists := w.Observed.Roles["people"]; !exists {
@@ -174,14 +177,14 @@ func TestAGrantThatEndedIsFoundAtItsPersonUnderAnotherName(t *testing.T) {
 			}
 		}
 		g.Status.Activation.Instances[0].UserCreatedOn = "2026-02-02T00:00:00"
-		slices.SortFunc(w.Observed.Users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
+		slices.SortFunc(w.Observed.Users, func(a, b access.User) int { return strings.Compare(a.Username, b.Username) })
 		g.Spec.Revoke = &v1alpha1.Revocation{}
 		d := Desire(w.Input)
 		if proofs, _, _ := Assess(w.Input, d); proofs[g.UID].Absent {
 			t.Errorf("%s: claimed absent while it is stored", name)
 		}
 		plan := NewPlan(w.Input, d)
-		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending {
+		if len(plan.Phases) == 0 || !plan.Phases[0][0].Ending() {
 			t.Fatalf("%s: it is not told that a grant ends: %v", name, Render(plan))
 		}
 		w.finish(t, d, plan)
@@ -311,20 +314,30 @@ func TestAPolicyThatIsRefusedForItsPairsLosesThemAndGivesNothingNew(t *testing.T
 		if d, _ := w.pass(t); refusedReason(d, "p") != v1alpha1.ReasonPermissionNotAllowed || d.Grants[g.UID].Problem != nil {
 			t.Fatalf("%s: refused %q, grant %v", update, refusedReason(d, "p"), d.Grants[g.UID].Problem)
 		}
+		waits := update == v1alpha1.RoleUpdateAdd // for a policy that is not refused, which gets a successor
 		for _, who := range []string{"alice", "bob"} {
-			if holds(who, pair) || !holds(who, trigger) {
+			if holds(who, pair) != waits || !holds(who, trigger) {
 				t.Errorf("%s: %s has %v", update, who, w.rolesOf(who))
 			}
+		}
+		if _, proofs, _ := Assess(w.Input, Desire(w.Input)); slices.ContainsFunc(proofs[named("p")].Differences, func(line string) bool {
+			return strings.Contains(line, "only adds permissions")
+		}) != waits {
+			t.Errorf("%s: it is said to be %v", update, proofs[named("p")].Differences)
 		}
 		if len(w.rolesOf("carol")) != 0 {
 			t.Errorf("%s: carol was given %v", update, w.rolesOf("carol"))
 		}
 		p.Spec.Access = levels("View")
-		if w.pass(t); holds("alice", trigger) || !holds("alice", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
+		if w.pass(t); holds("alice", trigger) != waits || !holds("alice", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
 			t.Errorf("%s: a refused policy does not become narrower: alice has %v", update, w.rolesOf("alice"))
 		}
 		if d, plan := w.pass(t); len(plan.Phases) != 0 {
 			t.Errorf("%s: it does not come to rest: %v %v", update, Render(plan), d.Roles)
+		}
+		p.Spec.AirflowPermissions = nil
+		if w.pass(t); holds("alice", pair) || holds("bob", trigger) || !holds("bob", permission.Pair{Action: permission.CanRead, Resource: "DAG:a"}) {
+			t.Errorf("%s: when it is not refused any more, alice has %v, bob %v", update, w.rolesOf("alice"), w.rolesOf("bob"))
 		}
 	}
 }
@@ -337,7 +350,7 @@ func TestNoMoreRolesAreMadeThanAStatusCanHold(t *testing.T) {
 	before := w.grant("before", p, "bob", "a")
 	w.pass(t)
 	instance := w.Instance.DeepCopy()
-	for i := range MaxRoles - len(instance.Status.ManagedRoles) {
+	for i := range desire.MaxRoles - len(instance.Status.ManagedRoles) {
 		name := fmt.Sprintf("oam.data.p~%016x", i)
 		instance.Status.ManagedRoles = append(instance.Status.ManagedRoles, v1alpha1.ManagedRole{Name: name, Policy: "data/p", PolicyUID: "uid-p", Kind: v1alpha1.ManagedRoleGrant})
 	}
@@ -354,7 +367,7 @@ func TestNoMoreRolesAreMadeThanAStatusCanHold(t *testing.T) {
 	if refusedReason(d, "q") != v1alpha1.ReasonTooManyRoles || refusedReason(d, "p") != "" {
 		t.Errorf("policies are refused: q %q, p %q", refusedReason(d, "q"), refusedReason(d, "p"))
 	}
-	if len(d.Inventory) > MaxRoles {
+	if len(d.Inventory) > desire.MaxRoles {
 		t.Errorf("%d roles", len(d.Inventory))
 	}
 	w.pass(t) // those that nothing wants go
@@ -370,7 +383,7 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	w.user("bob")
 	p := w.policy("finance", levels("View", "Trigger"), []string{"a"}, "alice")
 	w.pass(t)
-	w.TakeOnly = true
+	w.Giving = revokeOnly
 	p.Spec.Access = levels("View", "EditRuns") // loses Trigger, would gain EditRuns
 	p.Spec.Dags[0].IDs = []string{"a", "b"}
 	p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "bob"})
@@ -387,7 +400,7 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 	if len(w.rolesOf("bob")) > 0 || len(w.rolesOf("alice")) != 1 {
 		t.Errorf("bob has %v, alice %v", w.rolesOf("bob"), w.rolesOf("alice"))
 	}
-	w.TakeOnly = false
+	w.Giving = access.Giving{}
 	w.pass(t)
 	if got := w.Observed.Roles["oam.data.finance"]; !slices.Contains(got, permission.Pair{Action: permission.CanEdit, Resource: "DAG Run:b"}) || len(w.rolesOf("bob")) != 1 {
 		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))

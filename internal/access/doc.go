@@ -14,59 +14,48 @@
 //
 // # The order of steps
 //
-// Two promises hold at every point between two steps, for every user. Nobody can do anything that they could do neither
-// before the plan nor after it; and nobody loses, even for an instant, what they can do both before and after. The second
-// has one exception: what has no cause any more goes first, even if another cause that is not in Airflow yet would
-// cover it.
+// One promise holds at every point between two steps, for every user: a user who retains access does not lose it, even for
+// an instant. Access is retained when the user has it both before and after the plan. There is one exception: access
+// without a cause is revoked first, even if another cause that is not in Airflow yet would cover it.
 //
-// "Can do" is what Airflow says, not what a role says. Airflow joins the permissions of all roles of a user into one
-// flat set, and most of what is below a DAG is guarded by a right on the DAG together with a global right. A role that
-// lets people edit tasks of A and a role that lets them trigger B together let them edit tasks of B. It is therefore not
-// enough to add before taking away: for an instant the user would have both, which is more than either. Nor is it enough
-// to take away before adding. Two facts help. A role is replaced in one write, and so is the list of a user's roles:
-// StepReplaceRole and StepSwapMember go from before to after with nothing between. So a user whom only one step concerns
-// is always safe, and most users are like that. The phases are:
+// Airflow joins the permissions of all roles of a user into one flat set, and most of what is below a DAG is guarded by a
+// right on the DAG together with a global right. It is therefore not enough to look at single permissions. The order makes
+// sure that the set of every user contains, at every point, all that it held before the plan or all that it holds after
+// it: roles gain before users move, a user moves in one write, and roles lose after that. The phases are:
 //
-//  1. Take off what has no cause. This only ever makes less.
-//  2. Create roles, with all they should have. Nobody holds them yet.
-//  3. Move users who must not see their present roles widened, such as holders of a grant whose policy now gives more.
-//  4. Widen roles.
-//  5. Replace roles that gain and lose.
-//  6. Move users who must have their new roles before the old are narrowed.
-//  7. Narrow roles.
-//  8. Move everybody else: the roles that they come to are by now exactly what they should be, so that nobody joins a role
-//     that still holds what is about to go.
-//  9. Delete roles that nobody holds.
+//  1. Revoke roles without a cause.
+//  2. Create roles, with all that they should hold. No user has them yet.
+//  3. Widen roles. Users who leave a role that is widened move before that: see below.
+//  4. Move users who have a role that loses permissions.
+//  5. Replace the permissions of roles that gain and lose in one write. Where a member of such a role leaves a role, joins
+//     one of this kind or has two of them, it is widened to the union in phase 3 and narrowed in phase 6 instead.
+//  6. Narrow roles.
+//  7. Move all other users: the roles that they join are exactly as they should be by now.
+//  8. Delete roles that have no member.
 //
-// A user whom several steps concern is looked at in detail. The planner walks the flat set of such users through the
-// phases and tests both promises with Airflow's algorithm after every phase. Inside the widening and the narrowing phase the set only grows
-// or only shrinks, so that its ends are enough. Inside the replacing phase the order is open, so that the least (what
-// every role has both before and after) is tested for losses and the most (what it has at either time) for gains. The
-// first of the three moments for moving that passes is taken.
+// What the order does not prevent is more access than before and after, for the duration of a plan: two rights may meet in
+// the set of one user, and a user whose own roles lose permissions may join a role that is yet to lose some. The default
+// of leastPrivilege, Warn, tolerates the first permanently; docs/design/grant-roles.md has the reasons. No user ever holds
+// any other permission that they hold neither before nor after the plan. In particular, a grant never gains what its policy
+// gains later: the holder of a pinned, narrower grant leaves the role of the policy before that is widened. Phase 3 is
+// therefore three: roles that no such user leaves are widened, so that the roles that these users come to are complete;
+// these users move; the roles that they left are widened.
 //
-// When none passes, the user crosses by a bridge: a role oam.bridge~<hash> that holds exactly what those of the user's
-// managed roles held that change or go. The user is swapped onto it before the roles change, which changes nothing, and swapped from it to the
-// final roles after all of them have changed, which is one step from before to after. Bridges are in the inventory like
-// all roles. Plans rarely need them.
-//
-// Whoever applies a plan may stop after any step, observe, and ask for another: both promises hold over all of them
-// together, and the end is the same. A user found on a bridge goes straight on to the final roles. The name of a bridge
-// is a hash over what it holds and over the roles that its users should have; when one of these has ended since, the
-// name does not fit any more, and the bridge is taken off first, like everything else that has no cause.
+// Whoever applies a plan may stop after any step, observe, and ask for another: the promises hold over all of them
+// together, and the end is the same.
 //
 // # Where roles only grow
 //
-// On a server that only adds permissions to a role, or refuses to change one, making roles, moving users and deleting
-// roles do the work of narrowing: Desire lets another role, a successor, carry what the role carried, and dooms the old
-// one. Its members move in one write each, as between any two roles. Where roles cannot be deleted either, doomed roles
-// are emptied and stay in the inventory as retired. StepNarrowRole and StepReplaceRole are never planned there, nor is
-// StepWidenRole where roles cannot be changed. All rules are in successor.go.
+// On a server that only adds permissions to a role, making roles, moving users and deleting roles do the work of narrowing:
+// Desire lets another role, a successor, carry what the role carried, and dooms the old one. Its members move in one write
+// each, as between any two roles. Where roles cannot be deleted either, doomed roles are emptied and stay in the inventory
+// as retired. StepNarrowRole and StepReplaceRole are never planned there. All rules are in successor.go.
 //
 // # What is left out
 //
-// Frozen roles keep what they have; only members without a cause leave, and where roles are frozen because nothing may be
-// given (Input.TakeOnly), they also lose what their policies do not give any more. Whoever must leave a role for that
-// comes to another one that holds no more, which is made if need be. What others took away is not restored while it is
-// contested or while the instance only reports drift: the plan then aims at what is desired less what was taken, so that
-// everything above also holds for it.
+// While nothing may be granted (Giving), no role is created or widened and no user gets one. Members without a cause are
+// revoked in every case. What becomes of the permissions of roles is their Upkeep: a pass that may only revoke narrows them
+// in place, where the server can do that; under an instance or a policy that is told to leave things as they are, they
+// stay. What others took away is not restored while it is contested or while the instance only reports drift: the plan then
+// aims at what is desired less what was taken, so that everything above also holds for it.
 package access

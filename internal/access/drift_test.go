@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -8,7 +8,10 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"pgregory.net/rapid"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -18,7 +21,7 @@ import (
 const financeRole = "oam.data.finance"
 
 // driftCauses are the drifts of a plan as key -> cause.
-func driftCauses(plan Plan) map[string]string {
+func driftCauses(plan access.Plan) map[string]string {
 	out := map[string]string{}
 	for _, drift := range plan.Drift {
 		out[drift.Key] = drift.Cause
@@ -44,24 +47,24 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 			w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p permission.Pair) bool {
 				return strings.HasSuffix(p.Resource, ":finance_daily")
 			}))
-		}, RoleKey(financeRole), v1alpha1.DriftCauseDagAccessControl, true},
+		}, access.RoleKey(financeRole), v1alpha1.DriftCauseDagAccessControl, true},
 		"somebody took a global right": {func(w *world) {
 			w.setRole(financeRole, permission.Minus(w.Observed.Roles[financeRole], []permission.Pair{{Action: permission.CanRead, Resource: "Task Instances"}}))
-		}, RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
+		}, access.RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
 		"somebody added a right": {func(w *world) {
 			w.setRole(financeRole, append(slices.Clone(w.Observed.Roles[financeRole]), permission.Pair{Action: permission.CanEdit, Resource: "Variables"}))
-		}, RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
-		"somebody deleted the role": {func(w *world) { w.dropRole(financeRole) }, RoleKey(financeRole), v1alpha1.DriftCauseRoleDeleted, true},
+		}, access.RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
+		"somebody deleted the role": {func(w *world) { w.dropRole(financeRole) }, access.RoleKey(financeRole), v1alpha1.DriftCauseRoleDeleted, true},
 		"it vanished while nobody looked": {func(w *world) {
 			w.dropRole(financeRole)
 			w.Previous = nil
-		}, RoleKey(financeRole), v1alpha1.DriftCauseUnknown, true},
-		"a login overwrote the roles": {func(w *world) { loginSync(w, "bob", "Viewer") }, MemberKey("bob", financeRole), v1alpha1.DriftCauseLoginRoleSync, true},
-		"somebody took the role":      {func(w *world) { w.setRoles("bob") }, MemberKey("bob", financeRole), v1alpha1.DriftCauseManual, true},
-		"somebody gave the role":      {func(w *world) { w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...) }, MemberKey("carol", financeRole), v1alpha1.DriftCauseManual, true},
+		}, access.RoleKey(financeRole), v1alpha1.DriftCauseUnknown, true},
+		"a login overwrote the roles": {func(w *world) { loginSync(w, "bob", "Viewer") }, access.MemberKey("bob", financeRole), v1alpha1.DriftCauseLoginRoleSync, true},
+		"somebody took the role":      {func(w *world) { w.setRoles("bob") }, access.MemberKey("bob", financeRole), v1alpha1.DriftCauseManual, true},
+		"somebody gave the role":      {func(w *world) { w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...) }, access.MemberKey("carol", financeRole), v1alpha1.DriftCauseManual, true},
 		"somebody deleted the user": {func(w *world) {
-			w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u User) bool { return u.Username == "bob" })
-		}, MemberKey("bob", ""), v1alpha1.DriftCauseUserDeleted, false},
+			w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u access.User) bool { return u.Username == "bob" })
+		}, access.MemberKey("bob", ""), v1alpha1.DriftCauseUserDeleted, false},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			w := settled(t)
@@ -71,7 +74,7 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 			if got := driftCauses(plan)[c.key]; got != c.cause {
 				t.Fatalf("got %v", plan.Drift)
 			}
-			found := slices.IndexFunc(plan.Drift, func(d Drift) bool { return d.Key == c.key })
+			found := slices.IndexFunc(plan.Drift, func(d access.Drift) bool { return d.Key == c.key })
 			if plan.Drift[found].Repaired != c.repaired {
 				t.Errorf("repaired is %v: %v", plan.Drift[found].Repaired, Render(plan))
 			}
@@ -115,7 +118,7 @@ func TestAGrantThatIsLeftAloneBecauseOthersKeepTakingItSaysSo(t *testing.T) {
 	held := slices.Clone(w.rolesOf("bob"))
 	w.setRoles("bob")
 	g := w.Grants[0]
-	for _, key := range []string{MemberKey("bob", g.Status.Activation.Instances[0].Role), RoleKey(g.Status.Activation.Instances[0].Role)} {
+	for _, key := range []string{access.MemberKey("bob", g.Status.Activation.Instances[0].Role), access.RoleKey(g.Status.Activation.Instances[0].Role)} {
 		w.Contested = map[string]bool{key: true}
 		proofs, _, _ := Assess(w.Input, Desire(w.Input))
 		if p := proofs[g.UID].Problem; p == nil || p.Reason != v1alpha1.ReasonContested {
@@ -132,7 +135,7 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 	for name, leave := range map[string]func(w *world){
 		"report": func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
 		"contested": func(w *world) {
-			w.Contested = map[string]bool{RoleKey(financeRole): true, MemberKey("alice", financeRole): true}
+			w.Contested = map[string]bool{access.RoleKey(financeRole): true, access.MemberKey("alice", financeRole): true}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +147,7 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 			w.setRoles("carol", append([]string{financeRole}, w.rolesOf("carol")...)...)
 			for range 3 {
 				_, plan := w.pass(t)
-				if causes := driftCauses(plan); causes[RoleKey(financeRole)] != v1alpha1.DriftCauseRoleEdited || causes[MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
+				if causes := driftCauses(plan); causes[access.RoleKey(financeRole)] != v1alpha1.DriftCauseRoleEdited || causes[access.MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
 					t.Fatalf("it is no longer drift: %v", plan.Drift)
 				}
 				if slices.Contains(w.rolesOf("alice"), financeRole) || permission.Contains(w.Observed.Roles[financeRole], taken) {
@@ -163,7 +166,7 @@ func TestReportedAndContestedDriftIsNotRestored(t *testing.T) {
 	}
 	for name, leave := range map[string]func(w *world){
 		"report":    func(w *world) { w.Instance.Spec.Drift = v1alpha1.DriftReport },
-		"contested": func(w *world) { w.Contested = map[string]bool{RoleKey(financeRole): true} },
+		"contested": func(w *world) { w.Contested = map[string]bool{access.RoleKey(financeRole): true} },
 	} {
 		t.Run("a role that somebody deleted is not there to be changed: "+name, func(t *testing.T) {
 			w := settled(t)
@@ -212,7 +215,7 @@ func TestFrozenRolesOnlyLoseMembers(t *testing.T) {
 		plan := NewPlan(w.Input, d)
 		for _, steps := range plan.Phases {
 			for _, step := range steps {
-				if step.Kind != StepRemoveMember && step.Kind != StepDeleteRole {
+				if step.Kind != access.StepRemoveMember && step.Kind != access.StepDeleteRole {
 					rt.Fatalf("a frozen instance has the step %q", Describe(step))
 				}
 			}
@@ -235,12 +238,12 @@ func TestFrozenRolesOnlyLoseMembers(t *testing.T) {
 }
 
 // withoutProblems leaves live grants out: a frozen role need not hold what they should give.
-func withoutProblems(in Input) Input {
-	in.Grants = slices.DeleteFunc(slices.Clone(in.Grants), func(g *v1alpha1.AccessGrant) bool { return Live(g, in.Now, in.CacheTTL) })
+func withoutProblems(in access.Input) access.Input {
+	in.Grants = slices.DeleteFunc(slices.Clone(in.Grants), func(g *v1alpha1.AccessGrant) bool { return access.Live(g, in.Now, in.CacheTTL) })
 	return in
 }
 
-func observing(in Input) Input {
+func observing(in access.Input) access.Input {
 	in.Instance = in.Instance.DeepCopy()
 	in.Instance.Spec.Mode = v1alpha1.ModeObserve
 	return in
@@ -339,7 +342,7 @@ func TestAssessClaimsOnlyWhatIsStored(t *testing.T) {
 	})
 	t.Run("a user who is gone holds nothing", func(t *testing.T) {
 		w := settled(t)
-		w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u User) bool { return u.Username == "bob" })
+		w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u access.User) bool { return u.Username == "bob" })
 		proofs, _, _ := Assess(w.Input, Desire(w.Input))
 		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != v1alpha1.ReasonUserNotFound {
 			t.Errorf("got %+v", p)
@@ -374,11 +377,11 @@ func TestDifferencesAreBounded(t *testing.T) {
 }
 
 func TestRenderIsBounded(t *testing.T) {
-	var steps []Step
+	var steps []access.Step
 	for i := range 70 {
-		steps = append(steps, Step{Kind: StepAddMember, Username: strings.Repeat("ü", 300), Roles: []string{fmt.Sprintf("r%d\n", i)}, Why: "x"})
+		steps = append(steps, access.Step{Kind: access.StepAddMember, Username: strings.Repeat("ü", 300), Roles: []string{fmt.Sprintf("r%d\n", i)}, For: []access.Cause{{Kind: access.CauseGrant, Object: types.NamespacedName{Namespace: "data", Name: "g"}}}})
 	}
-	lines := Render(Plan{Phases: [][]Step{steps[:30], steps[30:]}})
+	lines := Render(access.Plan{Phases: [][]access.Step{steps[:30], steps[30:]}})
 	if len(lines) != 64 || lines[63] != "and 7 more steps" {
 		t.Errorf("%d lines, the last is %q", len(lines), lines[len(lines)-1])
 	}
@@ -387,7 +390,7 @@ func TestRenderIsBounded(t *testing.T) {
 			t.Errorf("bad line %q", line)
 		}
 	}
-	if lines := Render(Plan{Phases: [][]Step{steps[:64]}}); len(lines) != 64 || strings.HasPrefix(lines[63], "and") {
+	if lines := Render(access.Plan{Phases: [][]access.Step{steps[:64]}}); len(lines) != 64 || strings.HasPrefix(lines[63], "and") {
 		t.Errorf("64 steps fit: %q", lines[63])
 	}
 }

@@ -1,9 +1,11 @@
-package access
+package access_test
 
 import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -19,8 +21,8 @@ func TestLive(t *testing.T) {
 	}{
 		"an activated grant is live":                             {nil, testNow, true},
 		"it is not live without an activation":                   {func(g *v1alpha1.AccessGrant) { g.Status.Activation = nil }, testNow, false},
-		"it is live just before the cache must have run out":     {nil, testNow.Add(time.Hour - Lead(ttl) - time.Nanosecond), true},
-		"it is not live when the cache needs the rest":           {nil, testNow.Add(time.Hour - Lead(ttl)), false},
+		"it is live just before the cache must have run out":     {nil, testNow.Add(time.Hour - access.Lead(ttl) - time.Nanosecond), true},
+		"it is not live when the cache needs the rest":           {nil, testNow.Add(time.Hour - access.Lead(ttl)), false},
 		"an end is final":                                        {func(g *v1alpha1.AccessGrant) { g.Status.End = &v1alpha1.End{Reason: v1alpha1.EndExpired} }, testNow, false},
 		"a revoked grant is not live":                            {func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} }, testNow, false},
 		"a deleted grant is not live":                            {func(g *v1alpha1.AccessGrant) { g.DeletionTimestamp = &metav1.Time{Time: testNow} }, testNow, false},
@@ -37,7 +39,7 @@ func TestLive(t *testing.T) {
 			if c.change != nil {
 				c.change(g)
 			}
-			if got := Live(g, c.now, ttl); got != c.live {
+			if got := access.Live(g, c.now, ttl); got != c.live {
 				t.Errorf("got %v", got)
 			}
 		})
@@ -49,21 +51,21 @@ func TestGrantEndsWithThePolicysLongestDuration(t *testing.T) {
 	w.user("bob")
 	p := w.policy("p", levels("View"), []string{"*"})
 	g := w.grant("g", p, "bob")
-	p.Spec.Grants.MaxDuration.Duration = time.Hour + Lead(0) // it was activated an hour ago
+	p.Spec.Grants.MaxDuration.Duration = time.Hour + access.Lead(0) // it was activated an hour ago
 	if Desire(w.Input).Grants[g.UID].Live {
 		t.Error("it is still live")
 	}
-	p.Spec.Grants.MaxDuration.Duration = time.Hour + Lead(0) + time.Second
+	p.Spec.Grants.MaxDuration.Duration = time.Hour + access.Lead(0) + time.Second
 	if !Desire(w.Input).Grants[g.UID].Live {
 		t.Error("it is not live")
 	}
-	if got := RemovalAt(&v1alpha1.AccessGrant{}, time.Second); !got.IsZero() {
+	if got := access.RemovalAt(&v1alpha1.AccessGrant{}, time.Second); !got.IsZero() {
 		t.Errorf("a grant without activation is removed at %v", got)
 	}
 }
 
 func TestResolveSubject(t *testing.T) {
-	users := []User{
+	users := []access.User{
 		{Username: "alice", Email: "alice@example.com"}, {Username: "Bob", Email: "b@example.com"}, {Username: "BOB", Email: "b2@example.com"},
 		{Username: "carol", Email: "same@example.com"}, {Username: "dave", Email: "Same@Example.com"}, {Username: account, Email: "ops@example.com"},
 	}
@@ -83,7 +85,7 @@ func TestResolveSubject(t *testing.T) {
 		"letters that only look alike are another person":       {v1alpha1.Subject{Username: "аlice"}, "", v1alpha1.ReasonUserNotFound},
 	} {
 		t.Run(sentence, func(t *testing.T) {
-			user, problem := ResolveSubject(c.subject, users, account)
+			user, problem := access.ResolveSubject(c.subject, users, account)
 			reason := ""
 			if problem != nil {
 				reason = problem.Reason

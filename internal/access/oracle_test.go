@@ -1,8 +1,10 @@
-package access
+package access_test
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
@@ -106,7 +108,7 @@ var oracleEntities = []string{
 type power struct{ method, entity, dag string }
 
 // powers is everything that a user can do.
-func powers(model v1alpha1.PermissionModel, o *Observed, username string, dags []string) map[power]bool {
+func powers(model v1alpha1.PermissionModel, o *access.Observed, username string, dags []string) map[power]bool {
 	flat := map[permission.Pair]bool{}
 	for _, u := range o.Users {
 		if u.Username != username {

@@ -44,7 +44,7 @@ func (d *Directory) Resolve(s v1alpha1.Subject) (User, *Problem) {
 	if s.Username == "" {
 		found, what = d.emails[text.Fold(s.Email)], "a user with the e-mail "+text.Quoted(s.Email)
 	}
-	if s.Username != "" && d.isAccount(s.Username) {
+	if s.Username != "" && d.IsAccount(s.Username) {
 		return User{}, d.reserved(what)
 	}
 	switch {
@@ -55,7 +55,7 @@ func (d *Directory) Resolve(s v1alpha1.Subject) (User, *Problem) {
 	}
 	user := d.users[found[0]]
 	switch {
-	case d.isAccount(user.Username):
+	case d.IsAccount(user.Username):
 		return User{}, d.reserved(what)
 	case len(d.names[text.Fold(user.Username)]) > 1:
 		return User{}, &Problem{v1alpha1.ReasonSubjectAmbiguous, fmt.Sprintf("the user name of %s exists in Airflow in more than one spelling: remove or rename all but one", what)}
@@ -63,7 +63,7 @@ func (d *Directory) Resolve(s v1alpha1.Subject) (User, *Problem) {
 	return user, nil
 }
 
-func (d *Directory) isAccount(username string) bool {
+func (d *Directory) IsAccount(username string) bool {
 	return d.account != "" && text.Fold(username) == d.account
 }
 
@@ -72,10 +72,10 @@ func (d *Directory) reserved(what string) *Problem {
 }
 
 // persons finds whoever a grant was given to, also under another name.
-type persons struct{ byName, byBirth map[string][]string }
+type Persons struct{ byName, byBirth map[string][]string }
 
-func newPersons(users []User) persons {
-	p := persons{byName: make(map[string][]string, len(users)), byBirth: map[string][]string{}}
+func NewPersons(users []User) Persons {
+	p := Persons{byName: make(map[string][]string, len(users)), byBirth: map[string][]string{}}
 	for i := range users {
 		u := &users[i]
 		p.byName[text.Fold(u.Username)] = append(p.byName[text.Fold(u.Username)], u.Username)
@@ -88,7 +88,7 @@ func newPersons(users []User) persons {
 
 // of are the names, as Airflow stores them, of those who may be the user whom a grant pinned: everybody of that name in
 // any case, else everybody who was made at the same moment and may have been renamed.
-func (p persons) of(pinned *v1alpha1.GrantInstance) []string {
+func (p Persons) Of(pinned *v1alpha1.GrantInstance) []string {
 	if found := p.byName[text.Fold(pinned.Username)]; len(found) > 0 {
 		return found
 	}

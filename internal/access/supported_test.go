@@ -1,9 +1,11 @@
-package access
+package access_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -94,7 +96,7 @@ func TestCodeOfFilesWithOtherDagsIsNotGivenBefore33(t *testing.T) {
 			for _, note := range d.Policies[name].Notes {
 				message += note.Message
 			}
-			if test.given != (message == "") || !test.given && (!strings.Contains(message, `"both.py"`) || !strings.Contains(message, "the DAG a also holds b")) {
+			if test.given != (message == "") || !test.given && (!strings.Contains(message, `"both.py"`) || !strings.Contains(message, "the DAG a also defines b")) {
 				t.Errorf("message %q", message)
 			}
 		})
@@ -138,7 +140,7 @@ func TestTheHomePageOfAirflow2IsInEveryRoleAndInNoLoop(t *testing.T) {
 	}
 	w.setRole("oam.data.p", dropped(w.Observed.Roles["oam.data.p"], permission.Website))
 	plan := NewPlan(w.Input, Desire(w.Input))
-	if len(plan.Drift) != 1 || len(plan.Phases) != 1 || plan.Phases[0][0].Kind != StepWidenRole {
+	if len(plan.Drift) != 1 || len(plan.Phases) != 1 || plan.Phases[0][0].Kind != access.StepWidenRole {
 		t.Errorf("what others took is not restored:\n%s", transcript(Desire(w.Input), plan))
 	}
 }
@@ -158,7 +160,7 @@ func TestWhatAnAirflowLacksIsToldAndLeftOut(t *testing.T) {
 	p.Spec.AirflowPermissions = somePairs
 	g := w.grant("g", p, "bob")
 	d, _ := w.pass(t)
-	for what, notes := range map[string][]Problem{"the policy": d.Policies[types.NamespacedName{Namespace: "data", Name: "finance"}].Notes, "the grant": d.Grants[g.UID].Notes} {
+	for what, notes := range map[string][]access.Problem{"the policy": d.Policies[types.NamespacedName{Namespace: "data", Name: "finance"}].Notes, "the grant": d.Grants[g.UID].Notes} {
 		if len(notes) != 1 || notes[0].Reason != v1alpha1.ReasonLevelNotSupported ||
 			!strings.Contains(notes[0].Message, "can_edit on Pools, can_read on Pools, can_read on Task Logs;") {
 			t.Errorf("%s says %v", what, notes)

@@ -1,4 +1,4 @@
-package access
+package access_test
 
 import (
 	"fmt"
@@ -8,6 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/access/proof"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -15,6 +20,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 var (
@@ -22,8 +28,27 @@ var (
 	account = "oam-operator"
 )
 
+// The parts of the planner, by the names that tests give them.
+var (
+	Desire   = desire.Of
+	NewPlan  = plan.New
+	Assess   = proof.Assess
+	Remember = plan.Remember
+	Render   = plan.Render
+	Describe = plan.Describe
+)
+
+// Decide says what should hold and which steps lead there.
+func Decide(in access.Input) (access.Desired, access.Plan) {
+	d := Desire(in)
+	return d, NewPlan(in, d)
+}
+
+// ObservePlan is the plan that an instance in mode Observe shows.
+func ObservePlan(in access.Input) access.Plan { return NewPlan(desire.Enforced(in)) }
+
 // world builds inputs for tests.
-type world struct{ Input }
+type world struct{ access.Input }
 
 func newWorld() *world {
 	w := &world{}
@@ -43,10 +68,10 @@ func newWorld() *world {
 
 func (w *world) user(name string, roles ...string) {
 	slices.Sort(roles)
-	w.Observed.Users = append(w.Observed.Users, User{
+	w.Observed.Users = append(w.Observed.Users, access.User{
 		Username: name, Email: name + "@example.com", CreatedOn: "2026-01-01T00:00:00", Roles: roles,
 	})
-	slices.SortFunc(w.Observed.Users, func(a, b User) int { return strings.Compare(a.Username, b.Username) })
+	slices.SortFunc(w.Observed.Users, func(a, b access.User) int { return strings.Compare(a.Username, b.Username) })
 }
 
 func (w *world) dag(id string, tags ...string) {
@@ -114,7 +139,7 @@ var allLevels = levels(
 )
 
 // pass runs one whole pass: the inventory is stored, the plan is applied, the proof drops what is gone.
-func (w *world) pass(tb testing.TB) (Desired, Plan) {
+func (w *world) pass(tb testing.TB) (access.Desired, access.Plan) {
 	tb.Helper()
 	d := Desire(w.Input)
 	plan := NewPlan(w.Input, d)
@@ -122,7 +147,7 @@ func (w *world) pass(tb testing.TB) (Desired, Plan) {
 	return d, plan
 }
 
-func (w *world) finish(tb testing.TB, d Desired, plan Plan) {
+func (w *world) finish(tb testing.TB, d access.Desired, plan access.Plan) {
 	tb.Helper()
 	w.Observed = applied(tb, w.Capabilities, w.Observed, plan)
 	_, proofs, gone := Assess(w.Input, d)
@@ -169,13 +194,13 @@ func (w *world) dropRole(role string) {
 	delete(w.Observed.Roles, role)
 	for _, u := range w.Observed.Users {
 		if slices.Contains(u.Roles, role) {
-			w.setRoles(u.Username, without(u.Roles, []string{role})...)
+			w.setRoles(u.Username, text.Without(u.Roles, []string{role})...)
 		}
 	}
 }
 
-func cloneObserved(o Observed) Observed {
-	out := Observed{Roles: maps.Clone(o.Roles), Users: slices.Clone(o.Users), Dags: o.Dags}
+func cloneObserved(o access.Observed) access.Observed {
+	out := access.Observed{Roles: maps.Clone(o.Roles), Users: slices.Clone(o.Users), Dags: o.Dags}
 	for i := range out.Users {
 		out.Users[i].Roles = slices.Clone(out.Users[i].Roles)
 	}
@@ -183,7 +208,7 @@ func cloneObserved(o Observed) Observed {
 }
 
 // applied is what an Airflow stores after a plan.
-func applied(tb testing.TB, server v1alpha1.Capabilities, o Observed, plan Plan) Observed {
+func applied(tb testing.TB, server v1alpha1.Capabilities, o access.Observed, plan access.Plan) access.Observed {
 	tb.Helper()
 	o = cloneObserved(o)
 	for _, steps := range plan.Phases {
@@ -198,30 +223,28 @@ func applied(tb testing.TB, server v1alpha1.Capabilities, o Observed, plan Plan)
 
 // applyStep does what an Airflow with these capabilities does, and refuses what it refuses and what no plan should ask
 // for.
-func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
+func applyStep(server v1alpha1.Capabilities, o *access.Observed, step access.Step) error {
 	stored, exists := o.Roles[step.Role]
 	switch step.Kind {
-	case StepCreateRole:
+	case access.StepCreateRole:
 		if exists {
 			return fmt.Errorf("role exists")
 		}
 		o.Roles[step.Role] = step.Permissions
-	case StepWidenRole, StepReplaceRole, StepNarrowRole:
+	case access.StepWidenRole, access.StepReplaceRole, access.StepNarrowRole:
 		if !exists {
 			return fmt.Errorf("role is missing")
 		}
 		switch server.RoleUpdate {
 		case v1alpha1.RoleUpdateReplace, "":
 			o.Roles[step.Role] = step.Permissions
-		case v1alpha1.RoleUpdateRefused:
-			return fmt.Errorf("role updates are refused")
 		case v1alpha1.RoleUpdateAdd:
-			if step.Kind != StepWidenRole || !permission.Contains(permission.Server{}.Canonical(step.Permissions), permission.Server{}.Canonical(stored)) {
+			if step.Kind != access.StepWidenRole || !permission.Contains(permission.Server{}.Canonical(step.Permissions), permission.Server{}.Canonical(stored)) {
 				return fmt.Errorf("roles lose nothing here")
 			}
 			o.Roles[step.Role] = permission.SetOf(slices.Concat(stored, step.Permissions))
 		}
-	case StepDeleteRole:
+	case access.StepDeleteRole:
 		if !exists {
 			return fmt.Errorf("role is missing")
 		}
@@ -234,9 +257,9 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 				return fmt.Errorf("user %s still has the role", o.Users[i].Username)
 			}
 		}
-	case StepAddMember, StepSwapMember:
+	case access.StepAddMember, access.StepSwapMember:
 		return changeUser(o, step.Username, step.Roles, step.Replaced)
-	case StepRemoveMember, StepRemoveReplaced:
+	case access.StepRemoveMember, access.StepRemoveReplaced:
 		return changeUser(o, step.Username, nil, step.Roles)
 	default:
 		return fmt.Errorf("unknown kind %q", step.Kind)
@@ -244,7 +267,7 @@ func applyStep(server v1alpha1.Capabilities, o *Observed, step Step) error {
 	return nil
 }
 
-func changeUser(o *Observed, username string, given, taken []string) error {
+func changeUser(o *access.Observed, username string, given, taken []string) error {
 	for _, role := range given {
 		if _, exists := o.Roles[role]; !exists {
 			return fmt.Errorf("role %s is missing", role)
@@ -252,7 +275,7 @@ func changeUser(o *Observed, username string, given, taken []string) error {
 	}
 	for i := range o.Users {
 		if o.Users[i].Username == username {
-			o.Users[i].Roles = sortedSet(append(without(o.Users[i].Roles, taken), given...))
+			o.Users[i].Roles = text.SortedSet(append(text.Without(o.Users[i].Roles, taken), given...))
 			return nil
 		}
 	}
@@ -260,12 +283,12 @@ func changeUser(o *Observed, username string, given, taken []string) error {
 }
 
 // transcript is a page that a person can review.
-func transcript(d Desired, plan Plan) string {
+func transcript(d access.Desired, plan access.Plan) string {
 	var b strings.Builder
 	for i, steps := range plan.Phases {
 		fmt.Fprintf(&b, "phase %d\n", i+1)
 		for _, step := range steps {
-			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending, " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
+			fmt.Fprintf(&b, "  %s%s%s\n", Describe(step), mark(step.Ending(), " [ending]"), mark(step.Repair != "", " [repair "+step.Repair+"]"))
 			for _, p := range step.Permissions {
 				fmt.Fprintf(&b, "    %s\n", p)
 			}

@@ -19,7 +19,7 @@ func PausedBy(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance) *Pause {
 		return &Pause{Reason: v1alpha1.ReasonPolicySuspended, What: "the policy is suspended", Remedy: "set spec.state to Active there"}
 	case i.Spec.Mode == v1alpha1.ModeObserve:
 		return &Pause{
-			Reason: v1alpha1.ReasonInstanceObserving, What: "the AirflowInstance is in mode Observe", Remedy: "set spec.mode to Enforce there",
+			Reason: v1alpha1.ReasonInstanceObserving, What: "the AirflowInstance is in mode Observe", Remedy: "see status.plan there, and set spec.mode to Enforce",
 		}
 	case i.Spec.Mode == v1alpha1.ModeSuspended:
 		return &Pause{

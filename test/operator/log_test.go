@@ -58,9 +58,9 @@ var _ = Describe("the operator's log", func() {
 
 		for _, parts := range [][]string{
 			{"changed in Airflow", "create role oam." + s.namespace + ".finance"},
-			{"changed in Airflow", "to user bob"},
-			{"changed in Airflow", "off user bob"},
-			{"changed in Airflow", "off user carol"},
+			{"changed in Airflow", "to bob"},
+			{"changed in Airflow", "from bob"},
+			{"changed in Airflow", "from carol"},
 			{"grant decided", `"event"="Active"`},
 			{"grant decided", `"event"="Revoked"`},
 			{"policy decided", `"event"="Ready"`},

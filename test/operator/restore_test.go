@@ -191,7 +191,7 @@ var _ = Describe("a restored snapshot of etcd", Serial, func() {
 		edit(instance, inMode(v1alpha1.ModeObserve))
 
 		startOperator()
-		Eventually(plan(instance)).Should(ConsistOf(ContainSubstring("give role oam." + s.namespace + ".finance to user bob")))
+		Eventually(plan(instance)).Should(ConsistOf(ContainSubstring("grant role oam." + s.namespace + ".finance to bob")))
 		edit(grant, func(g *v1alpha1.AccessGrant) {
 			g.Spec.Revoke = &v1alpha1.Revocation{Reason: "ended before the snapshot was restored"}
 		})

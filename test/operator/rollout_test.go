@@ -70,9 +70,9 @@ func (s *scene) done() []string {
 		case c.Kind == airflowtest.RolePermissions:
 			out = append(out, "replace the permissions of role "+c.Role)
 		case c.Kind == airflowtest.UserRoles && lost != "" && got == "":
-			out = append(out, fmt.Sprintf("take role %s off user %s", lost, c.User))
+			out = append(out, fmt.Sprintf("revoke role %s from %s", lost, c.User))
 		case c.Kind == airflowtest.UserRoles && lost == "":
-			out = append(out, fmt.Sprintf("give role %s to user %s", got, c.User))
+			out = append(out, fmt.Sprintf("grant role %s to %s", got, c.User))
 		default:
 			out = append(out, fmt.Sprintf("%+v", c))
 		}
@@ -101,12 +101,12 @@ var _ = Describe("the first rollout on an Airflow that runs", Serial, func() {
 		settled(reading)
 		readers := "oam." + s.namespace + ".readers"
 		Eventually(plan(instance)).Should(Equal([]string{
-			"take role finance-operators off user carol: nothing gives this access",
+			"revoke role finance-operators from carol: no policy or grant gives it",
 			"create role " + readers + " with 9 permissions: policy " + s.namespace + "/readers",
-			"give role " + readers + " to user alice: should have this access",
+			"grant role " + readers + " to alice: policy " + s.namespace + "/readers",
 			"replace the permissions of role finance-operators by 13, adding 11 (can_read on DAG Dependencies and 10 more)" +
-				" and taking away 2 (can_create on DAG Run:marketing_report and 1 more): policy " + s.namespace + "/finance",
-			"give role " + readers + " to user bob: should have this access",
+				" and removing 2 (can_create on DAG Run:marketing_report and 1 more): policy " + s.namespace + "/finance",
+			"grant role " + readers + " to bob: policy " + s.namespace + "/readers",
 		}))
 		shown := deeds(instance.Status.Plan)
 		Expect(condition(taking, v1alpha1.ConditionInSync)()).To(Equal("False/" + v1alpha1.ReasonAdoptionReported))

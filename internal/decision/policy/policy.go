@@ -77,7 +77,7 @@ func deleting(f *Facts, v *Verdict) {
 		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, awaitsRoles
 	case f.current() != nil:
 		v.Release = true
-		c.Message = "its roles are confirmed to be deleted from Airflow, or left there as spec.deletion asks"
+		c.Message = "the policy's roles are confirmed to be deleted from Airflow, or left there as spec.deletion asks"
 	case f.awaited():
 		c.Reason, c.Message = v1alpha1.ReasonRoleRemains, awaitsRoles
 	default:
@@ -127,7 +127,7 @@ func unobserved(f *Facts) *access.Problem {
 	if f.failed() || f.lastReason() == v1alpha1.ReasonInstanceNotReady {
 		return notReady()
 	}
-	return decision.Problem(v1alpha1.ReasonProgressing, "the policy of today was not compared with Airflow yet: the next pass does it")
+	return decision.Problem(v1alpha1.ReasonProgressing, "the policy was created or changed and not compared with Airflow yet: the next pass does it")
 }
 
 func notReady() *access.Problem {
@@ -159,7 +159,7 @@ const asDeclared = "Airflow stores exactly what is declared"
 func conclusion(f *Facts, view *View, problem *access.Problem) decision.Conclusion {
 	if paused := decision.PausedBy(f.Policy, f.Instance); paused != nil {
 		return decision.Conclusion{State: decision.StateSettled, Reason: paused.Reason,
-			Message: paused.What + ": nothing new is granted and nothing is repaired, endings go on; " + paused.Remedy + " to change that"}
+			Message: paused.What + ": nothing new is granted and nothing is repaired, endings go on: " + paused.Remedy}
 	}
 	if problem != nil {
 		return decision.Conclusion{State: decision.StateWorking, Reason: problem.Reason, Message: problem.Message}
@@ -183,7 +183,7 @@ func difference(view *View) *access.Problem {
 	}
 	differences := slices.Concat(view.Report.Failures, view.Report.Proof.Differences)
 	if len(differences) == 0 {
-		differences = []string{"not confirmed yet"}
+		differences = []string{"not confirmed in Airflow yet"}
 	}
 	return &access.Problem{Reason: v1alpha1.ReasonNotInSync, Message: text.List(differences, decision.Shown)}
 }
@@ -217,7 +217,7 @@ func limits(view *View) []metav1.Condition {
 	if unresolved := view.Report.Desire.Unresolved; len(unresolved) > 0 {
 		first := unresolved[0]
 		if len(unresolved) > 1 {
-			first.Message += fmt.Sprintf("; and %d more members", len(unresolved)-1)
+			first.Message += fmt.Sprintf("; and %d more", len(unresolved)-1)
 		}
 		out = append(out, decision.Condition(v1alpha1.ConditionMembersResolved, metav1.ConditionFalse, first))
 	}

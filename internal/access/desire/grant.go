@@ -1,0 +1,217 @@
+package desire
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
+)
+
+// decideGrants decides what every grant gives. Grants whose terms equal their policy of today are members of the
+// policy's role; others share a role of their own with grants of equal terms.
+func (w *work) decideGrants() {
+	ending := w.in.Instance.DeletionTimestamp != nil && w.in.Instance.Spec.Deletion != v1alpha1.InstanceDeletionAbandon
+	for _, g := range inOrder(w.in.Grants) {
+		desire := access.GrantDesire{}
+		if pinned := g.In(w.in.Instance); pinned != nil {
+			desire.Username = pinned.Username
+			if !ending {
+				w.decideGrant(g, pinned, &desire)
+			}
+		}
+		w.out.Grants[g.UID] = desire
+	}
+}
+
+// decideGrant decides an activated grant.
+func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, desire *access.GrantDesire) {
+	if !access.Live(g, w.in.Now, w.in.CacheTTL) {
+		return
+	}
+	c := w.byName[g.PolicyKey()]
+	if c == nil || c.policy.DeletionTimestamp != nil || c.policy.Spec.Grants == nil {
+		desire.Problem = &access.Problem{Reason: v1alpha1.ReasonPolicyNotFound, Message: "the policy is gone or makes no grants any more"}
+		return
+	}
+	if !w.in.Now.Before(g.EndUnder(c.policy).Add(-access.Lead(w.in.CacheTTL))) {
+		return
+	}
+	desire.Live = true
+	user, problem := w.holder(pinned)
+	if problem != nil {
+		desire.Problem = problem
+	}
+	if !c.holds {
+		desire.Problem = &access.Problem{Reason: v1alpha1.ReasonPolicyRefused, Message: "the policy gives nothing"}
+		if c.desire.Refused != nil {
+			desire.Problem.Message += ": " + c.desire.Refused.Message
+		}
+		return
+	}
+	w.place(c, g, pinned, user, desire)
+}
+
+// place decides the role that carries a live grant, and makes its user a member unless there is a problem already.
+func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user access.User, desire *access.GrantDesire) {
+	terms := rolename.TermsOf(g.Status.Activation, c.policy)
+	base := w.baseFor(c, terms)
+	if desire.Problem != nil {
+		desire.Role = base
+		if name, ok := present(w.generations(c, base)); ok {
+			desire.Role = name
+		}
+		return
+	}
+	desire.Username = user.Username
+	if !terms.Whole {
+		if problem := w.full(base); problem != nil {
+			desire.Problem, desire.Role = problem, base
+			return
+		}
+	}
+	for _, id := range terms.Dags {
+		if _, covered := slices.BinarySearch(c.covered, id); !covered {
+			desire.Pending = append(desire.Pending, id)
+		}
+	}
+	desire.Role = w.wantGrantRole(c, base, terms)
+	if note := w.grantNote(c, terms); note != nil {
+		desire.Notes = append(desire.Notes, *note)
+	}
+	_, managed := w.out.Roles[desire.Role]
+	if !c.giving.All() && (!managed || !slices.Contains(user.Roles, desire.Role)) {
+		role, ok := w.staysIn(c, base, desire.Role, user, terms, access.Carriers(c.policy, w.in.Instance, g.Status.Activation, pinned))
+		if !ok {
+			desire.Problem = c.giving.RevokeOnly
+		} else {
+			desire.Role, managed = role, true
+		}
+	}
+	if managed {
+		w.members.Add(user.Username, desire.Role, access.Granted(g))
+	}
+}
+
+// inOrder is a copy in the order of names.
+func inOrder(grants []*v1alpha1.AccessGrant) []*v1alpha1.AccessGrant {
+	out := slices.Clone(grants)
+	slices.SortFunc(out, func(a, b *v1alpha1.AccessGrant) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name), strings.Compare(string(a.UID), string(b.UID)))
+	})
+	return out
+}
+
+// holder is the stored user whom a grant pinned, when it is still the same person.
+func (w *work) holder(pinned *v1alpha1.GrantInstance) (access.User, *access.Problem) {
+	user, problem := w.users.Resolve(v1alpha1.Subject{Username: pinned.Username})
+	if problem == nil && pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {
+		problem = &access.Problem{Reason: v1alpha1.ReasonSubjectChanged, Message: "another person has the user name " + text.Quoted(pinned.Username) +
+			" in Airflow since this was granted: create another grant"}
+	}
+	return user, problem
+}
+
+// baseFor is the first name of the role for terms under a policy.
+func (w *work) baseFor(c *policyCase, terms rolename.Terms) string {
+	if terms.Whole {
+		return c.role
+	}
+	return rolename.ForGrant(c.role, string(w.in.Instance.UID), string(c.policy.UID), terms)
+}
+
+// wantGrantRole makes sure that the role of terms is desired, and says which one carries it.
+func (w *work) wantGrantRole(c *policyCase, base string, terms rolename.Terms) string {
+	switch name, done := w.carriers[base]; {
+	case done:
+		return name
+	case terms.Whole:
+		return c.carrier
+	case w.adopting[c.role].Name != "":
+		return base
+	}
+	permissions := w.grantPermissions(c, terms)
+	name := w.carry(c, base, permissions)
+	w.carriers[base] = name
+	w.wantRole(c, base, name, permissions)
+	return name
+}
+
+// grantPermissions are what pinned terms give today, never more than the policy's role should have.
+func (w *work) grantPermissions(c *policyCase, terms rolename.Terms) []permission.Pair {
+	levels, extra := terms.Today(c.policy)
+	return permission.Intersect(w.permissions(levels, c.dagsOf(terms), extra), c.permissions)
+}
+
+// dagsOf are the DAGs of terms that the policy covers now.
+func (c *policyCase) dagsOf(terms rolename.Terms) []string {
+	if terms.Dags == nil {
+		return c.covered
+	}
+	return slices.DeleteFunc(slices.Clone(terms.Dags), func(id string) bool {
+		_, covered := slices.BinarySearch(c.covered, id)
+		return !covered
+	})
+}
+
+// grantNote says what of the terms cannot be given.
+func (w *work) grantNote(c *policyCase, terms rolename.Terms) *access.Problem {
+	levels, extra := terms.Today(c.policy)
+	if note := w.notGiven(levels, c.dagsOf(terms), extra); note != nil {
+		return note
+	}
+	return w.notGiven(levels, c.covered, extra)
+}
+
+// staysIn finds the role in which the user of a grant stays who is not in the right one while nothing may be granted: the
+// present role, unless it gives more than the grant, and than the grant gave of DAGs that are gone.
+func (w *work) staysIn(c *policyCase, base, right string, user access.User, terms rolename.Terms, bases []string) (string, bool) {
+	if desired, managed := w.out.Roles[right]; managed {
+		if role, ok := w.heldBy(c, base, user); ok {
+			w.wantHeld(c, base, role, desired.Permissions)
+			return role, true
+		}
+	}
+	for _, role := range text.SortedSet(slices.Clone(user.Roles)) {
+		at := slices.IndexFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
+		if at < 0 || !w.ours(role) || w.stored[role].Retired || !w.mayStay(c, role, terms) {
+			continue
+		}
+		w.wantHeld(c, bases[at], role, w.grantPermissions(c, terms))
+		return role, true
+	}
+	return "", false
+}
+
+// mayStay says whether a grant's user may stay in a role of its policy while nothing may be granted. A role that is left
+// as it is may hold no more than the grant gives today, one that is narrowed no more than the grant was given.
+func (w *work) mayStay(c *policyCase, role string, terms rolename.Terms) bool {
+	has, gone := w.content(role), w.leavingOf(c, terms)
+	if c.upkeep == access.UpkeepNone {
+		return permission.Contains(permission.Union(w.grantPermissions(c, terms), gone), has)
+	}
+	dags := terms.Dags
+	if dags == nil {
+		dags = text.SortedSet(slices.AppendSeq(slices.Clone(c.covered), maps.Keys(permission.DagsIn(has))))
+	}
+	given := w.permissions(terms.Access, dags, terms.AirflowPermissions)
+	if desired, known := w.out.Roles[role]; known && !w.in.OnlyAdds() {
+		has = permission.Intersect(has, desired.Permissions)
+	}
+	return permission.Contains(permission.Union(given, gone), has)
+}
+
+// leavingOf are what terms gave on DAGs that the list lacks, or has with other properties, by now.
+func (w *work) leavingOf(c *policyCase, terms rolename.Terms) []permission.Pair {
+	levels, _ := terms.Today(c.policy)
+	dags := slices.DeleteFunc(slices.Clone(c.desire.Leaving), func(id string) bool {
+		return terms.Dags != nil && !slices.Contains(terms.Dags, id)
+	})
+	return w.permissions(levels, dags, nil)
+}

@@ -1,0 +1,337 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
+)
+
+// aim is what a plan can reach: the desired state less what is frozen, contested or only reported.
+type aim struct {
+	in      *access.Input
+	d       *access.Desired
+	managed map[string]bool // roles whose members are exact
+	retired map[string]bool // roles that were empty and out of use before
+	// succeeds is true when some managed role has or is a successor.
+	succeeds bool
+	roles    map[string]*roleAim
+	users    []userAim // those who have or should have managed roles, by name
+	drift    []access.Drift
+	lost     lost
+}
+
+// roleAim is where one managed role is and should come to.
+type roleAim struct {
+	name         string
+	exists       bool
+	create, drop bool
+	have, want   []permission.Pair // canonical; equal when nothing is to change
+	change       change
+}
+
+// change is what has to happen to the permissions of an existing role.
+type change int
+
+const (
+	unchanged change = iota
+	widens           // gets more
+	replaces         // gets some and loses some
+	narrows          // gets less
+)
+
+// changeOf compares what an existing role holds with what it should hold.
+func (r *roleAim) changeOf() change {
+	if r.create || r.drop {
+		return unchanged
+	}
+	switch more, less := !permission.Contains(r.have, r.want), !permission.Contains(r.want, r.have); {
+	case more && less:
+		return replaces
+	case more:
+		return widens
+	case less:
+		return narrows
+	}
+	return unchanged
+}
+
+// userAim is where one user is and should come to, managed roles only; all lists are sorted.
+type userAim struct {
+	name string
+	// foreign are the other roles.
+	foreign []string
+	// gone are roles without a cause, which are taken off first.
+	gone []string
+	// have are the roles that are left then, want those that the user should have.
+	have, want []string
+}
+
+func newAim(in *access.Input, d *access.Desired) *aim {
+	a := &aim{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), roles: make(map[string]*roleAim, len(d.Roles))}
+	for name := range d.Roles {
+		if rolename.Manageable(name) {
+			a.managed[name] = true
+		}
+	}
+	for _, name := range d.Doomed {
+		if rolename.Manageable(name) {
+			a.managed[name] = true
+		}
+	}
+	for name := range a.managed {
+		_, _, ok := rolename.Succession(name)
+		a.succeeds = a.succeeds || ok
+	}
+	a.retired = map[string]bool{}
+	for _, entry := range in.Instance.Status.ManagedRoles {
+		if entry.Retired {
+			a.retired[entry.Name] = true
+		}
+	}
+	a.drift, a.lost = findDrift(in, d, a.managed, a.retired)
+	a.aimRoles()
+	a.aimUsers()
+	return a
+}
+
+// withheld says whether the restoration of an item is left out.
+func (a *aim) withheld(key string) bool {
+	return a.in.Contested[key] || a.in.Instance.Spec.Drift == v1alpha1.DriftReport
+}
+
+func (a *aim) aimRoles() {
+	for name, role := range a.d.Roles {
+		if !a.managed[name] {
+			continue
+		}
+		stored, exists := a.in.Observed.Roles[name]
+		r := &roleAim{name: name, exists: exists, have: a.in.Canonical(stored), want: a.in.Canonical(role.Permissions)}
+		a.decideRole(r, role)
+		a.roles[name] = r
+	}
+	adopted := map[string]bool{}
+	for _, entry := range a.d.Inventory {
+		adopted[entry.Name] = entry.Adopted
+	}
+	for _, name := range a.d.Doomed {
+		stored, exists := a.in.Observed.Roles[name]
+		if a.managed[name] && exists && a.roles[name] == nil {
+			have := a.in.Canonical(stored)
+			a.roles[name] = &roleAim{name: name, exists: true, have: have, want: have, drop: !adopted[name] && a.in.Deletes()}
+		}
+	}
+}
+
+// decideRole says what becomes of a desired role: what nobody may restore is left out, and so is what cannot be done.
+func (a *aim) decideRole(r *roleAim, role access.Role) {
+	key := access.RoleKey(r.name)
+	switch {
+	case role.Upkeep == access.UpkeepNone:
+		r.want = r.have
+	case role.Upkeep == access.UpkeepNarrow:
+		r.want = permission.Intersect(r.want, r.have)
+	case !r.exists && role.Follows == "":
+		r.create = !a.in.Contested[key] && (!a.lost.roles[r.name] || !a.withheld(key))
+	case a.in.Contested[key]:
+		r.create, r.want = !r.exists, permission.Intersect(r.want, permission.Union(r.have, a.followed(r.name)))
+	default:
+		r.create = !r.exists
+		if a.withheld(key) {
+			r.want = permission.Minus(r.want, a.lost.pairs[r.name])
+		}
+	}
+	a.bound(r)
+	r.change = r.changeOf()
+}
+
+// bound leaves out of what a role should hold what cannot be done now.
+func (a *aim) bound(r *roleAim) {
+	if a.in.NoGain[r.name] && r.exists {
+		r.want = permission.Intersect(r.want, r.have)
+	}
+	switch {
+	case !r.exists && !r.create:
+		r.want = r.have // nothing can be changed in what is not there
+	case !r.exists:
+	case a.in.OnlyAdds():
+		r.want = permission.Union(r.have, r.want)
+	}
+}
+
+// followed is what the role holds whose place a role takes that was not there at the end of the previous pass.
+func (a *aim) followed(name string) []permission.Pair {
+	if a.in.Previous != nil {
+		if _, before := a.in.Previous.Roles[name]; before {
+			return nil
+		}
+	}
+	return a.in.Canonical(a.in.Observed.Roles[a.d.Roles[name].Follows])
+}
+
+// aimUsers decides for every user which managed roles go first, stay, and come. The operator's account is left out.
+func (a *aim) aimUsers() {
+	account := text.Fold(a.in.Account)
+	pinned := a.pinnedElsewhere()
+	for _, user := range a.in.Observed.Users {
+		if account != "" && text.Fold(user.Username) == account {
+			continue
+		}
+		u := a.aimUser(&user, pinned)
+		if len(u.gone)+len(u.have)+len(u.want) > 0 {
+			a.users = append(a.users, u)
+		}
+	}
+	slices.SortFunc(a.users, func(x, y userAim) int { return strings.Compare(x.name, y.name) })
+	a.findMovers()
+	for i := range a.users {
+		u := &a.users[i]
+		u.foreign, u.gone, u.have, u.want = text.SortedSet(u.foreign), text.SortedSet(u.gone), text.SortedSet(u.have), text.SortedSet(u.want)
+	}
+}
+
+// aimUser decides about the roles of one user.
+func (a *aim) aimUser(user *access.User, pinned map[string]bool) userAim {
+	wanted := a.d.Members.Roles(user.Username)
+	u := userAim{name: user.Username}
+	for _, role := range user.Roles {
+		switch {
+		case !a.managed[role] && (len(pinned) == 0 || !pinned[access.MemberKey(user.Username, role)]):
+			u.foreign = append(u.foreign, role)
+		case a.managed[role] && (slices.Contains(wanted, role)):
+			u.have = append(u.have, role)
+		case a.succeeds && a.passesOn(role, user.Roles, wanted):
+			u.have = append(u.have, role)
+		default:
+			u.gone = append(u.gone, role)
+		}
+	}
+	for _, role := range wanted {
+		if a.canHave(user.Username, role, u.have) {
+			u.want = append(u.want, role)
+		}
+	}
+	return u
+}
+
+// canHave says whether a user who should have a role has it or can get it now.
+func (a *aim) canHave(username, role string, have []string) bool {
+	r := a.roles[role]
+	switch {
+	case r == nil || !r.exists && !r.create || a.d.Roles[role].Name == "":
+		return false
+	case slices.Contains(have, role):
+		return true
+	case !a.d.Roles[role].Giving.All():
+		return false
+	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return rolename.SameLine(held, role) }):
+		return true
+	}
+	key := access.MemberKey(username, role)
+	return !a.in.Contested[key] && (!a.lost.members[key] || !a.withheld(key))
+}
+
+// passesOn says whether a user is in a role whose place another one takes, which the user should have and has not yet.
+func (a *aim) passesOn(role string, has, wanted []string) bool {
+	return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(wanted, func(name string) bool {
+		return rolename.SameLine(name, role) && !slices.Contains(has, name) && a.canHave("", name, []string{role})
+	})
+}
+
+// pinnedElsewhere are memberships (MemberKey) that ended grants pinned in roles that are not managed any more, or in
+// their successors: the grant itself proves that they were ours. Roles that were let go of are nobody's business.
+func (a *aim) pinnedElsewhere() map[string]bool {
+	out := map[string]bool{}
+	var known map[rolename.Line]bool
+	for _, g := range a.in.Grants {
+		pinned := g.In(a.in.Instance)
+		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !rolename.LineOf(pinned.Role).Manageable() || a.d.Grants[g.UID].Live {
+			continue
+		}
+		if known == nil {
+			known = access.KnownLines(a.d)
+		}
+		if !known[rolename.LineOf(pinned.Role)] {
+			out[access.MemberKey(pinned.Username, pinned.Role)] = true
+		}
+	}
+	return out
+}
+
+// findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its
+// policy in this plan: such a user must not be without both for an instant.
+func (a *aim) findMovers() {
+	var objects *objects
+	for i := range a.users {
+		u := &a.users[i]
+		if len(u.gone) == 0 {
+			continue
+		}
+		if objects == nil {
+			objects = newObjects(a.in)
+		}
+		for _, role := range u.want {
+			if slices.Contains(u.have, role) {
+				continue
+			}
+			for _, cause := range a.d.Members.Causes(u.name, role) {
+				a.takeBack(u, objects.carriers(cause))
+			}
+		}
+	}
+}
+
+// takeBack takes roles of the lines of bases back from gone to have.
+func (a *aim) takeBack(u *userAim, bases []string) {
+	carried := func(role string) bool {
+		return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
+	}
+	for _, role := range slices.Clone(u.gone) {
+		if carried(role) {
+			u.gone = slices.DeleteFunc(u.gone, func(name string) bool { return name == role })
+			u.have = append(u.have, role)
+		}
+	}
+}
+
+// objects are the policies and grants of an input by name and UID.
+type objects struct {
+	in       *access.Input
+	policies map[types.NamespacedName]*v1alpha1.DagAccessPolicy
+	grants   map[types.UID]*v1alpha1.AccessGrant
+}
+
+func newObjects(in *access.Input) *objects {
+	o := &objects{in: in, policies: map[types.NamespacedName]*v1alpha1.DagAccessPolicy{}, grants: map[types.UID]*v1alpha1.AccessGrant{}}
+	for _, p := range in.Policies {
+		o.policies[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = p
+	}
+	for _, g := range in.Grants {
+		o.grants[g.UID] = g
+	}
+	return o
+}
+
+// carriers are the roles that can have carried a grant; none for other causes.
+func (o *objects) carriers(cause access.Cause) []string {
+	grant, policy := o.grants[cause.UID], o.policies[cause.Policy]
+	if cause.Kind != access.CauseGrant || grant == nil {
+		return nil
+	}
+	pinned := grant.In(o.in.Instance)
+	if policy == nil {
+		return []string{pinned.Role}
+	}
+	return access.Carriers(policy, o.in.Instance, grant.Status.Activation, pinned)
+}
+
+// names are the managed roles in order.
+func (a *aim) names() []string { return slices.Sorted(maps.Keys(a.roles)) }

@@ -1,0 +1,342 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
+)
+
+// lost is what others took away and nobody but them has decided: a plan may have to leave its restoration out.
+type lost struct {
+	pairs   map[string][]permission.Pair // desired role -> pairs, sorted
+	roles   map[string]bool              // desired roles that are gone
+	members map[string]bool              // MemberKey
+}
+
+// findDrift compares the end of the previous pass with what is observed now, on what the stored inventory holds.
+// What nobody wants any more is no drift when it is gone.
+func findDrift(in *access.Input, d *access.Desired, managed, retired map[string]bool) ([]access.Drift, lost) {
+	f := driftFinder{in: in, d: d, managed: managed, retired: retired, lost: lost{
+		pairs: map[string][]permission.Pair{}, roles: map[string]bool{}, members: map[string]bool{},
+	}}
+	f.findHeirs()
+	for _, entry := range in.Instance.Status.ManagedRoles {
+		if managed[entry.Name] && !entry.Orphaned && !entry.Retired && f.stands(entry.Name) {
+			f.role(entry)
+		}
+	}
+	if in.Previous != nil {
+		f.users()
+	}
+	slices.SortFunc(f.found, func(a, b access.Drift) int { return strings.Compare(a.Key, b.Key) })
+	return f.found, f.lost
+}
+
+type driftFinder struct {
+	in      *access.Input
+	d       *access.Desired
+	managed map[string]bool
+	retired map[string]bool
+	kin     map[rolename.Line][]v1alpha1.ManagedRole
+	heirs   map[rolename.Line]string // line with successors -> the desired role that carries it
+	found   []access.Drift
+	lost    lost
+}
+
+// findHeirs finds the desired role of every line that has a successor; of several, the newest.
+func (f *driftFinder) findHeirs() {
+	f.kin = access.KinOf(f.d.Inventory)
+	if f.kin == nil {
+		return
+	}
+	f.heirs = map[rolename.Line]string{}
+	for name := range f.d.Roles {
+		line := rolename.LineOf(name)
+		if _, ok := f.kin[line]; !ok {
+			continue
+		}
+		if before, ok := f.heirs[line]; !ok || rolename.CompareNewest(name, before) < 0 {
+			f.heirs[line] = name
+		}
+	}
+}
+
+// heir is the desired role that carries what a role carried.
+func (f *driftFinder) heir(role string) string {
+	if name, ok := f.heirs[rolename.LineOf(role)]; ok && !f.retired[role] {
+		return name
+	}
+	return role
+}
+
+// successorOf is the role that takes the place of a drifted one; empty where it stays.
+func successorOf(role, heir string) string {
+	if heir == role {
+		return ""
+	}
+	return heir
+}
+
+// stands says whether a role is the one of its line that others can have changed since the previous pass.
+func (f *driftFinder) stands(role string) bool {
+	heir, ok := f.heirs[rolename.LineOf(role)]
+	if !ok {
+		return true
+	}
+	before, existed := f.reference(heir)
+	if !existed {
+		before = heir
+	}
+	return role == before
+}
+
+// reference is the role that stood where role stands now, at the end of the previous pass: itself, or the role of its
+// line that it takes the place of.
+func (f *driftFinder) reference(role string) (string, bool) {
+	if f.in.Previous == nil {
+		return "", false
+	}
+	if _, existed := f.in.Previous.Roles[role]; existed {
+		return role, true
+	}
+	for _, entry := range f.kin[rolename.LineOf(role)] {
+		if _, existed := f.in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
+			return entry.Name, true
+		}
+	}
+	return "", false
+}
+
+// storedAs is what Airflow stores of a role. What a successor lacks that is still being made was taken by nobody.
+func (f *driftFinder) storedAs(role, heir string) ([]permission.Pair, bool) {
+	stored, exists := f.in.Observed.Roles[role]
+	if successor, made := f.in.Observed.Roles[heir]; made && heir != role {
+		return permission.Union(f.in.Canonical(stored), f.in.Canonical(successor)), true
+	}
+	return stored, exists
+}
+
+func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
+	heir := f.heir(entry.Name)
+	drift := access.Drift{Key: access.RoleKey(entry.Name), Role: entry.Name, Successor: successorOf(entry.Name, heir)}
+	desired, wanted := f.d.Roles[heir]
+	stored, exists := f.storedAs(entry.Name, heir)
+	if f.in.Previous == nil {
+		if !exists && wanted && desired.Follows == "" {
+			drift.What, drift.Cause, drift.Taken = "the role is missing", v1alpha1.DriftCauseUnknown, true
+			f.lost.roles[heir] = true
+			f.found = append(f.found, drift)
+		}
+		return
+	}
+	before, existed := f.in.Previous.Roles[entry.Name]
+	switch {
+	case existed && !exists && !wanted:
+		return
+	case existed && !exists:
+		drift.What, drift.Cause, drift.Taken = "the role was deleted", v1alpha1.DriftCauseRoleDeleted, true
+		f.lost.roles[heir] = true
+	case !existed && exists:
+		drift.What, drift.Cause = "the role was created by somebody else", v1alpha1.DriftCauseManual
+	case !existed || slices.Equal(before, stored) || !f.edit(&drift, heir, before, stored):
+		return
+	}
+	f.found = append(f.found, drift)
+}
+
+// edit says what others changed in a role that heir carries, and whether they changed anything.
+func (f *driftFinder) edit(drift *access.Drift, heir string, before, stored []permission.Pair) bool {
+	had, has := f.in.Canonical(before), f.in.Canonical(stored)
+	taken, added := permission.Intersect(permission.Minus(had, has), f.in.Canonical(f.d.Roles[heir].Permissions)), permission.Minus(has, had)
+	if len(taken)+len(added) == 0 {
+		return false
+	}
+	f.lost.pairs[heir] = taken
+	drift.What, drift.Cause, drift.Taken = describeEdit(taken, added), v1alpha1.DriftCauseRoleEdited, len(taken) > 0
+	if byAccessControl(had, has, taken, added) {
+		drift.Cause = v1alpha1.DriftCauseDagAccessControl
+	}
+	return true
+}
+
+// byAccessControl recognises what DAG code with access_control does: rights on some DAGs vanish or change, and the global
+// pairs stay.
+func byAccessControl(had, has, taken, added []permission.Pair) bool {
+	perDag := func(ps []permission.Pair) bool {
+		for _, p := range ps {
+			if _, ok := permission.DagOf(p.Resource); !ok {
+				return false
+			}
+		}
+		return true
+	}
+	if len(taken) == 0 || !perDag(taken) || !perDag(added) || perDag(had) {
+		return false
+	}
+	left := permission.DagsIn(permission.Minus(has, added))
+	for _, p := range taken {
+		if id, _ := permission.DagOf(p.Resource); left[id] {
+			return false
+		}
+	}
+	return true
+}
+
+func describeEdit(taken, added []permission.Pair) string {
+	var parts []string
+	if len(taken) > 0 {
+		parts = append(parts, fmt.Sprintf("%d permissions were taken away (%s)", len(taken), listPermissions(taken, 2)))
+	}
+	if len(added) > 0 {
+		parts = append(parts, fmt.Sprintf("%d permissions were added (%s)", len(added), listPermissions(added, 2)))
+	}
+	return text.Cut(strings.Join(parts, ", "), 256)
+}
+
+func listPermissions(ps []permission.Pair, limit int) string {
+	names := make([]string, 0, len(ps))
+	for _, p := range ps {
+		names = append(names, text.Cut(p.String(), 60))
+	}
+	return text.List(names, limit)
+}
+
+// users compares who is in managed roles.
+func (f *driftFinder) users() {
+	before := make(map[string]access.User, len(f.in.Previous.Users))
+	for _, user := range f.in.Previous.Users {
+		before[user.Username] = user
+	}
+	for _, user := range f.in.Observed.Users {
+		previous := before[user.Username]
+		delete(before, user.Username)
+		if !slices.Equal(previous.Roles, user.Roles) {
+			f.member(previous, user)
+		}
+	}
+	for _, username := range slices.Sorted(maps.Keys(before)) {
+		if ours := f.ours(before[username].Roles); len(ours) > 0 {
+			f.found = append(f.found, access.Drift{
+				Key: access.MemberKey(username, ""), Username: username, Cause: v1alpha1.DriftCauseUserDeleted, Taken: true,
+				What: fmt.Sprintf("the user was deleted, who had %s", text.Cut(text.List(ours, 4), 200)),
+			})
+		}
+	}
+}
+
+func (f *driftFinder) member(before, now access.User) {
+	had, has := f.ours(before.Roles), f.ours(now.Roles)
+	if f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
+		return
+	}
+	cause := v1alpha1.DriftCauseManual
+	if len(had) > 0 && len(has) == 0 && before.LastLogin != now.LastLogin {
+		cause = v1alpha1.DriftCauseLoginRoleSync
+	}
+	for _, role := range had {
+		heir := f.heir(role)
+		if f.among(has, role) || f.lost.roles[heir] || !f.among(f.d.Members.Roles(now.Username), role) {
+			continue
+		}
+		key := access.MemberKey(now.Username, role)
+		f.lost.members[key] = true
+		drift := access.Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user", Taken: true, Successor: successorOf(role, heir)}
+		f.found = append(f.found, drift)
+	}
+	for _, role := range has {
+		if !f.among(had, role) {
+			f.found = append(f.found, access.Drift{
+				Key: access.MemberKey(now.Username, role), Role: role, Username: now.Username, Cause: v1alpha1.DriftCauseManual,
+				What: "the role was given to the user by somebody else",
+			})
+		}
+	}
+}
+
+// among says whether a list has a role, or another one of its line that is in use.
+func (f *driftFinder) among(roles []string, role string) bool {
+	if slices.Contains(roles, role) {
+		return true
+	}
+	line := rolename.LineOf(role)
+	return f.heirs != nil && !f.retired[role] && slices.ContainsFunc(roles, func(name string) bool {
+		return !f.retired[name] && rolename.LineOf(name) == line
+	})
+}
+
+func (f *driftFinder) ours(roles []string) []string {
+	var out []string
+	for _, role := range roles {
+		if f.managed[role] {
+			out = append(out, role)
+		}
+	}
+	return out
+}
+
+// Remember gives what to hand in as Input.Previous of the next pass: what was observed after this one, but with the
+// previous value of everything whose restoration the plan left out, so that it stays drift until it is as it was.
+func Remember(in access.Input, p access.Plan, after access.Observed) *access.Observed {
+	next := after
+	if in.Previous == nil {
+		return &next
+	}
+	users := map[string][]access.Drift{}
+	rolesCloned := false
+	for _, drift := range p.Drift {
+		heir := cmp.Or(drift.Successor, drift.Role)
+		switch {
+		case drift.Repaired || drift.Role == "":
+		case drift.Username != "":
+			users[drift.Username] = append(users[drift.Username], drift)
+		default:
+			before, existed := in.Previous.Roles[drift.Role]
+			if !existed {
+				continue
+			}
+			if !rolesCloned {
+				next.Roles, rolesCloned = maps.Clone(after.Roles), true
+			}
+			if stored, ok := after.Roles[heir]; ok {
+				seen, exists := in.Observed.Roles[heir]
+				if !exists {
+					seen = in.Observed.Roles[drift.Role]
+				}
+				before = permission.Union(in.Canonical(stored), permission.Minus(in.Canonical(before), in.Canonical(seen)))
+			}
+			next.Roles[heir] = before
+		}
+	}
+	if len(users) > 0 {
+		next.Users = rememberMembers(users, in.Previous.Users, after.Users)
+	}
+	return &next
+}
+
+// rememberMembers gives users the drifted roles back that they had before, or their successors.
+func rememberMembers(drifted map[string][]access.Drift, previous, after []access.User) []access.User {
+	had := map[string][]string{}
+	for _, user := range previous {
+		for _, drift := range drifted[user.Username] {
+			if slices.Contains(user.Roles, drift.Role) {
+				had[user.Username] = append(had[user.Username], cmp.Or(drift.Successor, drift.Role))
+			}
+		}
+	}
+	out := slices.Clone(after)
+	for i := range out {
+		if roles := had[out[i].Username]; roles != nil {
+			out[i].Roles = text.SortedSet(slices.Concat(out[i].Roles, roles))
+		}
+	}
+	return out
+}

@@ -1,0 +1,165 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
+)
+
+const (
+	renderLines = 64
+	renderWidth = 256
+)
+
+// Render writes a plan for people: at most 64 lines of at most 256 characters. When there are more steps, the last line
+// says how many.
+func Render(p access.Plan) []string {
+	var lines []string
+	total := 0
+	for _, steps := range p.Phases {
+		for _, step := range steps {
+			total++
+			if len(lines) < renderLines {
+				lines = append(lines, Describe(step))
+			}
+		}
+	}
+	if total > renderLines {
+		lines[renderLines-1] = fmt.Sprintf("and %d more steps", total-renderLines+1)
+	}
+	return lines
+}
+
+// Describe is one step on one line, of at most 256 characters: what is done, and why.
+func Describe(s access.Step) string {
+	message := action(s)
+	if why := reason(s); why != "" {
+		message += ": " + why
+	}
+	return text.Cut(message, renderWidth)
+}
+
+// action says what a step does.
+func action(s access.Step) string {
+	user, role := text.Plain(s.Username), text.Plain(s.Role)
+	switch s.Kind {
+	case access.StepRemoveMember, access.StepRemoveReplaced:
+		return fmt.Sprintf("revoke %s from %s", names(s.Roles), user)
+	case access.StepAddMember:
+		return fmt.Sprintf("grant %s to %s", names(s.Roles), user)
+	case access.StepSwapMember:
+		return fmt.Sprintf("grant %s to %s in place of %s", names(s.Roles), user, names(s.Replaced))
+	case access.StepCreateRole:
+		return fmt.Sprintf("create role %s with %d permissions", role, len(s.Permissions))
+	case access.StepWidenRole:
+		return fmt.Sprintf("widen role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
+	case access.StepReplaceRole:
+		return fmt.Sprintf("replace the permissions of role %s by %d%s", role, len(s.Permissions), edit(s, 1))
+	case access.StepNarrowRole:
+		return fmt.Sprintf("narrow role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
+	case access.StepDeleteRole:
+		return "delete role " + role
+	}
+	return string(s.Kind)
+}
+
+// reason says why a step is taken.
+func reason(s access.Step) string {
+	switch s.Kind {
+	case access.StepRemoveMember:
+		return ending(s.Ended)
+	case access.StepAddMember, access.StepSwapMember:
+		return membership(s)
+	case access.StepRemoveReplaced:
+		return "another role gives the access of " + causesText(s.For)
+	case access.StepCreateRole:
+		return creation(s)
+	case access.StepWidenRole, access.StepReplaceRole, access.StepNarrowRole:
+		if s.Repair != "" {
+			return "another writer changed the role"
+		}
+		return purpose(s)
+	case access.StepDeleteRole:
+		if s.Successor != "" {
+			return text.Plain(s.Successor) + " has taken its place"
+		}
+		return "no policy or grant needs it"
+	}
+	return ""
+}
+
+// ending says why a role is revoked.
+func ending(ended []access.Cause) string {
+	if len(ended) == 0 {
+		return "no policy or grant gives it"
+	}
+	return causesText(ended) + " ended"
+}
+
+// membership says why a role is granted.
+func membership(s access.Step) string {
+	if s.Repair != "" {
+		return "another writer revoked it, and " + causesText(s.For) + " gives it"
+	}
+	return causesText(s.For)
+}
+
+// creation says why a role is created.
+func creation(s access.Step) string {
+	switch {
+	case s.Follows != "":
+		return fmt.Sprintf("takes the place of %s, which has %d permissions too many: this Airflow only adds permissions to roles",
+			text.Plain(s.Follows), len(s.Lost))
+	case s.Repair != "":
+		return "another writer deleted the role"
+	}
+	return purpose(s)
+}
+
+// purpose says what a role is for.
+func purpose(s access.Step) string {
+	if s.RoleKind == v1alpha1.ManagedRoleGrant {
+		return "grants under policy " + s.Policy.String()
+	}
+	return "policy " + s.Policy.String()
+}
+
+// causesText names causes, the oldest first.
+func causesText(causes []access.Cause) string {
+	shown := make([]string, 0, len(causes))
+	for _, cause := range causes {
+		shown = append(shown, cause.String())
+	}
+	return text.List(shown, 2)
+}
+
+// edit is what a role gains and loses, with the first names of each.
+func edit(s access.Step, limit int) string {
+	var parts []string
+	if n := len(s.Gained); n > 0 {
+		parts = append(parts, fmt.Sprintf("adding %d (%s)", n, listPermissions(s.Gained, limit)))
+	}
+	if n := len(s.Lost); n > 0 {
+		parts = append(parts, fmt.Sprintf("removing %d (%s)", n, listPermissions(s.Lost, limit)))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", " + strings.Join(parts, " and ")
+}
+
+func names(roles []string) string {
+	word := "role "
+	if len(roles) > 1 {
+		word = "roles "
+	}
+	shown := make([]string, 0, len(roles))
+	for _, role := range roles {
+		shown = append(shown, text.Plain(role))
+	}
+	return word + text.List(shown, 4)
+}

@@ -1,0 +1,272 @@
+package proof
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/airflow-oam/airflow-oam/internal/access"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
+)
+
+// differencesShown bounds PolicyProof.Differences.
+const differencesShown = 8
+
+// Assess says what an observation that was made after the writes proves. In.Observed is that observation; goneRoles are
+// the inventory entries that may be dropped, sorted: nothing of them is left, or they were let go of.
+func Assess(in access.Input, d access.Desired) (map[types.UID]access.GrantProof, map[types.NamespacedName]access.PolicyProof, []string) {
+	a := &assessor{in: &in, d: &d, users: make(map[string]*access.User, len(in.Observed.Users)), entries: map[string]v1alpha1.ManagedRole{}}
+	a.readUsers()
+	for _, entry := range d.Inventory {
+		a.entries[entry.Name] = entry
+	}
+	a.known = access.KnownLines(&d)
+	for name := range d.Roles {
+		a.carried[rolename.LineOf(name)] = true
+	}
+	grants := make(map[types.UID]access.GrantProof, len(in.Grants))
+	found := findExcess(&in, &d)
+	for _, g := range in.Grants {
+		proof := a.grant(g)
+		proof.LeastPrivilege = found.grants[g.UID]
+		grants[g.UID] = proof
+	}
+	policies := make(map[types.NamespacedName]access.PolicyProof, len(in.Policies))
+	differences := a.differences()
+	for _, p := range in.Policies {
+		name := types.NamespacedName{Namespace: p.Namespace, Name: p.Name}
+		unlike := append(a.unsettled(name), differences[name.String()]...)
+		policies[name] = access.PolicyProof{InSync: len(unlike) == 0, Differences: bounded(unlike), LeastPrivilege: found.policies[name]}
+	}
+	return grants, policies, a.gone()
+}
+
+// unsettled is what keeps a policy out of sync although its roles are as desired.
+func (a *assessor) unsettled(policy types.NamespacedName) []string {
+	var out []string
+	desire := a.d.Policies[policy]
+	if desire.Refused != nil {
+		out = append(out, desire.Refused.Message)
+	}
+	for _, note := range desire.Notes {
+		if note.Reason == v1alpha1.ReasonAdoptionReported || note.Reason == v1alpha1.ReasonMassRevocationHeld {
+			out = append(out, note.Message)
+		}
+	}
+	return out
+}
+
+type assessor struct {
+	in      *access.Input
+	d       *access.Desired
+	users   map[string]*access.User
+	persons access.Persons
+	members map[string][]string // role -> users, without the operator's account
+	entries map[string]v1alpha1.ManagedRole
+	enough  map[string]bool        // role -> it stores at least what it should
+	known   map[rolename.Line]bool // lines of the inventory
+	carried map[rolename.Line]bool // lines that a desired role carries
+}
+
+func (a *assessor) readUsers() {
+	a.members, a.enough = map[string][]string{}, map[string]bool{}
+	a.carried, a.persons = map[rolename.Line]bool{}, access.NewPersons(a.in.Observed.Users)
+	for i := range a.in.Observed.Users {
+		user := &a.in.Observed.Users[i]
+		a.users[user.Username] = user
+		if a.in.Account != "" && text.Fold(user.Username) == text.Fold(a.in.Account) {
+			continue
+		}
+		for _, role := range user.Roles {
+			a.members[role] = append(a.members[role], user.Username)
+		}
+	}
+}
+
+// grant says whether what a grant should give is there, and whether anything of it is left.
+func (a *assessor) grant(g *v1alpha1.AccessGrant) access.GrantProof {
+	desire := a.d.Grants[g.UID]
+	proof := access.GrantProof{Absent: true, Problem: desire.Problem}
+	pinned := g.In(a.in.Instance)
+	if pinned == nil {
+		return proof
+	}
+	for _, username := range a.persons.Of(pinned) {
+		user := a.users[username]
+		for _, role := range user.Roles {
+			if a.leftover(g, pinned, role) && !a.otherCause(g, username, role) {
+				proof.Absent = false
+			}
+		}
+		if desire.Live && username == desire.Username && a.d.Members.Has(username, desire.Role) {
+			proof.Present, proof.Empty = a.given(user, desire.Role)
+		}
+	}
+	if desire.Live && !proof.Present && proof.Problem == nil {
+		proof.Problem = a.d.Roles[desire.Role].Giving.RevokeOnly
+	}
+	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
+		proof.Problem = &access.Problem{Reason: v1alpha1.ReasonContested, Message: "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
+	}
+	return proof
+}
+
+// given says whether a user has what a role should give, and whether that is nothing.
+func (a *assessor) given(user *access.User, role string) (present, empty bool) {
+	empty = nothing(a.d.Roles[role].Permissions)
+	for _, held := range user.Roles {
+		if a.gives(held, role) {
+			present, empty = true, empty && nothing(a.in.Observed.Roles[held])
+		}
+	}
+	return present, present && empty
+}
+
+// contested says whether giving a grant was given up for now.
+func (a *assessor) contested(desire access.GrantDesire) bool {
+	return a.in.Contested[access.RoleKey(desire.Role)] || a.in.Contested[access.MemberKey(desire.Username, desire.Role)]
+}
+
+// gives says whether a stored role gives at least what the desired one should: that one, or the one whose place it takes.
+func (a *assessor) gives(role, desired string) bool {
+	if role == desired {
+		return a.storesEnough(role)
+	}
+	_, inventoried := a.entries[role]
+	return inventoried && rolename.SameLine(role, desired) &&
+		permission.Contains(a.in.Canonical(a.in.Observed.Roles[role]), a.in.Canonical(a.d.Roles[desired].Permissions))
+}
+
+// leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
+// its policy, also the policy's own, and roles of which only the name says that they were ours.
+func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, role string) bool {
+	entry, inventoried := a.entries[role]
+	if !rolename.Manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
+		return false
+	}
+	line := rolename.LineOf(pinned.Role)
+	return inventoried && (entry.Policy == "" || entry.Policy == g.PolicyKey().String()) ||
+		rolename.LineOf(role) == line && line.Manageable() && (inventoried || !a.known[line])
+}
+
+// otherCause says whether something else than this grant gives the role to the user.
+func (a *assessor) otherCause(g *v1alpha1.AccessGrant, username, role string) bool {
+	return slices.ContainsFunc(a.d.Members.Causes(username, role), func(c access.Cause) bool { return c.UID != g.UID })
+}
+
+// nothing says whether permissions let nobody do anything.
+func nothing(ps []permission.Pair) bool {
+	return !slices.ContainsFunc(ps, func(p permission.Pair) bool { return p != permission.Website })
+}
+
+// storesEnough says whether a role stores at least what it should.
+func (a *assessor) storesEnough(role string) bool {
+	enough, known := a.enough[role]
+	if !known {
+		stored, exists := a.in.Observed.Roles[role]
+		desired, managed := a.d.Roles[role]
+		enough = exists && managed && permission.Contains(a.in.Canonical(stored), a.in.Canonical(desired.Permissions))
+		a.enough[role] = enough
+	}
+	return enough
+}
+
+// differences are what is not as desired, by policy, in the order of roles.
+func (a *assessor) differences() map[string][]string {
+	out := map[string][]string{}
+	wanted := map[string][]string{}
+	for _, username := range a.d.Members.Users() {
+		for role := range a.d.Members[username] {
+			wanted[role] = append(wanted[role], username)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(a.d.Roles)) {
+		role := a.d.Roles[name]
+		policy := role.Policy.String()
+		stored, exists := a.in.Observed.Roles[name]
+		if !exists {
+			out[policy] = append(out[policy], "role "+text.Plain(name)+" is missing")
+			continue
+		}
+		have, want := a.in.Canonical(stored), a.in.Canonical(role.Permissions)
+		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have)))
+		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(permission.Minus(have, want)))
+		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(text.Without(wanted[name], a.members[name])))
+		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(text.Without(a.members[name], wanted[name])))
+	}
+	for _, name := range a.d.Doomed {
+		entry := a.entries[name]
+		if !a.isGone(entry) && !a.rests(entry) {
+			out[entry.Policy] = append(out[entry.Policy], "role "+text.Plain(name)+" is not gone yet")
+		}
+	}
+	return out
+}
+
+// tooMany says that a role has permissions that it should not have, and why they stay where that is so.
+func (a *assessor) tooMany(role access.Role) string {
+	const text = "role %s has %d permissions too many"
+	if role.Upkeep == access.UpkeepNarrow && a.in.OnlyAdds() {
+		return text + ", which stay until access may be granted again: this Airflow only adds permissions to roles"
+	}
+	return text
+}
+
+func appendCount(lines []string, format, role string, count int) []string {
+	if count == 0 {
+		return lines
+	}
+	return append(lines, fmt.Sprintf(format, text.Plain(role), count))
+}
+
+func bounded(lines []string) []string {
+	if len(lines) <= differencesShown {
+		return lines
+	}
+	more := len(lines) - differencesShown + 1
+	return append(slices.Clone(lines[:differencesShown-1]), fmt.Sprintf("and %d more differences", more))
+}
+
+// isGone says whether nothing of a role that goes is left: an adopted role stays, without members. Its entry is kept as
+// long as a successor has its place, and that of a role that cannot be deleted until the instance goes.
+func (a *assessor) isGone(entry v1alpha1.ManagedRole) bool {
+	_, exists := a.in.Observed.Roles[entry.Name]
+	switch {
+	case !exists:
+		return true
+	case len(a.members[entry.Name]) > 0:
+		return false
+	case entry.Adopted:
+		return !a.carried[rolename.LineOf(entry.Name)]
+	}
+	return !a.in.Deletes() && a.in.Instance.DeletionTimestamp != nil
+}
+
+// rests says whether a role that nothing needs stays in Airflow without members.
+func (a *assessor) rests(entry v1alpha1.ManagedRole) bool {
+	return len(a.members[entry.Name]) == 0 && (entry.Adopted || !a.in.Deletes())
+}
+
+// gone are the entries that may be dropped.
+func (a *assessor) gone() []string {
+	ending := a.in.Instance.DeletionTimestamp != nil
+	doomed := map[string]bool{}
+	for _, name := range a.d.Doomed {
+		doomed[name] = true
+	}
+	var out []string
+	for _, entry := range a.d.Inventory {
+		_, exists := a.in.Observed.Roles[entry.Name]
+		switch {
+		case doomed[entry.Name] && a.isGone(entry), entry.Orphaned && (!exists || ending):
+			out = append(out, entry.Name)
+		}
+	}
+	return text.SortedSet(out)
+}
