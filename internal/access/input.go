@@ -3,6 +3,7 @@ package access
 import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // server is what levels and permissions mean in this Airflow.
@@ -18,3 +19,13 @@ func (in *Input) OnlyAdds() bool { return in.Capabilities.RoleUpdate == v1alpha1
 
 // deletes says whether roles can be deleted.
 func (in *Input) Deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
+
+// IsAccount says whether a user is the operator's own account.
+func (in *Input) IsAccount(username string) bool {
+	return in.Account != "" && text.Fold(username) == text.Fold(in.Account)
+}
+
+// Ends says whether the instance is being deleted and takes everything along.
+func (in *Input) Ends() bool {
+	return in.Instance.DeletionTimestamp != nil && in.Instance.Spec.Deletion != v1alpha1.InstanceDeletionAbandon
+}

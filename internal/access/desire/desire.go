@@ -112,8 +112,7 @@ func newWork(in access.Input) *work {
 
 // instanceEnds says whether the instance is being deleted and takes everything along.
 func (w *work) instanceEnds() bool {
-	i := w.in.Instance
-	if i.DeletionTimestamp == nil || i.Spec.Deletion == v1alpha1.InstanceDeletionAbandon {
+	if !w.in.Ends() {
 		return false
 	}
 	for _, c := range w.cases {

@@ -48,6 +48,12 @@ const (
 	narrows          // gets less
 )
 
+// gains says whether a role gets permissions.
+func (c change) gains() bool { return c == widens || c == replaces }
+
+// loses says whether a role loses permissions.
+func (c change) loses() bool { return c == narrows || c == replaces }
+
 // comes says whether the role is there, or comes to be in this plan.
 func (r *roleAim) comes() bool { return r.exists || r.create }
 
@@ -186,10 +192,9 @@ func (a *aim) followed(name string) []permission.Pair {
 
 // aimUsers decides for every user which managed roles go first, stay, and come. The operator's account is left out.
 func (a *aim) aimUsers() {
-	account := text.Fold(a.in.Account)
 	pinned := a.pinnedElsewhere()
 	for _, user := range a.in.Observed.Users {
-		if account != "" && text.Fold(user.Username) == account {
+		if a.in.IsAccount(user.Username) {
 			continue
 		}
 		u := a.aimUser(&user, pinned)

@@ -30,7 +30,7 @@ func findDrift(in *access.Input, d *access.Desired, managed, retired map[string]
 	}}
 	f.findHeirs()
 	for _, entry := range in.Instance.Status.ManagedRoles {
-		if managed[entry.Name] && !entry.Orphaned && !entry.Retired && f.stands(entry.Name) {
+		if managed[entry.Name] && inService(&entry) && f.stands(entry.Name) {
 			f.role(entry)
 		}
 	}
@@ -69,6 +69,9 @@ func (f *driftFinder) findHeirs() {
 		}
 	}
 }
+
+// inService says whether an inventoried role was neither let go of nor retired.
+func inService(entry *v1alpha1.ManagedRole) bool { return !entry.Orphaned && !entry.Retired }
 
 // heir is the desired role that carries what a role carried.
 func (f *driftFinder) heir(role string) string {
@@ -109,7 +112,7 @@ func (f *driftFinder) reference(role string) (string, bool) {
 		return role, true
 	}
 	for _, entry := range f.kin[rolename.LineOf(role)] {
-		if _, existed := f.in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
+		if _, existed := f.in.Previous.Roles[entry.Name]; existed && inService(&entry) {
 			return entry.Name, true
 		}
 	}
@@ -140,14 +143,19 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	}
 	before, existed := f.in.Previous.Roles[entry.Name]
 	switch {
-	case existed && !exists && !wanted:
-		return
-	case existed && !exists:
+	case existed && exists:
+		if slices.Equal(before, stored) || !f.edit(&drift, heir, before, stored) {
+			return
+		}
+	case existed:
+		if !wanted {
+			return
+		}
 		drift.What, drift.Cause, drift.Taken = "the role was deleted", v1alpha1.DriftCauseRoleDeleted, true
 		f.lost.roles[heir] = true
-	case !existed && exists:
+	case exists:
 		drift.What, drift.Cause = "the role was created by somebody else", v1alpha1.DriftCauseManual
-	case !existed || slices.Equal(before, stored) || !f.edit(&drift, heir, before, stored):
+	default:
 		return
 	}
 	f.found = append(f.found, drift)
@@ -227,7 +235,7 @@ func (f *driftFinder) users() {
 
 func (f *driftFinder) member(before, now access.User) {
 	had, has := f.ours(before.Roles), f.ours(now.Roles)
-	if f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
+	if f.in.IsAccount(now.Username) {
 		return
 	}
 	cause := v1alpha1.DriftCauseManual

@@ -153,7 +153,7 @@ func (b *builder) move(username string, from, to []string) (access.Step, bool) {
 	given, taken := text.Without(to, from), text.Without(from, to)
 	step := access.Step{Username: username, Roles: given}
 	switch {
-	case len(given) == 0 && len(taken) == 0:
+	case len(given)+len(taken) == 0:
 		return access.Step{}, false
 	case len(taken) == 0:
 		step.Kind = access.StepAddMember

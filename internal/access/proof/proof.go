@@ -83,7 +83,7 @@ func (a *assessor) readUsers() {
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user
-		if a.in.Account != "" && text.Fold(user.Username) == text.Fold(a.in.Account) {
+		if a.in.IsAccount(user.Username) {
 			continue
 		}
 		for _, role := range user.Roles {
