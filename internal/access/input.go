@@ -20,12 +20,12 @@ func (in *Input) OnlyAdds() bool { return in.Capabilities.RoleUpdate == v1alpha1
 // deletes says whether roles can be deleted.
 func (in *Input) Deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
 
+// LeavesOut says whether what others took of an item (Drift.Key) is not restored now.
+func (in *Input) LeavesOut(key string) bool {
+	return in.Contested[key] || in.Instance.Spec.Drift == v1alpha1.DriftReport
+}
+
 // IsAccount says whether a user is the operator's own account.
 func (in *Input) IsAccount(username string) bool {
 	return in.Account != "" && text.Fold(username) == text.Fold(in.Account)
-}
-
-// Ends says whether the instance is being deleted and takes everything along.
-func (in *Input) Ends() bool {
-	return in.Instance.DeletionTimestamp != nil && in.Instance.Spec.Deletion != v1alpha1.InstanceDeletionAbandon
 }

@@ -112,7 +112,7 @@ func newWork(in access.Input) *work {
 
 // instanceEnds says whether the instance is being deleted and takes everything along.
 func (w *work) instanceEnds() bool {
-	if !w.in.Ends() {
+	if !w.in.Instance.Revoking() {
 		return false
 	}
 	for _, c := range w.cases {

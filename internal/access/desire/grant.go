@@ -23,7 +23,7 @@ type granting struct {
 // decideGrants decides what every grant gives. Grants whose terms equal their policy of today are members of the
 // policy's role; others share a role of their own with grants of equal terms.
 func (w *granting) decideGrants() {
-	ending := w.in.Ends()
+	ending := w.in.Instance.Revoking()
 	for _, g := range inOrder(w.in.Grants) {
 		desire := access.GrantDesire{}
 		if pinned := g.In(w.in.Instance); pinned != nil {

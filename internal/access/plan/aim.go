@@ -106,16 +106,11 @@ func newAim(in *access.Input, d *access.Desired) *aim {
 	return a
 }
 
-// withheld says whether the restoration of an item is left out.
-func (a *aim) withheld(key string) bool {
-	return a.in.Contested[key] || a.in.Instance.Spec.Drift == v1alpha1.DriftReport
-}
-
 // leftOut says whether an item that is missing is not given now: because that is contested, or because another writer took
 // it and the instance only reports drift.
 func (a *aim) leftOut(key string, lost bool) bool {
 	if lost {
-		return a.withheld(key)
+		return a.in.LeavesOut(key)
 	}
 	return a.in.Contested[key]
 }
@@ -158,7 +153,7 @@ func (a *aim) decideRole(r *roleAim, role access.Role) {
 		r.create, r.want = !r.exists, permission.Intersect(r.want, permission.Union(r.have, a.followed(r.name)))
 	default:
 		r.create = !r.exists
-		if a.withheld(key) {
+		if a.in.LeavesOut(key) {
 			r.want = permission.Minus(r.want, a.lost.pairs[r.name])
 		}
 	}

@@ -92,7 +92,10 @@ func (b *builder) widenings(left bool) []access.Step {
 	var steps []access.Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
-		if b.left[name] == left && role.exists && !permission.Contains(role.have, b.wide[name]) {
+		if b.left[name] != left || role.create {
+			continue
+		}
+		if !permission.Contains(role.have, b.wide[name]) {
 			steps = append(steps, b.edit(access.StepWidenRole, name, role.have, b.wide[name]))
 		}
 	}
@@ -115,7 +118,11 @@ func (b *builder) narrowings() []access.Step {
 	var steps []access.Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
-		if wide := b.wide[name]; permission.Contains(wide, role.want) && !permission.Contains(role.want, wide) {
+		wide := b.wide[name]
+		if !permission.Contains(wide, role.want) {
+			continue // it is replaced
+		}
+		if !permission.Contains(role.want, wide) {
 			steps = append(steps, b.edit(access.StepNarrowRole, name, wide, role.want))
 		}
 	}
@@ -269,14 +276,18 @@ func (b *builder) markRepaired(plan *access.Plan) {
 	}
 	plan.Drift = slices.Clone(plan.Drift)
 	for i := range plan.Drift {
-		drift := &plan.Drift[i]
-		drift.Repaired = repaired[drift.Key] && !b.leftOut(*drift)
+		if drift := &plan.Drift[i]; repaired[drift.Key] {
+			drift.Repaired = !b.leftOut(*drift)
+		}
 	}
 }
 
 // leftOut says whether a drift took something away that the plan does not give back.
 func (b *builder) leftOut(drift access.Drift) bool {
 	heir := cmp.Or(drift.Successor, drift.Role)
-	taken := drift.Username == "" && (b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0)
-	return (taken || b.aim.lost.members[drift.Key]) && b.aim.withheld(drift.Key)
+	taken := b.aim.lost.members[drift.Key]
+	if drift.Username == "" {
+		taken = b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0
+	}
+	return taken && b.aim.in.LeavesOut(drift.Key)
 }
