@@ -126,7 +126,10 @@ func (w *work) claimNames() {
 	holder := map[string]*policyCase{}
 	for _, c := range w.cases {
 		mine := w.inventoriedFor(c)
-		if w.mayClaim(c, mine) && (holder[c.role] == nil || mine) {
+		if !w.mayClaim(c, mine) {
+			continue
+		}
+		if mine || holder[c.role] == nil {
 			holder[c.role] = c
 		}
 	}
@@ -159,7 +162,11 @@ func (w *work) mayClaim(c *policyCase, mine bool) bool {
 			c.desire.Refused = &access.Problem{Reason: v1alpha1.ReasonInvalidRoleName, Message: err.Error()}
 		}
 	}
-	return c.desire.Refused == nil && rolename.Manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
+	switch {
+	case c.desire.Refused != nil, !rolename.Manageable(c.role):
+		return false
+	}
+	return mine || c.policy.DeletionTimestamp == nil
 }
 
 func (w *work) finishMembers() {

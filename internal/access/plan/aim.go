@@ -55,7 +55,7 @@ func (c change) gains() bool { return c == widens || c == replaces }
 func (c change) loses() bool { return c == narrows || c == replaces }
 
 // comes says whether the role is there, or comes to be in this plan.
-func (r *roleAim) comes() bool { return r.exists || r.create }
+func (r *roleAim) comes() bool { return r != nil && (r.exists || r.create) }
 
 // changeOf compares what an existing role holds with what it should hold.
 func (r *roleAim) changeOf() change {
@@ -91,8 +91,9 @@ func newAim(in *access.Input, d *access.Desired) *aim {
 		}
 	}
 	for name := range a.managed {
-		_, _, ok := rolename.Succession(name)
-		a.succeeds = a.succeeds || ok
+		if _, _, succeeds := rolename.Succession(name); succeeds {
+			a.succeeds = true
+		}
 	}
 	a.retired = map[string]bool{}
 	for _, entry := range in.Instance.Status.ManagedRoles {
@@ -232,7 +233,7 @@ func (a *aim) aimUser(user *access.User, pinned map[string]bool) userAim {
 // canHave says whether a user who should have a role has it or can get it now.
 func (a *aim) canHave(username, role string, have []string) bool {
 	desired, ok := a.d.Roles[role]
-	if r := a.roles[role]; !ok || r == nil || !r.comes() {
+	if !ok || !a.roles[role].comes() {
 		return false
 	}
 	switch {
@@ -271,8 +272,11 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 	out := map[string]bool{}
 	var known map[rolename.Line]bool
 	for _, g := range a.in.Grants {
-		pinned := g.In(a.in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !rolename.LineOf(pinned.Role).Manageable() || a.d.Grants[g.UID].Live {
+		pinned := unproved(a.in, a.d, g)
+		if pinned == nil || a.managed[pinned.Role] {
+			continue
+		}
+		if !rolename.LineOf(pinned.Role).Manageable() {
 			continue
 		}
 		if known == nil {
@@ -283,6 +287,15 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 		}
 	}
 	return out
+}
+
+// unproved is what a grant pinned in the instance that is not live any more and whose removal was not proved; nil for
+// every other grant.
+func unproved(in *access.Input, d *access.Desired, g *v1alpha1.AccessGrant) *v1alpha1.GrantInstance {
+	if d.Grants[g.UID].Live || g.Status.RemovedAt != nil {
+		return nil
+	}
+	return g.In(in.Instance)
 }
 
 // findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its

@@ -3,8 +3,6 @@ package plan
 import (
 	"slices"
 
-	"k8s.io/apimachinery/pkg/util/sets"
-
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
@@ -112,7 +110,8 @@ func (o *order) together(u *userAim) []string {
 			replaced = append(replaced, role)
 		}
 	}
-	if len(replaced) == 1 && slices.Contains(u.have, replaced[0]) && sets.New(u.want...).HasAll(u.have...) {
+	leaves, joins := text.Without(u.have, u.want), text.Without(replaced, u.have)
+	if len(replaced) == 1 && len(leaves)+len(joins) == 0 {
 		return nil
 	}
 	return replaced

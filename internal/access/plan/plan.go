@@ -54,11 +54,7 @@ func (b *builder) removals() []access.Step {
 			step.Ended = append(step.Ended, b.ended[access.MemberKey(u.name, role)]...)
 		}
 		step.Ended = access.SortCauses(step.Ended)
-		for _, role := range u.gone {
-			if key := access.MemberKey(u.name, role); step.Repair == "" && b.drifted(key) {
-				step.Repair = key
-			}
-		}
+		step.Repair = firstKey(u.name, u.gone, b.drifted)
 		steps = append(steps, step)
 	}
 	return steps
@@ -177,12 +173,18 @@ func (b *builder) move(username string, from, to []string) (access.Step, bool) {
 		step.For = append(step.For, b.d.Members.Causes(username, role)...)
 	}
 	step.For = access.SortCauses(step.For)
-	for _, role := range given {
-		if key := access.MemberKey(username, role); step.Repair == "" && b.aim.lost.members[key] {
-			step.Repair = key
+	step.Repair = firstKey(username, given, func(key string) bool { return b.aim.lost.members[key] })
+	return step, true
+}
+
+// firstKey is the first membership (Drift.Key) of a user in some roles of which something is so.
+func firstKey(username string, roles []string, so func(key string) bool) string {
+	for _, role := range roles {
+		if key := access.MemberKey(username, role); so(key) {
+			return key
 		}
 	}
-	return step, true
+	return ""
 }
 
 // heirs are those of some roles that carry the same policies as the ones that a user leaves.
@@ -207,7 +209,10 @@ func (b *builder) deletions() []access.Step {
 	heirs := map[rolename.Line]string{}
 	for name := range b.d.Roles {
 		line, _, ok := rolename.Succession(name)
-		if before, known := heirs[line]; ok && (!known || rolename.CompareNewest(name, before) < 0) {
+		if !ok {
+			continue
+		}
+		if before, known := heirs[line]; !known || rolename.CompareNewest(name, before) < 0 {
 			heirs[line] = name
 		}
 	}
@@ -236,8 +241,8 @@ func findEnded(in *access.Input, d *access.Desired, users []userAim) map[string]
 	}
 	objects, people := newObjects(in), access.NewPersons(in.Observed.Users)
 	for _, g := range in.Grants {
-		pinned := g.In(in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || d.Grants[g.UID].Live {
+		pinned := unproved(in, d, g)
+		if pinned == nil {
 			continue
 		}
 		holders := slices.DeleteFunc(slices.Clone(people.Of(pinned)), func(name string) bool { return !going[name] })
