@@ -18,13 +18,6 @@ SEEDS ?= 20
 CHECKS ?= 20000
 # More arguments for go test, such as TEST="-run TestName -v".
 TEST ?=
-# Packages whose tests need the control plane, and those that start a real
-# Airflow; all others need Go alone.
-CONTROL_PLANE_TESTS := /(controllers|test|hack/bench)(/|$$)
-AIRFLOW_TESTS := /(test/airflow|hack/airflow)(/|$$)
-
-# Tests share the machine with API servers and Airflow: two packages at a time.
-GO_TEST = go test -p 2 -timeout 40m $(TEST)
 # The folder of the control plane; compiles it where it is missing.
 WITH_CONTROL_PLANE = assets="$$(hack/controlplane/build.sh)"; export KUBEBUILDER_ASSETS="$$assets";
 
@@ -53,28 +46,28 @@ shape: ## measure the Go code by package: conditions, comments, functions, objec
 
 ##@ Prove it
 .PHONY: test
-test: controlplane airflow-install ## run all tests: units, a real API server, a real Airflow
-	@$(WITH_CONTROL_PLANE) $(GO_TEST) -count=1 ./...
+test: controlplane airflow-install ## run all tests (units, a real API server, a real Airflow) and name the slowest
+	@$(WITH_CONTROL_PLANE) hack/test.sh unit,kube,real $(TEST)
 
 .PHONY: test-unit
 test-unit: ## run the tests that need Go alone
-	@$(GO_TEST) $$(go list ./... | grep -vE '$(CONTROL_PLANE_TESTS)|$(AIRFLOW_TESTS)')
+	@hack/test.sh unit $(TEST)
 
 .PHONY: test-kube
 test-kube: controlplane ## run the tests that need a real API server
-	@$(WITH_CONTROL_PLANE) $(GO_TEST) -count=1 $$(go list ./... | grep -E '$(CONTROL_PLANE_TESTS)' | grep -vE '$(AIRFLOW_TESTS)')
+	@$(WITH_CONTROL_PLANE) hack/test.sh kube $(TEST)
 
 .PHONY: test-real
 test-real: controlplane airflow-install ## run the tests that start a real Airflow
-	@$(WITH_CONTROL_PLANE) $(GO_TEST) -count=1 -v $$(go list ./... | grep -E '$(AIRFLOW_TESTS)')
+	@$(WITH_CONTROL_PLANE) hack/test.sh real -v $(TEST)
 
 .PHONY: test-race
 test-race: controlplane ## run all but the real Airflow with the race detector (needs a C compiler)
-	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 $(GO_TEST) -race $$(go list ./... | grep -vE '$(AIRFLOW_TESTS)')
+	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 hack/test.sh unit,kube -race $(TEST)
 
 .PHONY: properties
 properties: ## check each property of the planner in CHECKS worlds that no run has drawn before
-	@$(GO_TEST) -count=1 ./internal/access -rapid.seed=0 -rapid.checks=$(CHECKS)
+	@go test -timeout 40m $(TEST) -count=1 ./internal/access -rapid.seed=0 -rapid.checks=$(CHECKS)
 
 .PHONY: faults
 faults: controlplane ## try each fault with SEEDS seeds and write the table of docs/reliability.md
@@ -82,7 +75,8 @@ faults: controlplane ## try each fault with SEEDS seeds and write the table of d
 
 .PHONY: lint
 lint: ## run golangci-lint
-	@lint="$$(hack/tools/build.sh golangci-lint)"; echo "golangci-lint run"; "$$lint" run --timeout 20m ./...
+	@lint="$$(hack/tools/build.sh golangci-lint)"; for module in $$(hack/modules.sh code); do \
+	  echo "golangci-lint run in $$module"; (cd "$$module" && "$$lint" run --timeout 20m ./...); done
 
 .PHONY: verify
 verify: ## fail if something generated, formatted or required is not as committed
@@ -99,7 +93,7 @@ format: ## format the Go code
 
 .PHONY: tidy
 tidy: ## tidy all modules
-	@for module in . hack/controlplane hack/etcd hack/tools; do (cd "$$module" && go mod tidy); done
+	@for module in $$(hack/modules.sh all); do (cd "$$module" && go mod tidy); done
 
 ##@ Build it
 .PHONY: build

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
+	decide "github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
 
 // gone is true when an object does not exist.
@@ -23,7 +23,7 @@ func gone(ctx context.Context, object client.Object) bool {
 // keepTerms does what the instance controller does for deleted grants: it keeps the terms of those that ended early.
 func (w *world) keepTerms(ctx context.Context, grant *v1alpha1.AccessGrant) {
 	GinkgoHelper()
-	spent, early := decision.SpentEntry(grant)
+	spent, early := decide.SpentEntry(grant)
 	Expect(early).To(BeTrue(), "the grant ended early")
 	w.writeInstance(ctx, func(i *v1alpha1.AirflowInstance) { i.Status.Spent = append(i.Status.Spent, spent) })
 }

@@ -12,12 +12,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers"
+	grantkind "github.com/airflow-oam/airflow-oam/controllers/grant"
+	"github.com/airflow-oam/airflow-oam/controllers/kind"
 )
 
 // direct gives a reconciler that nobody wakes: specs call it themselves. It reads grants from where they say.
-func direct(c client.Client) *controllers.GrantReconciler {
-	return &controllers.GrantReconciler{Client: c, APIReader: grants.APIReader, Clock: clock, Reports: reports, Retention: retention}
+func direct(c client.Client) *grantkind.Reconciler {
+	return grantkind.New(kind.Env{Client: c, APIReader: grants.APIReader, Clock: clock, Reports: reports, Retention: retention})
 }
 
 // staleClient answers gets of grants with an older version.

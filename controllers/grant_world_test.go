@@ -21,9 +21,10 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers"
+	grantkind "github.com/airflow-oam/airflow-oam/controllers/grant"
+	"github.com/airflow-oam/airflow-oam/controllers/kind"
+	policykind "github.com/airflow-oam/airflow-oam/controllers/policy"
 	"github.com/airflow-oam/airflow-oam/internal/access"
-	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/status"
@@ -38,10 +39,10 @@ const (
 // The grant and policy controllers run once for the suite, on a clock that stands still and with reports made by hand.
 var (
 	clock   = clocktesting.NewFakePassiveClock(time.Unix(0, 0))
-	reports = controllers.NewReports()
+	reports = kind.NewReports()
 	told    = &recorder{}
 	written = &writes{}
-	grants  *controllers.GrantReconciler
+	grants  *grantkind.Reconciler
 )
 
 // startGrantControllers is part of the suite's setup.
@@ -54,12 +55,13 @@ func startGrantControllers() {
 		},
 	})
 	Expect(err).NotTo(HaveOccurred())
-	grants = &controllers.GrantReconciler{
+	Expect(kind.SetupIndexes(context.Background(), mgr.GetFieldIndexer())).To(Succeed())
+	env := kind.Env{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock, Recorder: told, Reports: reports, Retention: retention,
 	}
+	grants = grantkind.New(env)
 	Expect(grants.SetupWithManager(mgr)).To(Succeed())
-	policies := &controllers.PolicyReconciler{Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: clock, Recorder: told, Reports: reports}
-	Expect(policies.SetupWithManager(mgr)).To(Succeed())
+	Expect(policykind.New(env).SetupWithManager(mgr)).To(Succeed())
 	startManager(mgr)
 }
 
@@ -173,11 +175,11 @@ func (w *world) step(ctx context.Context, d time.Duration) {
 func (w *world) pass(ctx context.Context) {
 	GinkgoHelper()
 	now := clock.Now()
-	report := &actuator.Report{
+	report := &kind.Report{
 		Instance: client.ObjectKeyFromObject(w.instance), InstanceUID: w.instance.UID, Endpoint: w.instance.Spec.URL, Account: "operator",
-		CacheTTL: ttl, StartsAllowed: true, StartedAt: now, FinishedAt: now, ObservedAt: now, Err: w.down, Full: true,
+		CacheTTL: ttl, StartedAt: now, FinishedAt: now, ObservedAt: now, Err: w.down, Full: true,
 		Users: slices.Clone(w.users), Dags: []dag.Dag{{ID: "finance_daily"}},
-		Policies: map[types.NamespacedName]actuator.PolicyReport{}, Grants: map[types.UID]actuator.GrantReport{},
+		Policies: map[types.NamespacedName]access.PolicyReport{}, Grants: map[types.UID]access.GrantReport{},
 	}
 	if w.down != nil {
 		last := *reports.Get(report.Instance)
@@ -189,7 +191,7 @@ func (w *world) pass(ctx context.Context) {
 		switch o := object.(type) {
 		case *v1alpha1.DagAccessPolicy:
 			role := rolename.ForPolicy(o.Namespace, o.Name, "")
-			report.Policies[client.ObjectKeyFromObject(o)] = actuator.PolicyReport{
+			report.Policies[client.ObjectKeyFromObject(o)] = access.PolicyReport{
 				UID: o.UID, Generation: o.Generation, Desire: access.PolicyDesire{Role: role, Dags: []string{"finance_daily"}}, Proof: access.PolicyProof{InSync: true},
 			}
 			if o.DeletionTimestamp == nil {
@@ -197,7 +199,7 @@ func (w *world) pass(ctx context.Context) {
 			}
 		case *v1alpha1.AccessGrant:
 			live := access.Live(o, now, ttl)
-			entry := actuator.GrantReport{
+			entry := access.GrantReport{
 				Desire: access.GrantDesire{Live: live, Username: o.Spec.Subject.Username},
 				Proof:  access.GrantProof{Present: live || w.stuck, Absent: !live && !w.stuck},
 			}

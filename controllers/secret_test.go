@@ -15,7 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers"
+	"github.com/airflow-oam/airflow-oam/controllers/instance"
+	"github.com/airflow-oam/airflow-oam/controllers/kind"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 	"github.com/airflow-oam/airflow-oam/internal/status/statustest"
 )
@@ -38,34 +39,34 @@ var _ = DescribeTable("An instance whose Secret cannot be read", func(ctx SpecCo
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "secrets-"}}
 	Expect(admin.Create(ctx, namespace)).To(Succeed())
 	clock.SetTime(namespace.CreationTimestamp.Time)
-	instance := &v1alpha1.AirflowInstance{
+	afi := &v1alpha1.AirflowInstance{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: "prod"},
 		Spec: v1alpha1.AirflowInstanceSpec{
 			URL: "https://" + namespace.Name + ".example.com", Credentials: v1alpha1.Credentials{SecretRef: v1alpha1.SecretReference{Name: "airflow"}},
 		},
 	}
-	Expect(admin.Create(ctx, instance)).To(Succeed())
+	Expect(admin.Create(ctx, afi)).To(Succeed())
 	operator, err := client.New(operatorConfig, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
-	reconciler := &controllers.InstanceReconciler{
-		Client: operator, APIReader: withoutSecrets{operator, failure}, Clock: clock, Recorder: told, Reports: controllers.NewReports(),
-	}
+	reconciler := instance.New(kind.Env{
+		Client: operator, APIReader: withoutSecrets{operator, failure}, Clock: clock, Recorder: told, Reports: kind.NewReports(),
+	}, instance.Settings{})
 	DeferCleanup(func(ctx SpecContext) {
-		Expect(operator.Patch(ctx, instance, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
-		Expect(admin.Delete(ctx, instance)).To(Succeed())
+		Expect(operator.Patch(ctx, afi, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`)))).To(Succeed())
+		Expect(admin.Delete(ctx, afi)).To(Succeed())
 	})
 
-	result, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(instance)})
+	result, err := reconciler.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(afi)})
 	Expect(err).NotTo(HaveOccurred())
 	Expect(result.RequeueAfter).To(BeNumerically(">", 0), "it is tried again")
-	Expect(admin.Get(ctx, client.ObjectKeyFromObject(instance), instance)).To(Succeed())
+	Expect(admin.Get(ctx, client.ObjectKeyFromObject(afi), afi)).To(Succeed())
 	for _, name := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionAuthenticated} {
-		found := status.Find(instance.Status.Conditions, name)
+		found := status.Find(afi.Status.Conditions, name)
 		Expect(found).NotTo(BeNil())
 		Expect(found.Reason).To(Equal(reason))
 		Expect(found.Message).To(ContainSubstring(message))
 	}
-	Expect(statustest.Check(instance)).To(Succeed())
+	Expect(statustest.Check(afi)).To(Succeed())
 },
 	Entry("says in which value of the chart its namespace is missing", apierrors.NewForbidden(schema.GroupResource{Resource: "secrets"}, "airflow", nil),
 		v1alpha1.ReasonSecretForbidden, "instanceNamespaces"),

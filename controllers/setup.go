@@ -1,9 +1,11 @@
-// Package controllers holds the reconcilers. The instance controller alone talks to Airflow, one pass at a time per
-// instance, and publishes reports in memory; the grant and policy controllers read them, decide, and write the status
-// of their own objects.
+// Package controllers starts the controllers of all kinds. The instance controller alone talks to Airflow, one pass at a time
+// per instance, and publishes reports in memory; the controllers of all other kinds read them, decide, and write the status
+// of their own objects. What all kinds share is in package kind.
 package controllers
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -12,6 +14,10 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/airflow-oam/airflow-oam/controllers/grant"
+	"github.com/airflow-oam/airflow-oam/controllers/instance"
+	"github.com/airflow-oam/airflow-oam/controllers/kind"
+	"github.com/airflow-oam/airflow-oam/controllers/policy"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 )
 
@@ -20,8 +26,10 @@ type Settings struct {
 	Clock clock.PassiveClock
 	// KubernetesClock measures the API server's clock; nil counts as ours.
 	KubernetesClock *Skew
-	Retention       time.Duration
-	Concurrency     int
+	// Retention is how long an object stays after its end, unless a Git tool tracks it; 0 is for ever.
+	Retention time.Duration
+	// Concurrency is how many requests to one Airflow are under way at once; 0 means the default.
+	Concurrency int
 	// Namespaces whose AirflowInstances are served; empty means all.
 	Namespaces       []string
 	AllowHTTPHosts   []string
@@ -29,29 +37,32 @@ type Settings struct {
 	AllowPrivileged  bool
 }
 
+// Skew is how far another clock is ahead of ours, as the Date headers of its answers say.
+type Skew = instance.Skew
+
 // UncachedObjects are read from the API server each time, because the operator may only get them by name.
 func UncachedObjects() []client.Object { return []client.Object{&corev1.Secret{}} }
 
-// Setup registers all controllers.
+// Setup registers all controllers and the indexes of the cache.
 func Setup(mgr ctrl.Manager, s Settings) error {
 	metrics.Register()
-	reports := NewReports()
-	instance := &InstanceReconciler{
-		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Reports: reports,
-		Recorder: mgr.GetEventRecorder("airflow-oam"), KubernetesClock: s.KubernetesClock,
-		AllowHTTPHosts: s.AllowHTTPHosts, AllowedAddresses: s.AllowedAddresses, AllowPrivileged: s.AllowPrivileged,
-		Concurrency: s.Concurrency, Namespaces: s.Namespaces,
+	if err := kind.SetupIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
+		return err
 	}
-	grant := &GrantReconciler{
-		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Reports: reports,
-		Recorder: mgr.GetEventRecorder("airflow-oam"), Retention: s.Retention,
+	env := kind.Env{
+		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Recorder: mgr.GetEventRecorder("airflow-oam"),
+		Reports: kind.NewReports(), Retention: s.Retention,
 	}
-	policy := &PolicyReconciler{
-		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Reports: reports, Recorder: mgr.GetEventRecorder("airflow-oam"),
-	}
-	for _, reconciler := range []interface{ SetupWithManager(ctrl.Manager) error }{instance, grant, policy} {
-		if err := reconciler.SetupWithManager(mgr); err != nil {
-			return err
+	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		instance.New(env, instance.Settings{
+			KubernetesClock: s.KubernetesClock, Namespaces: s.Namespaces, AllowHTTPHosts: s.AllowHTTPHosts, AllowedAddresses: s.AllowedAddresses,
+			AllowPrivileged: s.AllowPrivileged, Concurrency: s.Concurrency,
+		}),
+		policy.New(env),
+		grant.New(env),
+	} {
+		if err := controller.SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("set up the controllers: %w", err)
 		}
 	}
 	return nil

@@ -40,17 +40,19 @@ if [[ -n "${CI:-}" ]] && ! git diff --exit-code; then
   failed+=("the checkout of CI was changed by generating")
 fi
 
-for module in . hack/controlplane hack/etcd hack/tools; do
+for module in $(hack/modules.sh all); do
   echo "verify: required modules of $module"
   if ! (cd "$module" && go mod tidy -diff); then
     failed+=("run: make tidy, and commit the result")
   fi
 done
 
-echo "verify: go vet"
-if ! go vet ./...; then
-  failed+=("mend what go vet says")
-fi
+for module in $(hack/modules.sh code); do
+  echo "verify: go vet of $module"
+  if ! go -C "$module" vet ./...; then
+    failed+=("mend what go vet reports")
+  fi
+done
 
 for script in .ci/run $(git ls-files --cached --others --exclude-standard -- '*.sh'); do
   if ! bash -n "$script"; then

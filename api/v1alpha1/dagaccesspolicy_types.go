@@ -385,6 +385,9 @@ type PolicyInstance struct {
 	SyncedDags string `json:"syncedDags,omitempty"`
 }
 
+// ActorOperator is the actor of history entries of what the operator did.
+const ActorOperator = "airflow-oam"
+
 // HistoryEntry is one line of an object's story.
 type HistoryEntry struct {
 	// sequence counts the entries of an object from 1.
@@ -393,7 +396,9 @@ type HistoryEntry struct {
 	// at is when it happened.
 	// +required
 	At metav1.Time `json:"at"`
-	// actor who caused it. Not filled yet: objects do not say who changed them.
+	// actor that caused it: airflow-oam where the operator did, by time, by the
+	// rules or by what it read from Airflow. Empty where an object was changed or
+	// deleted, since objects do not say by which user.
 	// +optional
 	// +kubebuilder:validation:MaxLength=128
 	Actor string `json:"actor,omitempty"`

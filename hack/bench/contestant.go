@@ -52,7 +52,7 @@ func ours(ctx context.Context, w *world) error {
 // perObject refreshes each object by a GET of its own and writes where it differs, as declarative tools do that keep a
 // list of resources.
 func perObject(ctx context.Context, w *world) error {
-	if err := each(ctx, w, sortedKeys(w.roles), func(ctx context.Context, name string) error {
+	if err := each(ctx, w, sortedKeys(w.roles), func(ctx context.Context, w *world, name string) error {
 		stored, err := w.client.Role(ctx, name)
 		want := airflow.Role{Name: name, Permissions: w.roles[name]}
 		switch {
@@ -69,7 +69,7 @@ func perObject(ctx context.Context, w *world) error {
 	}); err != nil {
 		return err
 	}
-	return each(ctx, w, w.people(), w.perUser)
+	return each(ctx, w, w.people(), perUser)
 }
 
 // perPermission gives a role one permission a call, as a script does that loops over them. It keeps no account of what
@@ -77,16 +77,16 @@ func perObject(ctx context.Context, w *world) error {
 // people whose time is over.
 func perPermission(ctx context.Context, w *world) error {
 	if len(w.ended) == 0 {
-		if err := each(ctx, w, sortedKeys(w.roles), w.perPair); err != nil {
+		if err := each(ctx, w, sortedKeys(w.roles), perPair); err != nil {
 			return err
 		}
 	}
-	return each(ctx, w, w.people(), w.perUser)
+	return each(ctx, w, w.people(), perUser)
 }
 
 // perPair makes a role, or looks what it holds where it is there, and adds its permissions one by one. Airflow takes a
 // role's permissions as a whole.
-func (w *world) perPair(ctx context.Context, name string) error {
+func perPair(ctx context.Context, w *world, name string) error {
 	var held []airflow.Permission
 	_, err := w.client.CreateRole(ctx, airflow.Role{Name: name})
 	if airflow.IsConflict(err) {
@@ -106,7 +106,7 @@ func (w *world) perPair(ctx context.Context, name string) error {
 }
 
 // perUser reads one user and writes it where it differs.
-func (w *world) perUser(ctx context.Context, name string) error {
+func perUser(ctx context.Context, w *world, name string) error {
 	stored, err := w.client.User(ctx, name)
 	if err != nil {
 		return err
@@ -122,19 +122,11 @@ func (w *world) perUser(ctx context.Context, name string) error {
 	return err
 }
 
-// people are the users that a declaration names.
-func (w *world) people() []string {
-	if len(w.ended) > 0 {
-		return sortedKeys(w.ended)
-	}
-	return sortedKeys(w.members)
-}
-
-func each(ctx context.Context, w *world, names []string, work func(context.Context, string) error) error {
+func each(ctx context.Context, w *world, names []string, work func(context.Context, *world, string) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(w.settings.concurrency)
 	for _, name := range names {
-		group.Go(func() error { return work(ctx, name) })
+		group.Go(func() error { return work(ctx, w, name) })
 	}
 	return group.Wait()
 }

@@ -90,15 +90,12 @@ func drifted(ctx context.Context, s settings) ([]string, error) {
 	return missed, nil
 }
 
-func driftedAt(ctx context.Context, s settings, latency time.Duration) (missed []string, err error) {
-	var ours float64
+func driftedAt(ctx context.Context, s settings, latency time.Duration) ([]string, error) {
 	server := s.generation.Version
-	for _, c := range contestants() {
-		if c.name == naiveName || skip(c, latency) {
-			continue // it takes no permission away, and would give each again, as in P2
-		}
-		changes, wrong := 0, ""
-		samples, err := trials(ctx, s.trials, func(ctx context.Context) (sample, error) {
+	changes, repaired := 0, "all"
+	missed, err := race(ctx, latency, func(ctx context.Context, c contestant) ([]sample, error) {
+		changes, repaired = 0, "all"
+		return trials(ctx, s.trials, func(ctx context.Context) (sample, error) {
 			w, err := newWorld(s, 0)
 			if err != nil {
 				return sample{}, err
@@ -112,32 +109,21 @@ func driftedAt(ctx context.Context, s settings, latency time.Duration) (missed [
 			w.slow(latency)
 			out, err := w.measure(func() error { return c.converge(ctx, w) }, func() error { return nil })
 			if found := w.effective(); found != nil {
-				wrong = found.Error()
+				repaired = "no: " + found.Error()
 			}
 			return out, err
 		})
-		if err != nil {
-			return nil, fmt.Errorf("%s on %s: %w", c.name, server, err)
+	}, func(r result) []string {
+		bound := 1.2 * float64(allPages(s)+2*changes)
+		fmt.Printf("| %s | %d ms | %s | %d | %.2f | %s | %.2f (%.2f to %.2f) | %.1f |\n", server, latency.Milliseconds(), r.name, r.requests(),
+			float64(r.requests())/bound, repaired, r.mid, r.least, r.most, r.ratio())
+		if repaired == "all" && float64(r.requests()) <= bound {
+			return nil
 		}
-		mid, least, most := seconds(samples)
-		if c.name == oursName {
-			ours = mid
-		}
-		requests := samples[0].requests
-		reads := pages(s.roles+builtin) + pages(s.users+1) + pages(dagCount)
-		bound := 1.2 * float64(reads+2*changes)
-		repaired := "all"
-		if wrong != "" {
-			repaired = "no: " + wrong
-		}
-		fmt.Printf("| %s | %d ms | %s | %d | %.2f | %s | %.2f (%.2f to %.2f) | %.1f |\n", server, latency.Milliseconds(), c.name, requests,
-			float64(requests)/bound, repaired, mid, least, most, mid/ours)
-		if c.name != oursName {
-			continue
-		}
-		if wrong != "" || float64(requests) > bound {
-			missed = append(missed, fmt.Sprintf("P3 on %s at %s: %d requests (bound %.0f), repaired: %s", server, latency, requests, bound, repaired))
-		}
+		return []string{fmt.Sprintf("P3 on %s at %s: %d requests (bound %.0f), repaired: %s", server, latency, r.requests(), bound, repaired)}
+	}, naiveName) // it takes no permission away, and would give each again, as in P2
+	if err != nil {
+		return nil, fmt.Errorf("on %s: %w", server, err)
 	}
 	return missed, nil
 }

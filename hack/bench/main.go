@@ -149,51 +149,88 @@ func skip(c contestant, latency time.Duration) bool {
 	return c.name != oursName && latency >= 100*time.Millisecond
 }
 
+// result is what one contestant's trials come to.
+type result struct {
+	contestant
+	samples []sample
+	// mid, least and most are the median and the extremes of the seconds; ours is the median of ours.
+	mid, least, most, ours float64
+}
+
+// requests are those of the first trial: they are the same in each.
+func (r result) requests() int { return r.samples[0].requests }
+
+// ratio is how much longer it takes than ours.
+func (r result) ratio() float64 { return r.mid / r.ours }
+
+// race runs the contestants at one latency, ours first. report prints a line for each, and says which bounds it misses;
+// only ours has bounds. without names contestants that do not take part.
+func race(ctx context.Context, latency time.Duration, run func(context.Context, contestant) ([]sample, error), report func(result) []string, without ...string) ([]string, error) {
+	var missed []string
+	var ours float64
+	for _, c := range contestants() {
+		if skip(c, latency) || slices.Contains(without, c.name) {
+			continue
+		}
+		samples, err := run(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.name, err)
+		}
+		r := result{contestant: c, samples: samples}
+		r.mid, r.least, r.most = seconds(samples)
+		if c.name == oursName {
+			ours = r.mid
+		}
+		r.ours = ours
+		if out := report(r); c.name == oursName {
+			missed = append(missed, out...)
+		}
+	}
+	return missed, nil
+}
+
+// allPages is how many requests read everything once.
+func allPages(s settings) int { return pages(s.roles+builtin) + pages(s.users+1) + pages(dagCount) }
+
 func cold(ctx context.Context, s settings) ([]string, error) {
 	fmt.Printf("\n### P1 cold convergence: %d roles, %d users, %d requests at once, %d trials\n\n", s.roles, s.users, s.concurrency, s.trials)
 	fmt.Println("| latency | contestant | requests | of bound | seconds: median (min to max) | of bound | ratio to ours |")
 	fmt.Println("|---|---|---|---|---|---|---|")
 	var missed []string
 	for _, latency := range s.latencies {
-		var ours float64
-		for _, c := range contestants() {
-			if skip(c, latency) {
-				continue
-			}
-			samples, err := trials(ctx, s.trials, func(ctx context.Context) (sample, error) {
-				w, err := newWorld(s, latency)
-				if err != nil {
-					return sample{}, err
-				}
-				defer w.close()
-				w.standing()
-				return w.measure(func() error { return c.converge(ctx, w) }, w.converged)
-			})
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
-			}
-			mid, least, most := seconds(samples)
-			if c.name == oursName {
-				ours = mid
-			}
-			reads := pages(s.roles+builtin) + pages(s.users+1) + pages(dagCount)
-			requestBound := 1.05 * float64(s.roles+s.users+reads)
-			timeBound := 1.15 * float64(s.roles+s.users) * latency.Seconds() / float64(s.concurrency)
-			requests := samples[0].requests
-			fmt.Printf("| %d ms | %s | %d | %.2f | %.2f (%.2f to %.2f) | %s | %.1f |\n", latency.Milliseconds(), c.name, requests,
-				float64(requests)/requestBound, mid, least, most, share(mid, timeBound), mid/ours)
-			if c.name != oursName {
-				continue
-			}
-			if float64(requests) > requestBound {
-				missed = append(missed, fmt.Sprintf("P1 at %s: %d requests, bound %.0f", latency, requests, requestBound))
-			}
-			if latency > 0 && mid > timeBound {
-				missed = append(missed, fmt.Sprintf("P1 at %s: %.2f s, bound %.2f s", latency, mid, timeBound))
-			}
+		out, err := coldAt(ctx, s, latency)
+		if err != nil {
+			return nil, err
 		}
+		missed = append(missed, out...)
 	}
 	return missed, nil
+}
+
+func coldAt(ctx context.Context, s settings, latency time.Duration) ([]string, error) {
+	requestBound := 1.05 * float64(s.roles+s.users+allPages(s))
+	timeBound := 1.15 * float64(s.roles+s.users) * latency.Seconds() / float64(s.concurrency)
+	return race(ctx, latency, func(ctx context.Context, c contestant) ([]sample, error) {
+		return trials(ctx, s.trials, func(ctx context.Context) (sample, error) {
+			w, err := newWorld(s, latency)
+			if err != nil {
+				return sample{}, err
+			}
+			defer w.close()
+			w.standing()
+			return w.measure(func() error { return c.converge(ctx, w) }, w.converged)
+		})
+	}, func(r result) (missed []string) {
+		fmt.Printf("| %d ms | %s | %d | %.2f | %.2f (%.2f to %.2f) | %s | %.1f |\n", latency.Milliseconds(), r.name, r.requests(),
+			float64(r.requests())/requestBound, r.mid, r.least, r.most, share(r.mid, timeBound), r.ratio())
+		if float64(r.requests()) > requestBound {
+			missed = append(missed, fmt.Sprintf("P1 at %s: %d requests, bound %.0f", latency, r.requests(), requestBound))
+		}
+		if latency > 0 && r.mid > timeBound {
+			missed = append(missed, fmt.Sprintf("P1 at %s: %.2f s, bound %.2f s", latency, r.mid, timeBound))
+		}
+		return missed
+	})
 }
 
 func share(value, bound float64) string {
@@ -209,40 +246,40 @@ func unchanged(ctx context.Context, s settings) ([]string, error) {
 	fmt.Println("|---|---|---|---|---|---|---|")
 	var missed []string
 	for _, latency := range s.latencies {
-		var ours float64
-		for _, c := range contestants() {
-			if skip(c, latency) {
-				continue
-			}
-			w, err := newWorld(s, 0)
-			if err != nil {
-				return nil, err
-			}
-			w.standing()
-			if err := c.converge(ctx, w); err != nil {
-				return nil, err
-			}
-			w.slow(latency)
-			samples, err := trials(ctx, s.trials, func(ctx context.Context) (sample, error) {
-				return w.measure(func() error { return c.converge(ctx, w) }, w.converged)
-			})
-			w.close()
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", c.name, err)
-			}
-			mid, least, most := seconds(samples)
-			if c.name == oursName {
-				ours = mid
-			}
-			last := samples[len(samples)-1]
-			fmt.Printf("| %d ms | %s | %d | %d | %.2f | %.3f (%.3f to %.3f) | %.1f |\n", latency.Milliseconds(), c.name, last.requests, last.writes,
-				processing(samples), mid, least, most, mid/ours)
-			if bound := pages(s.roles+builtin) + pages(s.users+1) + pages(dagCount); c.name == oursName && (last.requests > bound || last.writes > 0) {
-				missed = append(missed, fmt.Sprintf("P2 at %s: %d requests (bound %d), %d writes (bound 0)", latency, last.requests, bound, last.writes))
-			}
+		out, err := unchangedAt(ctx, s, latency)
+		if err != nil {
+			return nil, err
 		}
+		missed = append(missed, out...)
 	}
 	return missed, nil
+}
+
+func unchangedAt(ctx context.Context, s settings, latency time.Duration) ([]string, error) {
+	bound := allPages(s)
+	return race(ctx, latency, func(ctx context.Context, c contestant) ([]sample, error) {
+		w, err := newWorld(s, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer w.close()
+		w.standing()
+		if err := c.converge(ctx, w); err != nil {
+			return nil, err
+		}
+		w.slow(latency)
+		return trials(ctx, s.trials, func(ctx context.Context) (sample, error) {
+			return w.measure(func() error { return c.converge(ctx, w) }, w.converged)
+		})
+	}, func(r result) []string {
+		last := r.samples[len(r.samples)-1]
+		fmt.Printf("| %d ms | %s | %d | %d | %.2f | %.3f (%.3f to %.3f) | %.1f |\n", latency.Milliseconds(), r.name, last.requests, last.writes,
+			processing(r.samples), r.mid, r.least, r.most, r.ratio())
+		if last.requests <= bound && last.writes == 0 {
+			return nil
+		}
+		return []string{fmt.Sprintf("P2 at %s: %d requests (bound %d), %d writes (bound 0)", latency, last.requests, bound, last.writes)}
+	})
 }
 
 func endings(ctx context.Context, s settings) ([]string, error) {
@@ -266,45 +303,32 @@ func endings(ctx context.Context, s settings) ([]string, error) {
 	return missed, nil
 }
 
-func endingsAt(ctx context.Context, s settings, latency time.Duration, many int) (missed []string, err error) {
-	var ours float64
-	for _, c := range contestants() {
-		if skip(c, latency) {
-			continue
-		}
-		samples, err := trials(ctx, s.trials, func(ctx context.Context) (sample, error) { return endTogether(ctx, s, c, latency, many) })
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.name, err)
-		}
-		mid, least, most := seconds(samples)
-		if c.name == oursName {
-			ours = mid
-		}
+func endingsAt(ctx context.Context, s settings, latency time.Duration, many int) ([]string, error) {
+	bound := 1.2 * float64(many) * latency.Seconds() / float64(s.concurrency)
+	return race(ctx, latency, func(ctx context.Context, c contestant) ([]sample, error) {
+		return trials(ctx, s.trials, func(ctx context.Context) (sample, error) { return endTogether(ctx, s, c, latency, many) })
+	}, func(r result) (missed []string) {
 		var delays []float64
-		for _, one := range samples {
+		for _, one := range r.samples {
 			delays = append(delays, one.delays...)
 		}
 		slices.Sort(delays)
-		requests, bound := samples[0].requests, 1.2*float64(many)*latency.Seconds()/float64(s.concurrency)
-		fmt.Printf("| %d ms | %d | %s | %d | %.2f | %.2f | %.2f | %.2f (%.2f to %.2f) | %s | %.1f |\n", latency.Milliseconds(), many, c.name,
-			requests, at(delays, 0.5), at(delays, 0.99), at(delays, 1), mid, least, most, share(mid, bound), mid/ours)
-		if c.name != oursName {
-			continue
-		}
-		if most := many + 2*pages(endingUsers(many)+1); requests > most {
-			missed = append(missed, fmt.Sprintf("P4 %d endings at %s: %d requests, bound %d", many, latency, requests, most))
+		fmt.Printf("| %d ms | %d | %s | %d | %.2f | %.2f | %.2f | %.2f (%.2f to %.2f) | %s | %.1f |\n", latency.Milliseconds(), many, r.name,
+			r.requests(), at(delays, 0.5), at(delays, 0.99), at(delays, 1), r.mid, r.least, r.most, share(r.mid, bound), r.ratio())
+		if most := many + 2*pages(endingUsers(many)+1); r.requests() > most {
+			missed = append(missed, fmt.Sprintf("P4 %d endings at %s: %d requests, bound %d", many, latency, r.requests(), most))
 		}
 		if latency != 20*time.Millisecond {
-			continue
+			return missed
 		}
-		if many == 1 && most >= 1 {
-			missed = append(missed, fmt.Sprintf("P4 one ending at %s: %.2f s until proved, bound 1 s", latency, most))
+		if many == 1 && r.most >= 1 {
+			missed = append(missed, fmt.Sprintf("P4 one ending at %s: %.2f s until proved, bound 1 s", latency, r.most))
 		}
-		if many >= 1000 && mid > bound {
-			missed = append(missed, fmt.Sprintf("P4 %d endings at %s: %.2f s until proved, bound %.2f s", many, latency, mid, bound))
+		if many >= 1000 && r.mid > bound {
+			missed = append(missed, fmt.Sprintf("P4 %d endings at %s: %.2f s until proved, bound %.2f s", many, latency, r.mid, bound))
 		}
-	}
-	return missed, nil
+		return missed
+	})
 }
 
 // endingUsers is how many users there are in P4.

@@ -19,7 +19,7 @@ import (
 	"net/netip"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers"
+	"github.com/airflow-oam/airflow-oam/controllers/instance"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
@@ -238,7 +238,7 @@ func (w *world) Declared(context.Context) (actuator.Declared, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return actuator.Declared{
-		Now: time.Now(), StartsAllowed: true, Instance: w.instance, Policies: w.policies, Grants: slices.Clone(w.grants),
+		Now: time.Now(), Instance: w.instance, Policies: w.policies, Grants: slices.Clone(w.grants),
 		Endpoint: w.server.URL, Account: airflowtest.AdminUsername, Version: w.settings.generation.Version, Capabilities: w.capabilities(),
 	}, nil
 }
@@ -247,7 +247,7 @@ func (w *world) Declared(context.Context) (actuator.Declared, error) {
 func (w *world) capabilities() v1alpha1.Capabilities {
 	server := airflow.Server{Version: w.settings.generation.Version, FABProvider: w.settings.generation.FABProvider}
 	server.Capabilities = airflow.CapabilitiesOf(server)
-	return controllers.Capabilities(server)
+	return instance.Capabilities(server)
 }
 
 // StoreInventory keeps the inventory in memory.
@@ -257,4 +257,12 @@ func (w *world) StoreInventory(_ context.Context, inventory []v1alpha1.ManagedRo
 	w.instance = w.instance.DeepCopy()
 	w.instance.Status.ManagedRoles = inventory
 	return nil
+}
+
+// people are the users that a declaration names.
+func (w *world) people() []string {
+	if len(w.ended) > 0 {
+		return sortedKeys(w.ended)
+	}
+	return sortedKeys(w.members)
 }

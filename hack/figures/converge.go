@@ -18,7 +18,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
-	"github.com/airflow-oam/airflow-oam/controllers"
+	"github.com/airflow-oam/airflow-oam/controllers/instance"
 	"github.com/airflow-oam/airflow-oam/hack/airflow/server"
 	"github.com/airflow-oam/airflow-oam/hack/stage"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
@@ -116,7 +116,7 @@ func newCrowd(ctx context.Context, s *server.Server, roles, people int) (*crowd,
 	if err != nil {
 		return nil, err
 	}
-	c.version, c.caps = found.Version, controllers.Capabilities(found)
+	c.version, c.caps = found.Version, instance.Capabilities(found)
 	c.act = actuator.New(c.client, clock.RealClock{}, actuator.Options{})
 	c.instance = &v1alpha1.AirflowInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: namespace, UID: "figures"},
@@ -192,7 +192,7 @@ func (c *crowd) Declared(context.Context) (actuator.Declared, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return actuator.Declared{
-		Now: time.Now(), StartsAllowed: true, Instance: c.instance, Policies: slices.Clone(c.policies),
+		Now: time.Now(), Instance: c.instance, Policies: slices.Clone(c.policies),
 		Endpoint: c.instance.Spec.URL, Account: c.account, Version: c.version, Capabilities: c.caps,
 	}, nil
 }

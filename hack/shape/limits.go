@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The limits. They are far above what is good and keep the worst away: an object whose methods nobody can survey, in files
 // that have to be read together, a package without parts, conditions that have to be read twice.
@@ -42,9 +45,9 @@ func misses(packages []*pkg) []miss {
 		note(p.folder, density, p.density(), maxDensity)
 		if part(p.folder, "internal") || part(p.folder, "controllers") {
 			note(p.folder, functions, float64(p.functions), maxFunctions)
-		}
-		if p.arrows >= fewArrows {
-			note(p.folder, arrowsBack, share(p.back, p.arrows, 100), maxBack)
+			if p.arrows >= fewArrows && !serveTests(p.folder) {
+				note(p.folder, arrowsBack, share(p.back, p.arrows, 100), maxBack)
+			}
 		}
 		for _, r := range p.receivers {
 			name := p.folder + "." + r.name
@@ -57,3 +60,9 @@ func misses(packages []*pkg) []miss {
 
 // part says whether a folder is top or below it.
 func part(folder, top string) bool { return strings.HasPrefix(folder+"/", top+"/") }
+
+// serveTests says whether a package is one that only tests use, such as airflowtest. Its files are a collection by
+// subject, with no order among them.
+func serveTests(folder string) bool {
+	return slices.ContainsFunc(strings.Split(folder, "/"), func(part string) bool { return strings.HasSuffix(part, "test") })
+}

@@ -16,38 +16,17 @@ type exception struct {
 
 // exceptions are all values that may miss their limit. An entry goes as soon as it is no longer needed.
 var exceptions = []exception{
-	{"controllers", density, 7.4, "the package is not cut into parts yet"},
-	{"controllers.GrantReconciler", filesOfObject, 3, "the package is not cut into parts yet"},
-	{"controllers.InstanceReconciler", methodsOfObject, 31, "the package is not cut into parts yet"},
-	{"controllers.InstanceReconciler", filesOfObject, 6, "the package is not cut into parts yet"},
-	{"controllers.instanceScope", methodsOfObject, 27, "the package is not cut into parts yet"},
-	{"hack/airflow/server.Installation", filesOfObject, 3, "the package is not cut into parts yet"},
-	{"hack/airflow/server.Server", methodsOfObject, 26, "the package is not cut into parts yet"},
-	{"hack/bench.world", filesOfObject, 3, "the package is not cut into parts yet"},
-	{"internal/access", density, 8.5, "the package is not cut into parts yet"},
-	{"internal/access", functions, 304, "the package is not cut into parts yet"},
-	{"internal/access.work", methodsOfObject, 69, "the package is not cut into parts yet"},
-	{"internal/access.work", filesOfObject, 8, "the package is not cut into parts yet"},
-	{"internal/actuator", density, 5.6, "the package is not cut into parts yet"},
-	{"internal/actuator.pass", methodsOfObject, 79, "the package is not cut into parts yet"},
-	{"internal/actuator.pass", filesOfObject, 8, "the package is not cut into parts yet"},
-	{"internal/airflow", density, 6.1, "the package is not cut into parts yet"},
-	{"internal/airflow.Client", methodsOfObject, 44, "the package is not cut into parts yet"},
-	{"internal/airflow.Client", filesOfObject, 12, "the package is not cut into parts yet"},
-	{"internal/airflow.request", filesOfObject, 3, "the package is not cut into parts yet"},
-	{"internal/airflow/airflowtest", density, 5.2, "TEST"},
-	{"internal/airflow/airflowtest", functions, 225, "TEST"},
-	{"internal/airflow/airflowtest", arrowsBack, 28.4, "TEST"},
-	{"internal/airflow/airflowtest.Generation", filesOfObject, 3, "TEST"},
-	{"internal/airflow/airflowtest.Sim", methodsOfObject, 112, "TEST"},
-	{"internal/airflow/airflowtest.Sim", filesOfObject, 17, "TEST"},
-	{"internal/airflow/airflowtest.tx", filesOfObject, 3, "TEST"},
-	{"internal/airflow/airflowtest/contract.session", filesOfObject, 4, "TEST"},
-	{"internal/decision", density, 7.7, "the package is not cut into parts yet"},
-	{"internal/decision.draft", methodsOfObject, 47, "the package is not cut into parts yet"},
-	{"internal/decision.draft", filesOfObject, 5, "the package is not cut into parts yet"},
-	{"internal/status", density, 6.1, "the package is not cut into parts yet"},
-	{"internal/status/statustest", density, 15.3, "the package is not cut into parts yet"},
+	{"internal/access/desire", density, 9, "the package is not cut into parts yet"},
+	{"internal/access/desire.work", methodsOfObject, 62, "the package is not cut into parts yet"},
+	{"internal/access/desire.work", filesOfObject, 8, "the package is not cut into parts yet"},
+	{"internal/access/plan", density, 8.1, "the package is not cut into parts yet"},
+	{"internal/access/proof", density, 10.6, "the package is not cut into parts yet"},
+	// The simulator is the API of one server, written down: a handler for each endpoint, a setter for each thing that a test
+	// changes behind the operator's back, by subject in files of their own. It is used by tests alone, and nothing in it has
+	// to be understood before the next endpoint is added. Its conditions count as all others do.
+	{"internal/airflow/airflowtest", functions, 228, "a simulator is as large as the API that it simulates"},
+	{"internal/airflow/airflowtest.Sim", methodsOfObject, 112, "a handler for each endpoint"},
+	{"internal/airflow/airflowtest.Sim", filesOfObject, 17, "the endpoints of one subject are in one file"},
 }
 
 func TestTheCodeKeepsItsShape(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"go/scanner"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -145,44 +146,37 @@ func (p *pkg) read(files []string) error {
 
 // countLines reads a file token by token: a string or a character that looks like an operator is none.
 func (p *pkg) countLines(source []byte) {
-	var (
-		s          scanner.Scanner
-		file       = token.NewFileSet().AddFile("", -1, len(source))
-		code       = map[int]bool{}
-		comments   = map[int]bool{}
-		conditions = map[int]int{}
-	)
+	var s scanner.Scanner
+	file := token.NewFileSet().AddFile("", -1, len(source))
 	s.Init(file, source, nil, scanner.ScanComments)
-	for {
-		at, what, literal := s.Scan()
-		if what == token.EOF {
-			break
-		}
+	code, comments, conditions := map[int]bool{}, map[int]bool{}, map[int]int{}
+	for at, what, literal := s.Scan(); what != token.EOF; at, what, literal = s.Scan() {
 		if what == token.SEMICOLON && literal == "\n" {
 			continue // Go's own, at the end of a line
 		}
-		first := file.Line(at)
 		marked := code
 		if what == token.COMMENT {
 			marked = comments
 		}
+		first := file.Line(at)
 		for line := first; line <= first+strings.Count(literal, "\n"); line++ {
 			marked[line] = true
 		}
-		switch what {
-		case token.LAND, token.LOR:
+		if what == token.LAND || what == token.LOR {
 			conditions[first]++
-			p.conditions++
 		}
 	}
 	p.lines += file.LineCount()
 	p.code += len(code)
-	for line := range comments {
-		if !code[line] {
-			p.comments++
-		}
-	}
-	for _, operators := range conditions {
+	maps.DeleteFunc(comments, func(line int, _ bool) bool { return code[line] })
+	p.comments += len(comments)
+	p.countConditions(conditions)
+}
+
+// countConditions adds the operators of a file, by line.
+func (p *pkg) countConditions(lines map[int]int) {
+	for _, operators := range lines {
+		p.conditions += operators
 		if operators >= crowdedLine {
 			p.crowded++
 		}

@@ -50,7 +50,7 @@ func TestEditTasksOnOneDagAndTriggerOnAnotherMeet(t *testing.T) {
 		if got.Reason != v1alpha1.ReasonExcessAccess {
 			t.Fatalf("%s: %+v", policy, got)
 		}
-		for _, part := range []string{"1 person", "EditRuns, EditTasks on b,", "the managed role " + other, "the role oam.data." + policy} {
+		for _, part := range []string{"1 user", "EditRuns, EditTasks on b,", "the managed role " + other, "the role oam.data." + policy} {
 			if !strings.Contains(got.Message, part) {
 				t.Errorf("%s does not say %q: %s", policy, part, got.Message)
 			}
@@ -149,7 +149,7 @@ func TestAGrantSaysWhatItsSubjectGets(t *testing.T) {
 	if got := grants[g.UID].LeastPrivilege; got.Reason != v1alpha1.ReasonExcessAccess || !strings.HasPrefix(got.Message, "its subject also has EditRuns, EditTasks on b") {
 		t.Errorf("%+v", got)
 	}
-	if got := policies[named("trigger")].LeastPrivilege; got.Reason != v1alpha1.ReasonExcessAccess || !strings.HasPrefix(got.Message, "1 person") {
+	if got := policies[named("trigger")].LeastPrivilege; got.Reason != v1alpha1.ReasonExcessAccess || !strings.HasPrefix(got.Message, "1 user") {
 		t.Errorf("the policy of the grant: %+v", got)
 	}
 	if got := grants[other.UID].LeastPrivilege; got.Reason != v1alpha1.ReasonAsGranted {

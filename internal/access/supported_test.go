@@ -96,7 +96,7 @@ func TestCodeOfFilesWithOtherDagsIsNotGivenBefore33(t *testing.T) {
 			for _, note := range d.Policies[name].Notes {
 				message += note.Message
 			}
-			if test.given != (message == "") || !test.given && (!strings.Contains(message, `"both.py"`) || !strings.Contains(message, "the DAG a also holds b")) {
+			if test.given != (message == "") || !test.given && (!strings.Contains(message, `"both.py"`) || !strings.Contains(message, "the DAG a also defines b")) {
 				t.Errorf("message %q", message)
 			}
 		})

@@ -35,7 +35,7 @@ type bed struct {
 	policies []*v1alpha1.DagAccessPolicy
 	grants   []*v1alpha1.AccessGrant
 	ttl      time.Duration
-	starts   bool
+	giving   access.Giving
 	stores   int
 	declared int // how often it was asked
 }
@@ -44,7 +44,7 @@ func newBed(t *testing.T) *bed {
 	t.Helper()
 	clock := clocktesting.NewFakeClock(start)
 	sim := airflowtest.Start(t, airflowtest.Options{Clock: clock})
-	b := &bed{T: t, clock: clock, sim: sim, starts: true}
+	b := &bed{T: t, clock: clock, sim: sim}
 	b.instance = &v1alpha1.AirflowInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: "data", UID: "instance-uid", Generation: 1},
 		Spec: v1alpha1.AirflowInstanceSpec{
@@ -84,7 +84,7 @@ func (b *bed) Declared(context.Context) (actuator.Declared, error) {
 	defer b.mu.Unlock()
 	b.declared++
 	return actuator.Declared{
-		Now: b.clock.Now(), StartsAllowed: b.starts, Instance: b.instance, Policies: slices.Clone(b.policies),
+		Now: b.clock.Now(), Giving: b.giving, Instance: b.instance, Policies: slices.Clone(b.policies),
 		Grants: slices.Clone(b.grants), Endpoint: b.sim.URL, Account: airflowtest.AdminUsername, CacheTTL: b.ttl,
 	}, nil
 }
@@ -539,7 +539,7 @@ func TestNothingIsGivenWhileClocksDiffer(t *testing.T) {
 	b.policy()
 	bob := b.grant("bob")
 	b.settled()
-	b.starts = false
+	b.giving = access.OnlyRevoking(v1alpha1.ReasonClockSkew, "clocks differ")
 	b.grant("carol")
 	b.change(bob, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
 	b.pass(actuator.LookFull)

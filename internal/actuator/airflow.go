@@ -24,8 +24,8 @@ type Airflow interface {
 	CreateRole(ctx context.Context, role airflow.Role) (airflow.Role, error)
 	// UpdateRole replaces a role's permissions; before is how many it had.
 	UpdateRole(ctx context.Context, role airflow.Role, before int) (airflow.Role, error)
-	// DeleteRole takes the role off its holders, too.
+	// DeleteRole removes the role from its members, too.
 	DeleteRole(ctx context.Context, name string) error
-	// SetUserRoles replaces all roles of a user, foreign ones included: read right before, keep what is not ours.
+	// SetUserRoles replaces all roles of a user, foreign ones included: the caller has read the user right before, and retains roles that are not ours.
 	SetUserRoles(ctx context.Context, user airflow.User, roles []string) (airflow.User, error)
 }

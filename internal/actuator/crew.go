@@ -5,122 +5,119 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/utils/clock"
+
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
-	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
-// crew makes the writes of one phase, a bounded number at once. It begins none after an error that concerns the whole
-// server, and none when something else became more urgent.
-type crew struct {
-	p       *pass
-	running sync.WaitGroup
-	seen    uint64    // fingerprint of what was declared when the plan was made
-	looked  time.Time // when the Kubernetes side was looked at last
-	people  bool      // each of its requests is about one person
+// tally judges what requests of one kind came to, and decides whether others are begun. None is begun after an error that
+// concerns the whole server, nor after as many failures in a row as a server has that fails every request.
+type tally struct {
+	users bool // each request is about one user
+	most  int  // failures in a row after which no more requests are begun
 
-	mu    sync.Mutex
-	lost  int // requests in a row that a server failed which may fail all of them
+	mu    sync.Mutex // guards what follows
+	lost  int        // failures in a row that may befall every request
 	err   error
 	ended bool
 }
 
-func (p *pass) newCrew() *crew { return &crew{p: p, seen: p.seen, looked: p.clock.Now()} }
+// newTally makes a tally for requests to a server; users says that each of them is about one user.
+func newTally(s *server, users bool) *tally { return &tally{users: users, most: 2 * s.atOnce()} }
 
-// begin starts a write as soon as a place is free; false means that no more are begun. What is declared is looked at
-// again every sliceTime: when that changed, the rest of the plan is out of date, and an ending may be due.
-func (c *crew) begin(ctx context.Context, write func() error) bool {
-	if now := c.p.clock.Now(); !c.over() && now.Sub(c.looked) > sliceTime {
-		c.looked = now
-		if changed, err := c.p.changed(ctx, c.seen); changed || err != nil {
-			c.end(err)
-		}
+// count takes in the outcome of a request.
+func (t *tally) count(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	switch {
+	case err == nil:
+		t.lost = 0
+		return
+	case t.users && mayConcernOneUser(err):
+		t.lost++
+	case fatal(err):
+		t.stop(err)
+		return
+	case airflow.IsUnavailable(err):
+		t.lost++
 	}
-	if c.over() || !c.p.acquire(ctx) {
+	if t.lost >= t.most {
+		t.stop(err)
+	}
+}
+
+// end begins no more requests; err, if any, ends the pass.
+func (t *tally) end(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stop(err)
+}
+
+// stop is end for callers that hold the lock. The first error counts.
+func (t *tally) stop(err error) {
+	t.ended = true
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+// over reports whether no more requests are to be begun.
+func (t *tally) over() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended
+}
+
+// outcome is the error that ends the pass, if any.
+func (t *tally) outcome() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.err
+}
+
+// crew makes the writes of one phase, a bounded number at once. It begins none when its tally says so, and none when
+// something else became more urgent.
+type crew struct {
+	*tally
+	server  *server
+	clock   clock.PassiveClock
+	changed func(context.Context) (bool, error) // whether something else is declared than when the plan was made
+	checked time.Time                           // when that was asked last
+	running sync.WaitGroup
+}
+
+// begin starts a write as soon as a slot is free; false means that no more are begun. Every sliceTime it asks what is
+// declared: when that changed, the rest of the plan is out of date, and an ending may be due.
+func (c *crew) begin(ctx context.Context, write func() error) bool {
+	c.checkPlan(ctx)
+	if c.over() || !c.server.acquire(ctx) {
 		return false
 	}
 	if c.over() {
-		c.p.release()
+		c.server.release()
 		return false
 	}
 	c.running.Go(func() {
-		defer c.p.release()
+		defer c.server.release()
 		c.count(write())
 	})
 	return true
 }
 
-// count decides by the outcome of a write whether others are begun.
-func (c *crew) count(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	one := c.people && ofOne(err)
-	switch {
-	case err == nil:
-		c.lost = 0
-	case airflow.IsUnavailable(err) || one:
-		c.lost++
+// checkPlan ends the phase when something else is declared now than what its plan was made of.
+func (c *crew) checkPlan(ctx context.Context) {
+	now := c.clock.Now()
+	if c.over() || now.Sub(c.checked) <= sliceTime {
+		return
 	}
-	if fatal(err) && !one || c.lost >= 2*c.p.concurrency {
-		c.ended = true
-		if c.err == nil {
-			c.err = err
-		}
+	c.checked = now
+	if changed, err := c.changed(ctx); changed || err != nil {
+		c.end(err)
 	}
-	if resource, unknown := airflow.UnknownResource(err); unknown {
-		if dag, ok := permission.DagOf(resource); ok && !c.p.unknown[dag] {
-			c.ended = true // the rest of the phase would meet it, too: the next plan leaves it out
-		}
-	}
-}
-
-// end begins no more writes; err, if any, ends the pass.
-func (c *crew) end(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ended = true
-	if c.err == nil {
-		c.err = err
-	}
-}
-
-func (c *crew) over() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ended
-}
-
-// throttled says whether the server asked to be left alone.
-func (c *crew) throttled() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return asked(c.err)
 }
 
 // wait returns when no write is under way, with the error that ends the pass.
 func (c *crew) wait() error {
 	c.running.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
-}
-
-// acquire takes one of the places for requests; false when the pass was cancelled.
-func (a *Actuator) acquire(ctx context.Context) bool {
-	select {
-	case a.places <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (a *Actuator) release() { <-a.places }
-
-// inPlace makes one request in one of the places.
-func (a *Actuator) inPlace(ctx context.Context, request func() error) error {
-	if !a.acquire(ctx) {
-		return ctx.Err()
-	}
-	defer a.release()
-	return request()
+	return c.outcome()
 }

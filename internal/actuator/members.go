@@ -6,179 +6,169 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
-	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// batch is a number of users who stand together in Airflow's list: they are read together, written one by one, and read
-// back together.
+// Sizes of batches. A batch is at most a page of Airflow's list: what is read by one request.
+const (
+	// recent is how old the reading of a user may be that is not read anew with its batch.
+	recent = sliceTime / 4
+	// readBackAtOnce is how many users are read back together at least, but for the last ones: batches that are cut short
+	// would cost a page each.
+	readBackAtOnce = airflow.PageSize / 4
+)
+
+// batch is a number of users that stand together in Airflow's list: they are read together, written one by one, and read back
+// together.
 type batch struct {
-	steps   []access.Step
-	planned map[string]access.User // by folded name, as the plan knew them
-	results []result
-	writes  sync.WaitGroup
+	writes  []*memberWrite
+	running sync.WaitGroup
 	read    chan error // of the reading before the writes
 }
 
 // ready waits until the users were read.
 func (b *batch) ready() error { return <-b.read }
 
-// applyMembers writes users' roles. Each user is read at most sliceTime before, and read back. While one batch is
-// written the next is read and the one before is read back, so that no place for a request stays empty.
-func (p *pass) applyMembers(ctx context.Context, steps []access.Step) error {
-	p.guard.Lock()
-	slices.SortStableFunc(steps, func(a, b access.Step) int { return p.place(a.Username) - p.place(b.Username) })
-	p.guard.Unlock()
-	var (
-		crew     = p.newCrew()
-		verified sync.WaitGroup
-		written  []*batch // and not being read back yet
-		rest     = steps
-		next     = p.nextBatch(ctx, &rest)
-	)
-	crew.people = true
-	verify := func() {
-		group := written
-		written = nil
-		verified.Go(func() {
-			var results []result
-			for _, b := range group {
-				b.writes.Wait()
-				results = append(results, b.results...)
-			}
-			if crew.throttled() {
-				return // the next pass finds out what the writes came to
-			}
-			if err := p.verifyMembers(ctx, results); err != nil {
-				crew.end(err)
-			}
-		})
-	}
-	for next != nil {
-		now := next
-		if err := p.beside(ctx, now.ready); err != nil {
-			crew.end(err)
-			break
-		}
-		next = nil
-		ahead := max(0, len(now.steps)-2*p.concurrency)
-		for i, step := range now.steps {
-			if i == ahead {
-				next = p.nextBatch(ctx, &rest)
-			}
-			if !p.writeMember(ctx, crew, now, i, step) {
-				if next != nil {
-					_ = next.ready() // its goroutine must not outlive the phase
-				}
-				next = nil
-				break
-			}
-		}
-		if written = append(written, now); members(written) >= readBackAtOnce {
-			verify()
-		}
-	}
-	if len(written) > 0 {
-		verify()
-	}
-	err := p.beside(ctx, func() error {
-		_ = crew.wait()
-		verified.Wait()
-		return crew.wait()
-	})
-	p.guard.Lock()
-	stale := p.staleRoles
-	p.staleRoles = false
-	p.guard.Unlock()
-	if err != nil || !stale {
-		return err
-	}
-	return p.readRoles(ctx)
+// memberWrite is the write of one user's roles. Its fields are set by the goroutine of the write, and read after batch.running.
+type memberWrite struct {
+	step    access.Step
+	planned reading // as the plan knew the user
+	begun   bool
+	written bool // a request was made
+	err     error
 }
 
-// nextBatch cuts a batch off the steps that are left, and begins to read its users.
-func (p *pass) nextBatch(ctx context.Context, rest *[]access.Step) *batch {
-	steps := *rest
-	if len(steps) == 0 {
-		return nil
-	}
-	p.guard.Lock()
-	defer p.guard.Unlock()
-	n := min(len(steps), p.batch)
-	page := func(i int) int { return p.place(steps[i].Username) / airflow.PageSize }
-	for at := n; n < len(steps) && at > n/2; at-- {
-		if page(at) != page(at-1) {
-			n = at // end with a page of Airflow's list
+// memberPhase writes the roles of users. While one batch is written the next is read and the one before is read back, so
+// that no slot stays empty. Each user is read at most sliceTime before being written.
+type memberPhase struct {
+	*writer
+	crew     *crew
+	rest     []access.Step // in no batch yet
+	written  []*batch      // and not being read back yet
+	verified sync.WaitGroup
+}
+
+// run carries out the phase.
+func (ph *memberPhase) run(ctx context.Context) error {
+	ph.reader.sortByPlace(ph.rest)
+	for next := ph.cut(ctx); next != nil; {
+		if err := ph.course.beside(ctx, next.ready); err != nil {
+			ph.crew.end(err)
 			break
 		}
+		next = ph.write(ctx, next)
 	}
-	b := &batch{steps: steps[:n], results: make([]result, n), planned: make(map[string]access.User, n), read: make(chan error, 1)}
-	*rest = steps[n:]
-	var stale []string
-	fresh := min(fresh, sliceTime-p.write*5/4) // its writes begin when those under way are done
-	for i, s := range b.steps {
-		b.results[i].step = s
-		key := text.Fold(s.Username)
-		st, ok := p.snap.users[key]
-		if ok {
-			b.planned[key] = st.user
-		}
-		if !ok || p.clock.Since(st.came) > fresh || len(p.snap.twins[key]) > 0 {
-			stale = append(stale, s.Username)
+	ph.readBack(ctx)
+	err := ph.course.beside(ctx, func() error {
+		_ = ph.crew.wait()
+		ph.verified.Wait()
+		return ph.crew.wait()
+	})
+	if moved := ph.ledger.rolesHaveMoved(); err != nil || !moved {
+		return err
+	}
+	return ph.reader.readWhole(ctx, sets.New(listRoles))
+}
+
+// cut cuts a batch off the steps that are left, and begins to read its users; nil when no steps are left.
+func (ph *memberPhase) cut(ctx context.Context) *batch {
+	if len(ph.rest) == 0 {
+		return nil
+	}
+	end := ph.reader.batchEnd(ph.rest)
+	b := &batch{read: make(chan error, 1)}
+	var old []string
+	for _, step := range ph.rest[:end] {
+		known, found, err := ph.reader.user(step.Username)
+		b.writes = append(b.writes, &memberWrite{step: step, planned: known})
+		if !found || err != nil || known.twins || ph.clock.Since(known.came) > recent {
+			old = append(old, step.Username)
 		}
 	}
-	go func() { b.read <- p.readUsers(ctx, stale, p.clock.Now()) }()
+	ph.rest = ph.rest[end:]
+	go func() { b.read <- ph.reader.readUsers(ctx, old, ph.clock.Now()) }()
 	return b
 }
 
-// members is how many steps batches have.
-func members(batches []*batch) (n int) {
-	for _, b := range batches {
-		n += len(b.steps)
+// write begins the writes of a batch that was read, and the reading of the next one when few are left; it gives the next one,
+// or nil where no more is to be written. A batch ends when its reading is too old: the others are read anew with the next.
+func (ph *memberPhase) write(ctx context.Context, b *batch) (next *batch) {
+	ahead := max(0, len(b.writes)-2*ph.server.atOnce())
+	for i, write := range b.writes {
+		if i > 0 && ph.isOld(write) {
+			ph.postpone(b, i)
+			break
+		}
+		if i == ahead {
+			next = ph.cut(ctx)
+		}
+		if !ph.begin(ctx, b, write) {
+			ph.collect(ctx, b)
+			if next != nil {
+				_ = next.ready() // its goroutine must not outlive the phase
+			}
+			return nil
+		}
 	}
-	return n
+	ph.collect(ctx, b)
+	if next == nil {
+		next = ph.cut(ctx)
+	}
+	return next
 }
 
-// readBackAtOnce is how many people are read back together at least, but for the last ones. A slow server's batches are
-// smaller: they would cost it a page each.
-const readBackAtOnce = airflow.PageSize / 4
+// isOld reports whether the last reading of a user is too old to write it.
+func (ph *memberPhase) isOld(write *memberWrite) bool {
+	last, found, _ := ph.reader.user(write.step.Username)
+	return found && ph.clock.Since(last.came) > sliceTime
+}
 
-// fresh is how old a reading may be at most when a batch is begun.
-const fresh = sliceTime / 4
+// postpone leaves the writes of a batch from i on to the next one.
+func (ph *memberPhase) postpone(b *batch, i int) {
+	steps := make([]access.Step, 0, len(b.writes)-i+len(ph.rest))
+	for _, write := range b.writes[i:] {
+		steps = append(steps, write.step)
+	}
+	ph.rest = append(steps, ph.rest...)
+	b.writes = b.writes[:i]
+}
 
-// writeMember begins the write of one user; false means that no more are begun.
-func (p *pass) writeMember(ctx context.Context, crew *crew, b *batch, i int, s access.Step) bool {
-	key := text.Fold(s.Username)
-	p.guard.Lock()
-	st, ok := p.snap.users[key]
-	cause := p.unread[key]
-	if ok && st.user.Username != s.Username && len(p.snap.twins[key]) > 0 {
-		cause = errTwins
+// collect has a batch read back, when enough are written.
+func (ph *memberPhase) collect(ctx context.Context, b *batch) {
+	ph.written = append(ph.written, b)
+	users := 0
+	for _, each := range ph.written {
+		users += len(each.writes)
 	}
-	if cause != nil {
-		p.giveUp(s, cause)
-		ok = false
+	if users >= readBackAtOnce {
+		ph.readBack(ctx)
 	}
-	p.guard.Unlock()
-	planned, known := b.planned[key]
-	if !ok || !known || !p.asPlanned(s, planned, st.user) {
+}
+
+// begin begins the write of one user; false means that no more are begun.
+func (ph *memberPhase) begin(ctx context.Context, b *batch, write *memberWrite) bool {
+	now, found, err := ph.reader.user(write.step.Username)
+	switch {
+	case err != nil:
+		ph.ledger.giveUp(write.step, err)
+		return true
+	case !found, !ph.isAsPlanned(write, now):
 		return true // the next plan knows
 	}
-	b.writes.Add(1)
+	b.running.Add(1)
+	ph.ledger.beginWriting(write.step.Username)
 	done := func() {
-		p.isWriting(key, false)
-		b.writes.Done()
+		ph.ledger.endWriting(write.step.Username)
+		b.running.Done()
 	}
-	p.isWriting(key, true)
-	begun := crew.begin(ctx, func() error {
+	begun := ph.crew.begin(ctx, func() error {
 		defer done()
-		b.results[i].begun = true
-		started := p.clock.Now()
-		written, err := p.setRoles(ctx, s, st)
-		b.results[i].written, b.results[i].err = written, err
-		p.pace(p.clock.Since(started))
-		return err
+		write.begun = true
+		write.written, write.err = ph.setRoles(ctx, write.step, now)
+		return write.err
 	})
 	if !begun {
 		done()
@@ -186,136 +176,106 @@ func (p *pass) writeMember(ctx context.Context, crew *crew, b *batch, i int, s a
 	return begun
 }
 
-func (p *pass) isWriting(user string, now bool) {
-	p.guard.Lock()
-	defer p.guard.Unlock()
-	p.writing[user] = now
-}
-
-// asPlanned says whether a user is still the one that the plan was made for. Access that has no cause is taken off
+// isAsPlanned reports whether a user is still the one that the plan was made for. Access that has no cause is revoked
 // whatever other roles have come or gone; for all else a changed user waits for the next plan, once.
-func (p *pass) asPlanned(s access.Step, planned, now access.User) bool {
-	if now.CreatedOn != planned.CreatedOn {
+func (ph *memberPhase) isAsPlanned(write *memberWrite, now reading) bool {
+	planned := write.planned.user
+	switch {
+	case planned.Username == "", planned.CreatedOn != now.user.CreatedOn:
 		return false
-	}
-	if s.Kind == access.StepRemoveMember || slices.Equal(now.Roles, planned.Roles) {
+	case write.step.Kind == access.StepRemoveMember, slices.Equal(planned.Roles, now.user.Roles):
 		return true
 	}
-	key := stepKey(s)
-	waited := p.waited[key]
-	p.waited[key] = true
-	return waited
+	return ph.ledger.mayGoOn(write.step)
 }
 
-// setRoles writes the roles of one user after a step, from a reading that is not too old.
-func (p *pass) setRoles(ctx context.Context, s access.Step, st stored) (written bool, err error) {
-	if p.clock.Since(st.came) > sliceTime {
-		u, err := p.airflow.User(ctx, s.Username)
+// setRoles writes the roles of one user after a step, from a reading that is not too old: the write may have waited for a
+// slot.
+func (ph *memberPhase) setRoles(ctx context.Context, s access.Step, last reading) (written bool, err error) {
+	if ph.clock.Since(last.came) > sliceTime {
+		u, err := ph.server.User(ctx, s.Username)
 		if err != nil {
 			return false, err
 		}
-		if u.CreatedOn != st.user.CreatedOn {
+		if u.CreatedOn != last.user.CreatedOn {
 			return false, nil
 		}
-		st.user, st.wire = user(u), u
+		last = newReading(u, time.Time{}, time.Time{})
 	}
-	roles := changed(st.user.Roles, s)
-	if slices.Equal(roles, st.user.Roles) {
+	roles := rolesAfter(last.user.Roles, s)
+	if slices.Equal(roles, last.user.Roles) {
 		return false, nil
 	}
-	_, err = p.airflow.SetUserRoles(ctx, st.wire, roles)
+	_, err = ph.server.SetUserRoles(ctx, last.wire, roles)
 	return true, err
 }
 
-// place is where a user stands in Airflow's list; unknown ones come last.
-func (p *pass) place(username string) int {
-	if i, ok := p.snap.index[text.Fold(username)]; ok {
-		return i
+// rolesAfter gives the roles of a user after a step; roles that the step does not name stay.
+func rolesAfter(roles []string, s access.Step) []string {
+	after := sets.New(roles...).Delete(s.Replaced...)
+	if s.Kind.Gives() {
+		return sets.List(after.Insert(s.Roles...))
 	}
-	return len(p.snap.order)
+	return sets.List(after.Delete(s.Roles...))
 }
 
-// pace fits the size of batches to how many writes are done before a reading is too old: what is read and not written
-// would be read again.
-func (p *pass) pace(took time.Duration) {
-	const weight = 16 // writes that the mean looks back on
-	p.guard.Lock()
-	defer p.guard.Unlock()
-	if p.write == 0 {
-		p.write = took
-	}
-	p.write += (took - p.write) / weight
-	if p.write <= 0 {
-		p.batch = airflow.PageSize
+// readBack begins to read back every user whose write was begun, also those whose answer was an error.
+func (ph *memberPhase) readBack(ctx context.Context) {
+	batches := ph.written
+	ph.written = nil
+	if len(batches) == 0 {
 		return
 	}
-	fits := int(sliceTime * 3 / 4 * time.Duration(p.concurrency) / p.write)
-	least := max(1, p.concurrency-2) // two places are for the next reading and for reading back
-	p.batch = min(max(fits, least), airflow.PageSize)
+	ph.verified.Go(func() {
+		var begun []*memberWrite
+		for _, b := range batches {
+			b.running.Wait()
+			for _, write := range b.writes {
+				if write.begun {
+					begun = append(begun, write)
+				}
+			}
+		}
+		if askedToWait(ph.crew.outcome()) {
+			return // the next pass finds out what the writes came to
+		}
+		if err := ph.verify(ctx, begun); err != nil {
+			ph.crew.end(err)
+		}
+	})
 }
 
-// changed gives the roles after a step; what the step does not name stays.
-func changed(roles []string, s access.Step) []string {
-	var given, taken []string
-	switch s.Kind {
-	case access.StepAddMember:
-		given = s.Roles
-	case access.StepSwapMember:
-		given, taken = s.Roles, s.Replaced
-	case access.StepRemoveMember, access.StepRemoveReplaced:
-		taken = s.Roles
-	case access.StepCreateRole, access.StepWidenRole, access.StepNarrowRole, access.StepReplaceRole, access.StepDeleteRole:
+// verify reads back the users of some writes and judges them.
+func (ph *memberPhase) verify(ctx context.Context, writes []*memberWrite) error {
+	names := make([]string, len(writes))
+	for i, write := range writes {
+		names[i] = write.step.Username
 	}
-	out := make([]string, 0, len(roles)+len(given))
-	for _, name := range roles {
-		if !slices.Contains(taken, name) {
-			out = append(out, name)
-		}
-	}
-	out = append(out, given...)
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// verifyMembers reads back every user whose write was begun, also those whose answer was an error.
-func (p *pass) verifyMembers(ctx context.Context, results []result) error {
-	var names []string
-	for _, r := range results {
-		if r.begun {
-			names = append(names, r.step.Username)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	if err := p.readUsers(ctx, names, p.clock.Now()); err != nil {
+	if err := ph.reader.readUsers(ctx, names, ph.clock.Now()); err != nil {
 		return err
 	}
-	p.guard.Lock()
-	defer p.guard.Unlock()
-	for _, r := range results {
-		if r.begun {
-			p.judgeMember(r)
-		}
+	for _, write := range writes {
+		ph.judge(write)
 	}
 	return nil
 }
 
-// judgeMember says by what was read back whether a write took effect.
-func (p *pass) judgeMember(r result) {
-	key := text.Fold(r.step.Username)
-	st, ok := p.snap.users[key]
+// judge decides by what was read back whether a write took effect.
+func (ph *memberPhase) judge(write *memberWrite) {
+	now, found, unread := ph.reader.user(write.step.Username)
 	switch {
-	case p.unread[key] != nil:
-		p.giveUp(r.step, p.unread[key])
-	case !ok || slices.Equal(changed(st.user.Roles, r.step), st.user.Roles):
-		if r.written {
-			p.changes = append(p.changes, r.step)
+	case unread != nil:
+		ph.ledger.giveUp(write.step, unread)
+	case !found, slices.Equal(rolesAfter(now.user.Roles, write.step), now.user.Roles):
+		if write.written {
+			ph.ledger.did(write.step)
 		}
-	case r.err != nil:
-		p.staleRoles = p.staleRoles || airflow.UnknownRoles(r.err)
-		p.fail(r.step, r.err)
+	case write.err != nil:
+		if airflow.UnknownRoles(write.err) {
+			ph.ledger.noteRolesMoved()
+		}
+		ph.ledger.fail(write.step, write.err)
 	default:
-		p.fail(r.step, errNotEffective)
+		ph.ledger.fail(write.step, errNotEffective)
 	}
 }

@@ -6,14 +6,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/airflow-oam/airflow-oam/internal/access/desire"
-	"github.com/airflow-oam/airflow-oam/internal/access/plan"
-	"github.com/airflow-oam/airflow-oam/internal/access/proof"
-
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/access/proof"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
@@ -24,10 +23,10 @@ type Report struct {
 	InstanceUID types.UID
 	// Endpoint and Account at which and with which the pass was made.
 	Endpoint, Account string
-	// CacheTTL is how long Airflow's workers may go on using what was taken away.
+	// CacheTTL is how long Airflow's workers may go on using what was revoked.
 	CacheTTL time.Duration
-	// StartsAllowed is false where the pass could only take, as its source said.
-	StartsAllowed bool
+	// Giving is how much the pass was allowed to do, as its source said.
+	Giving access.Giving
 	// Behind is how much the slowest of the clocks is behind ours, at least 0.
 	Behind time.Duration
 	// StartedAt and FinishedAt of the pass, by our clock. ObservedAt is the time of the oldest look that the
@@ -37,8 +36,8 @@ type Report struct {
 	Users []access.User
 	Dags  []dag.Dag
 	// Policies and Grants have an entry for each object that the pass knew.
-	Policies map[types.NamespacedName]PolicyReport
-	Grants   map[types.UID]GrantReport
+	Policies map[types.NamespacedName]access.PolicyReport
+	Grants   map[types.UID]access.GrantReport
 	// Inventory is what is managed now: roles that were proved gone are no longer in it.
 	Inventory []v1alpha1.ManagedRole
 	// Held are losses of access that wait for a release.
@@ -61,49 +60,30 @@ type Report struct {
 	Failures []string
 }
 
-// PolicyReport is what a pass made of one policy.
-type PolicyReport struct {
-	// UID and Generation of the policy that the pass read.
-	UID        types.UID
-	Generation int64
-	Desire     access.PolicyDesire
-	Proof      access.PolicyProof
-	// Failures of steps of this policy's roles.
-	Failures []string
-}
-
-// GrantReport is what a pass proved about one grant.
-type GrantReport struct {
-	Desire access.GrantDesire
-	Proof  access.GrantProof
-	// ObservedAt is when the user of this grant was read last; a proof is of that moment.
-	ObservedAt time.Time
-}
-
 // maxFailures bounds the sentences of a report.
 const maxFailures = 16
 
 // report makes the report of a pass, and keeps what the next one compares with.
 func (p *pass) report(err error) *Report {
-	d := p.declared
+	d, known, failures := p.declared, p.reader.view(), p.ledger.failed()
 	r := &Report{
-		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL, StartsAllowed: d.StartsAllowed, Behind: d.Behind,
-		StartedAt: p.started, ObservedAt: p.snap.oldest(), Observed: p.observed, Full: p.full, Changes: p.changes, Err: err,
-		Policies: map[types.NamespacedName]PolicyReport{}, Grants: map[types.UID]GrantReport{},
-		Inventory: p.inventory,
+		Endpoint: d.Endpoint, Account: d.Account, CacheTTL: d.CacheTTL, Giving: d.Giving, Behind: d.Behind,
+		StartedAt: p.started, ObservedAt: known.ObservedAt, Observed: p.observed, Full: p.full, Changes: p.ledger.changed(), Err: err,
+		Policies: map[types.NamespacedName]access.PolicyReport{}, Grants: map[types.UID]access.GrantReport{},
+		Inventory: p.memory.inventory.known,
 	}
 	if d.Instance != nil {
 		r.Instance = types.NamespacedName{Namespace: d.Instance.Namespace, Name: d.Instance.Name}
 		r.InstanceUID = d.Instance.UID
 	}
-	if p.snap.complete() {
-		observed := p.snap.observed()
-		r.Users, r.Dags = observed.Users, observed.Dags
+	if known.complete() { // what was never read proves nothing
+		r.Users, r.Dags = known.Observed.Users, known.Observed.Dags
+		if p.decided {
+			p.input.Observed = known.Observed
+			p.fill(r)
+		}
 	}
-	if p.decided && p.snap.complete() { // what was never read proves nothing
-		p.fill(r)
-	}
-	for _, f := range p.failures[:min(len(p.failures), maxFailures)] {
+	for _, f := range failures[:min(len(failures), maxFailures)] {
 		r.Failures = append(r.Failures, f.sentence())
 	}
 	r.FinishedAt = p.clock.Now()
@@ -113,47 +93,41 @@ func (p *pass) report(err error) *Report {
 // fill judges the last observation against what is desired. What was declared since the last decision is in no entry: nothing
 // was compared with it.
 func (p *pass) fill(r *Report) {
-	p.input.Observed = p.snap.observed()
 	grants, policies, gone := proof.Assess(p.input, p.desired)
-	for key, desire := range p.desired.Policies {
-		r.Policies[key] = PolicyReport{Desire: desire, Proof: policies[key], Failures: p.failuresOf(key)}
-	}
 	for _, policy := range p.input.Policies {
 		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
-		if entry, ok := r.Policies[key]; ok {
-			entry.UID, entry.Generation = policy.UID, policy.Generation
-			r.Policies[key] = entry
+		r.Policies[key] = access.PolicyReport{
+			UID: policy.UID, Generation: policy.Generation, Desire: p.desired.Policies[key], Proof: policies[key], Failures: p.failuresOf(key),
 		}
 	}
 	for _, grant := range p.input.Grants {
-		entry := GrantReport{Desire: p.desired.Grants[grant.UID], Proof: grants[grant.UID]}
+		entry := access.GrantReport{Desire: p.desired.Grants[grant.UID], Proof: grants[grant.UID]}
 		if a := grant.Status.Activation; a != nil && len(a.Instances) > 0 {
-			entry.ObservedAt = p.readAt(a.Instances[0].Username)
+			entry.ObservedAt = p.reader.readAt(a.Instances[0].Username)
 		}
 		r.Grants[grant.UID] = entry
 	}
-	inventory := p.inventory
-	if p.isSaved {
-		inventory = p.stored
-	}
-	r.Inventory = without(inventory, gone)
-	p.inventory = r.Inventory
+	r.Inventory = p.memory.inventory.settle(gone)
 	r.Held = p.desired.Held
 	if p.planned {
 		p.plan.Drift = p.outcome()
-		p.contest(p.plan.Drift)
-		p.previous = plan.Remember(p.input, p.plan, p.input.Observed)
+		now := p.clock.Now()
+		p.memory.contests.count(p.plan.Drift, now.Add(p.declared.Instance.Spec.Interval.Duration))
+		if p.full {
+			p.memory.contests.forget(p.plan.Drift, now)
+		}
+		p.memory.previous = plan.Remember(p.input, p.plan, p.input.Observed)
 	}
 	r.Drift = p.plan.Drift
-	r.Contested = slices.Sorted(maps.Keys(p.givenUp()))
+	r.Contested = slices.Sorted(maps.Keys(p.memory.contests.resting(p.clock.Now())))
 	if mode := p.input.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
 		r.Plan = access.Render(plan.New(desire.Enforced(p.input)))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
 }
 
-// outcome says of what others changed whether it is undone now: a plan that is made of the last reading must not find it any
-// more. What others added and nothing takes away again is no harm.
+// outcome is the drift of the pass, with what is undone now: a plan that is made of the last reading must not find it any
+// more. What other writers added and no step removes again is no harm.
 func (p *pass) outcome() []access.Drift {
 	planned := func(d access.Drift) bool { return d.Repaired }
 	if !slices.ContainsFunc(p.plan.Drift, planned) {
@@ -171,20 +145,7 @@ func (p *pass) outcome() []access.Drift {
 	return out
 }
 
-func without(inventory []v1alpha1.ManagedRole, gone []string) []v1alpha1.ManagedRole {
-	drop := make(map[string]bool, len(gone))
-	for _, name := range gone {
-		drop[name] = true
-	}
-	out := make([]v1alpha1.ManagedRole, 0, len(inventory))
-	for _, entry := range inventory {
-		if !drop[entry.Name] {
-			out = append(out, entry)
-		}
-	}
-	return out
-}
-
+// counts are the numbers of what is observed, and of what of it is managed.
 func counts(o access.Observed, inventory []v1alpha1.ManagedRole) v1alpha1.InstanceCounts {
 	ours := make(map[string]bool, len(inventory))
 	c := v1alpha1.InstanceCounts{Dags: size(o.Dags), Users: size(o.Users), Roles: int32(min(len(o.Roles), math.MaxInt32))}
@@ -204,42 +165,17 @@ func counts(o access.Observed, inventory []v1alpha1.ManagedRole) v1alpha1.Instan
 	return c
 }
 
+// size is the length of a list, as far as the API has room for it.
 func size[T any](items []T) int32 { return int32(min(len(items), math.MaxInt32)) }
 
 // failuresOf are the sentences about the roles of one policy.
 func (p *pass) failuresOf(key types.NamespacedName) []string {
 	var out []string
-	for _, f := range p.failures {
-		names := f.step.Roles
-		if f.step.Role != "" {
-			names = []string{f.step.Role}
-		}
-		for _, name := range names {
-			if role, ok := p.desired.Roles[name]; ok && role.Policy == key && len(out) < maxFailures {
-				out = append(out, f.sentence())
-				break
-			}
+	ofPolicy := func(role string) bool { return p.desired.Roles[role].Policy == key }
+	for _, f := range p.ledger.failed() {
+		if len(out) < maxFailures && slices.ContainsFunc(f.roles(), ofPolicy) {
+			out = append(out, f.sentence())
 		}
 	}
 	return out
-}
-
-// sentence says which step failed and why. Errors of the client are bounded and free of secrets.
-func (f failure) sentence() string {
-	what := "role " + f.step.Role
-	if f.step.Role == "" {
-		what = "user " + f.step.Username
-	}
-	return string(f.step.Kind) + " of " + what + ": " + f.err.Error()
-}
-
-// oldest is the moment of the oldest reading that the snapshot rests on; zero until everything was read.
-func (s *snapshot) oldest() time.Time {
-	if !s.complete() {
-		return time.Time{}
-	}
-	if s.usersAt.Before(s.rolesAt) {
-		return s.usersAt
-	}
-	return s.rolesAt
 }

@@ -147,3 +147,18 @@ func TestNobodyIsWrittenFromAnOldReading(t *testing.T) {
 		t.Errorf("%d writes", writes)
 	}
 }
+
+// TestASlowServerIsReadByPages: when the reading of a batch is too old, those that are left are read anew together.
+func TestASlowServerIsReadByPages(t *testing.T) {
+	const many = 60 // all on one page
+	b := newBed(t)
+	b.act = actuator.New(b.connect(), b.clock, actuator.Options{Concurrency: 1})
+	b.crowd(many)
+	b.sim.Inject(airflowtest.Meanwhile(func() { b.clock.Step(400 * time.Millisecond) }).On(http.MethodPatch, userPath))
+	b.settled()
+	requests := b.sim.Requests(func(r airflowtest.Request) bool { return strings.HasPrefix(r.Endpoint, usersPath) })
+	if used, limit := len(requests), many*3/2; used > limit {
+		t.Errorf("%d requests for %d users, limit %d", used, many, limit)
+	}
+	b.wantAccess("user0059", "finance_daily", true)
+}

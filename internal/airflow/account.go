@@ -55,7 +55,7 @@ func (a accountAPI) CheckAccount(ctx context.Context) error {
 	return &Error{Cause: CauseForbidden, Detail: strings.Join(names, ", "), err: &missingError{permissions: lacking}}
 }
 
-// refusedLists asks for one item of each list that is needed, and gives the permissions for those that were refused.
+// refusedLists asks for one item of each list that is needed, and returns the permissions of those that were refused.
 func (a accountAPI) refusedLists(ctx context.Context, readsUsers bool) ([]Permission, error) {
 	type probe struct {
 		permission Permission

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// errBlocked is what the dialler fails with; it does not tell the address, so
-// that the operator cannot be used to look names up.
+// errBlocked is the error of the dialler. It does not name the address, so that
+// the operator cannot be used to resolve names.
 var errBlocked = errors.New("the name resolves to a loopback, link-local, metadata, multicast or unspecified address")
 
 // never are the networks that are not called: of this machine, of the link, of groups, and the metadata services of
@@ -45,7 +45,7 @@ var (
 	thisNet   = netip.MustParsePrefix("0.0.0.0/8")
 )
 
-// control gives the function that the dialler calls with each address before
+// control returns the function that the dialler calls with each address before
 // it connects.
 func control(allowed []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
@@ -71,7 +71,7 @@ func inAny(a netip.Addr, networks []netip.Prefix) bool {
 	return slices.ContainsFunc(networks, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// embedded gives the IPv4 addresses that a may carry.
+// embedded returns the IPv4 addresses inside an IPv6 address.
 func embedded(a netip.Addr) []netip.Addr {
 	if !a.Is6() {
 		return nil

@@ -76,7 +76,7 @@ func (c *caller) capabilities() Capabilities {
 	return Capabilities{}
 }
 
-// speak gives the server's dialect, and finds it out where it is not known yet.
+// speak returns the server's dialect, and asks the server where it is not known yet.
 // One caller asks while the others wait.
 func (c *caller) speak(ctx context.Context) (*dialect, error) {
 	if d := c.spoken.Load(); d != nil {

@@ -80,7 +80,7 @@ func between(v *semver.Version, from, to [3]uint64) bool {
 }
 
 // CapabilitiesOf says what a server can do, from the FAB provider's version:
-// Airflow's own does not tell, because the provider is upgraded by itself. The
+// Airflow's own says nothing about it, because the provider is upgraded by itself. The
 // ranges were read in the provider's history and run at 1.5.4, 3.2.0, 3.6.4 and
 // 3.10.2. Where the number misleads ([Server.Misleads]) it says what does no
 // harm when it is wrong: that an update adds only.
@@ -113,7 +113,7 @@ func CapabilitiesOf(server Server) Capabilities {
 	if between(fab, [3]uint64{3, 2, 0}, [3]uint64{3, 4, 0}) {
 		c.Users = Fails
 	}
-	// The list of permissions takes no token at 3.2.0 and does at 3.6.4.
+	// The list of permissions refuses tokens at 3.2.0 and accepts them at 3.6.4.
 	if before(fab, 3, 6, 4) {
 		c.PermissionList = PermissionListNone
 	}
@@ -135,12 +135,12 @@ func (s Server) isTwo() bool {
 	return ok && before(version, 3, 0, 0)
 }
 
-// newestKnown is the newest provider that was looked at.
+// newestKnown is the newest provider that was tried.
 var newestKnown = semver.New(3, 10, 2, "", "")
 
 // Misleads says that the provider's version does not tell what an update or the
-// deletion of a role does: it cannot be read, is newer than any that was looked
-// at, is a preview, or is one whose behaviour depends on the database's past
+// deletion of a role does: it cannot be read, is newer than any that was
+// tried, is a preview, or is one whose behaviour depends on the database's past
 // (3.6.0 to 3.6.3) or is not known (3.0.2). [Client.Probe] finds out.
 func (s Server) Misleads() bool {
 	if s.AuthManager != AuthManagerFAB {

@@ -54,7 +54,7 @@ type Config struct {
 	AllowedAddresses []netip.Prefix
 	// Clock is what the time is read from; required. Deadlines are of real time.
 	Clock clock.PassiveClock
-	// Observer is told each request; optional.
+	// Observer is called after each request; optional.
 	Observer Observer
 	// CallTimeout bounds each HTTP request from connecting to the last byte.
 	CallTimeout time.Duration

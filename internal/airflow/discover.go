@@ -48,7 +48,7 @@ type discovery struct{ *lists }
 // Discover finds out what answers at the address. Version and auth manager need
 // no credentials; the FAB provider's version does, and is left empty without.
 // Where it fails, the Server still holds what was found before. An auth manager
-// other than FAB does not fail: look at [Server.AuthManager], and at
+// other than FAB is no error: see [Server.AuthManager], and
 // [Server.Capabilities].
 //
 // Every other call finds out by itself which generation it speaks to, once. To

@@ -29,7 +29,7 @@ const (
 	CauseInvalid Cause = "Invalid"
 	// CauseUnavailable: server errors, no connection, no name, no answer in time.
 	CauseUnavailable Cause = "Unavailable"
-	// CauseNotAirflow: the answer is none that Airflow's API gives: HTML, a
+	// CauseNotAirflow: the answer is not one of Airflow's API: HTML, a
 	// redirect, other JSON, or too much of it.
 	CauseNotAirflow Cause = "NotAirflow"
 	// CauseTLS: no trustworthy connection.
@@ -65,7 +65,7 @@ type Error struct {
 	err error
 }
 
-// Error gives the message.
+// Error returns the message.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("airflow")
@@ -85,7 +85,7 @@ func (e *Error) Error() string {
 	return clean(b.String(), 512)
 }
 
-// Unwrap gives the error beneath, so that errors.Is finds context.Canceled and
+// Unwrap returns the error beneath, so that errors.Is finds context.Canceled and
 // context.DeadlineExceeded.
 func (e *Error) Unwrap() error { return e.err }
 
@@ -105,7 +105,7 @@ var causeText = map[Cause]string{
 	CauseCanceled:       "canceled",
 }
 
-// errorOf gives what the client says about err; nothing where err is nil or not of this package.
+// errorOf returns the client's error in err; a zero one where err is nil or not of this package.
 func errorOf(err error) Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return *e
@@ -113,7 +113,7 @@ func errorOf(err error) Error {
 	return Error{}
 }
 
-// CauseOf gives the cause of err, or "" where err is not of this package.
+// CauseOf returns the cause of err, or "" where err is not of this package.
 func CauseOf(err error) Cause { return errorOf(err).Cause }
 
 // IsNotFound says that Airflow itself answered that the thing does not exist.
@@ -168,7 +168,7 @@ func MaybeReplaced(err error) bool {
 }
 
 // lacksEndpoint says whether an answer is that of a server without the endpoint that was asked for, as servers of the
-// other generation and other programs give it.
+// other generation and other programs send it.
 func lacksEndpoint(err error) bool {
 	return slices.Contains([]Cause{CauseNotAirflow, CauseUnsupported, CauseNotFound}, CauseOf(err))
 }
@@ -176,17 +176,17 @@ func lacksEndpoint(err error) bool {
 // IsCanceled says that the caller's context was canceled.
 func IsCanceled(err error) bool { return CauseOf(err) == CauseCanceled }
 
-// MaybeApplied says that err is of a write that may have taken effect. Look
+// MaybeApplied says that err is of a write that may have taken effect. Read
 // before writing again.
 func MaybeApplied(err error) bool { return errorOf(err).Maybe }
 
-// RetryAfter gives how long the server asked not to be called.
+// RetryAfter returns how long the server asked not to be called.
 func RetryAfter(err error) (time.Duration, bool) {
 	wait := errorOf(err).RetryAfter
 	return wait, wait > 0
 }
 
-// UnknownResource gives the resource that Airflow said not to know when it
+// UnknownResource returns the resource that Airflow did not know when it
 // refused a role's permissions. Airflow names one at a time.
 func UnknownResource(err error) (string, bool) {
 	if e, ok := errors.AsType[*unknownResourceError](err); ok {
@@ -201,7 +201,7 @@ func UnknownRoles(err error) bool {
 	return errors.Is(err, errUnknownRoles)
 }
 
-// MissingPermissions gives the permissions that [Client.CheckAccount] found the
+// MissingPermissions returns the permissions that [Client.CheckAccount] found the
 // account to lack, sorted.
 func MissingPermissions(err error) ([]Permission, bool) {
 	if e, ok := errors.AsType[*missingError](err); ok {

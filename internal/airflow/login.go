@@ -29,7 +29,7 @@ const (
 )
 
 // tokenText is what a token is made of.
-var tokenText = regexp.MustCompile(`^[!-~]+$`)
+var tokenText = regexp.MustCompile(`^[\x21-\x7e]+$`)
 
 // maxTokenBytes bounds a token, which is sent with each call.
 const maxTokenBytes = 16 << 10
@@ -73,7 +73,7 @@ func (l login) token(ctx context.Context) (*token, error) {
 // session logs in to an Airflow 2 by basic authentication and keeps the
 // session's cookie: a call with it costs a tenth of a call with the password.
 // Cookies go to the configured address only, as all headers do. Where the server
-// gives none, or does not take its own back, the password is sent each time.
+// sends none, or refuses its own, the password is sent each time.
 func (l login) session(ctx context.Context) (*token, error) {
 	encoded := base64.StdEncoding.EncodeToString([]byte(l.credentials.Username + ":" + l.credentials.Password))
 	basic := &token{
@@ -85,16 +85,18 @@ func (l login) session(ctx context.Context) (*token, error) {
 		method: http.MethodGet, endpoint: endpointLogin, path: endpointLogin, query: url.Values{"limit": {"1"}},
 		auth: basic, cookies: &cookies,
 	}
-	err := l.wire.send(ctx, ask, nil)
-	switch {
-	case err == nil, refused(err), IsUnsupported(err), IsNotFound(err):
-		// It tells nothing about the password, the cookies do.
+	reads := false
+	switch err := l.wire.send(ctx, ask, nil); {
+	case err == nil:
+		reads = true
+	case refused(err), IsUnsupported(err), IsNotFound(err):
+		// Whether the password is right the cookies say.
 	default:
 		return nil, err
 	}
 	value := cookieHeader(cookies)
 	if value == "" {
-		if err == nil {
+		if reads {
 			return basic, nil
 		}
 		// Wrong credentials and missing rights are both 403 without a word. Of
@@ -106,12 +108,11 @@ func (l login) session(ctx context.Context) (*token, error) {
 		header: "Cookie", value: value, secrets: []string{value},
 		made: basic.made, lifetime: sessionLifetime, session: true,
 	}
-	if err != nil {
+	if !reads {
 		return session, nil
 	}
 	ask.auth, ask.cookies = session, nil
-	err = l.wire.send(ctx, ask, nil)
-	switch {
+	switch err := l.wire.send(ctx, ask, nil); {
 	case refused(err):
 		return basic, nil
 	case err != nil:
@@ -137,7 +138,7 @@ func (l login) prove(ctx context.Context, basic *token) error {
 // refused says whether the server refused the account, for its credentials or for its rights.
 func refused(err error) bool { return IsForbidden(err) || IsUnauthorized(err) }
 
-// cookieHeader gives the header that hands cookies back; empty where there is
+// cookieHeader returns the header that sends cookies back; empty where there is
 // no session among them, or more than a session needs.
 func cookieHeader(cookies []*http.Cookie) string {
 	var parts []string

@@ -25,6 +25,6 @@ type Exchange struct {
 	ServerDate time.Time
 }
 
-// Observer is told every HTTP request when it is over, requests for tokens
+// Observer is called after every HTTP request, requests for tokens
 // included. It is called from many goroutines and must return at once.
 type Observer func(Exchange)

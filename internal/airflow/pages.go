@@ -32,8 +32,8 @@ const (
 	maxInner     = 200_000
 )
 
-// elements are a list in an answer. It is decoded one by one: a body of a few bytes an item would otherwise take many times its
-// size in memory before anybody looks at it.
+// elements are a list in an answer. It is decoded one by one: a body of a few bytes an item would otherwise need many times its
+// size in memory before it is checked.
 type elements[T any] []T
 
 // UnmarshalJSON stops at the first that is too many.
@@ -218,7 +218,7 @@ type onePage[T any] struct {
 	total int
 }
 
-// add takes in one page, and says whether anything on it was new.
+// add appends one page, and reports whether anything on it was new.
 func (list *List[T]) add(page onePage[T], seen map[string]bool, key func(T) string) bool {
 	if page.total != list.Total {
 		list.Complete, list.Total = false, page.total
@@ -257,7 +257,7 @@ func (e *extents) set(list string, now extent) {
 		e.lists = map[string]extent{}
 	}
 	if now.size == now.total {
-		now.size = pageSize // one page does not tell
+		now.size = pageSize // one page says nothing about the size of a full one
 	}
 	e.lists[list] = now
 }

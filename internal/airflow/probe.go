@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// ProbeRole is the name of the role that [Client.Probe] makes and deletes. Nobody
-// is given it.
+// ProbeRole is the name of the role that [Client.Probe] makes and deletes. No user
+// has it.
 const ProbeRole = "oam.probe"
 
 // The pairs of the probe's role: entries of a menu, which open nothing.
@@ -21,18 +21,18 @@ var (
 // probeAPI are the calls that find out what a server does by trying it.
 type probeAPI struct{ roles roleAPI }
 
-// Probe finds out by trying what a server can do whose version does not tell
-// ([Server.Misleads]); of any other it gives [CapabilitiesOf] and sends nothing.
-// It makes the role [ProbeRole] with two pairs that open nothing and that nobody
-// holds, takes one away, deletes the role, and believes what it reads after each.
+// Probe tries what a server can do whose version does not say so
+// ([Server.Misleads]); of any other it returns [CapabilitiesOf] and sends nothing.
+// It makes the role [ProbeRole] with two pairs that open nothing and that no user
+// has, removes one, deletes the role, and believes what it reads after each.
 // A role left behind by a probe that was interrupted, or by a server that cannot
 // delete, is used again. It fails with [IsConflict] where a role of that name
 // holds anything else.
 //
 // Call it where it may write: not while a server is only observed, and after
 // [Client.CheckAccount] succeeded, since an account without rights is refused as
-// a server refuses everybody. Once after each [Client.Discover] that tells another
-// version is enough.
+// a server refuses every account. Once after each [Client.Discover] that reports
+// another version is enough.
 func (p probeAPI) Probe(ctx context.Context, server Server) (Capabilities, error) {
 	capabilities := CapabilitiesOf(server)
 	if !server.Misleads() {
@@ -58,7 +58,7 @@ func asksToWait(err error) bool {
 	return wait || IsThrottled(err)
 }
 
-// probeUpdate takes one pair away.
+// probeUpdate removes one pair and reads what is left.
 func (p probeAPI) probeUpdate(ctx context.Context, capabilities *Capabilities) error {
 	_, err := p.roles.UpdateRole(ctx, Role{Name: ProbeRole, Permissions: []Permission{probeKept}}, 2)
 	if IsForbidden(err) {
@@ -102,8 +102,8 @@ func (p probeAPI) makeProbe(ctx context.Context) error {
 	return err
 }
 
-// probeDelete deletes the role, and tries once more before it takes an error of
-// the server for what it always does.
+// probeDelete deletes the role, and retries once before it regards an error of
+// the server as its usual answer.
 func (p probeAPI) probeDelete(ctx context.Context, capabilities *Capabilities) error {
 	var err error
 	for range 2 {

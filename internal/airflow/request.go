@@ -40,7 +40,7 @@ func (r request) rejects(cause Cause) bool {
 	return cause == CauseUnauthorized
 }
 
-// another gives the error of a reading whose answer is about another name, which
+// another returns the error of a reading whose answer is about another name, which
 // the server's database regards as the same: the one that was asked for does not exist.
 func (r request) another(err error) error {
 	if errors.Is(err, errAlike) {

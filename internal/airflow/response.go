@@ -84,8 +84,8 @@ func isTimeout(err error) bool {
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// brokenDetail tells what broke in our own words: texts of net and net/http
-// hold addresses, ports and more.
+// brokenDetail names what broke in words of this package: texts of net and
+// net/http contain addresses, ports and more.
 func brokenDetail(err error) string {
 	text := err.Error()
 	for _, c := range []struct{ part, detail string }{
@@ -214,7 +214,7 @@ func noRoute(detail string) bool {
 	return strings.HasPrefix(detail, detailNoRoute2)
 }
 
-// readDetail gives what Airflow says in an error: a text, or the places and
+// readDetail returns what Airflow says in an error: a text, or the places and
 // messages of a validation error. The values that were sent are left out, and
 // secrets are hidden in every text before it is cut.
 func readDetail(body []byte, hide func(string) string) string {
@@ -309,4 +309,3 @@ func unmarshal(body []byte, out any) *Error {
 	}
 	return &Error{Cause: CauseNotAirflow, Detail: "the answer's JSON is not what Airflow sends"}
 }
-

@@ -131,8 +131,8 @@ func (a roleAPI) Permissions(ctx context.Context) (List[Permission], error) {
 	return listPermissions.read(ctx, a.lists)
 }
 
-// Role reads one role. The name is exact, also where Airflow's database takes
-// names for the same that differ in case or accents: such a role is not found.
+// Role reads one role. The name is exact, also where Airflow's database regards
+// names as equal that differ in case or accents: such a role is not found.
 func (a roleAPI) Role(ctx context.Context, name string) (Role, error) {
 	if err := checkName("role", name); err != nil {
 		return Role{}, err
@@ -167,7 +167,7 @@ func alike(a, b string) bool {
 	})
 }
 
-// CreateRole makes a role and gives it back as Airflow shows it in its answer;
+// CreateRole makes a role and returns it as Airflow shows it in its answer;
 // of an Airflow 2, whose answer is empty, the name alone. It fails with [IsConflict] where the name is taken, and with [UnknownResource]
 // where Airflow does not know a resource; then nothing was made.
 func (a roleAPI) CreateRole(ctx context.Context, role Role) (Role, error) {
@@ -216,7 +216,7 @@ func (a roleAPI) UpdateRole(ctx context.Context, role Role, before int) (Role, e
 	}, role.Name)
 }
 
-// DeleteRole deletes a role; Airflow takes it off all users.
+// DeleteRole deletes a role; Airflow removes it from all users.
 func (a roleAPI) DeleteRole(ctx context.Context, name string) error {
 	if err := checkName("role", name); err != nil {
 		return err

@@ -4,7 +4,7 @@ package airflow
 // permissions: Airflow 2.10 and later with FAB provider 1.3 and later, which have
 // permissions on the runs of one DAG, and Airflow 3 with FAB provider 2.4.2 and
 // later, which decides by the rules that [PermissionModelAirflow3] names. A
-// version that cannot be read is taken for a new one.
+// version that cannot be read is regarded as a new one.
 func (s Server) Supported() bool {
 	fab, _, ok := release(s.FABProvider)
 	if !ok {

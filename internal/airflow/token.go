@@ -17,7 +17,7 @@ const (
 	// renewMargin is how long before its end a token is renewed, at most; of
 	// short-lived tokens it is a tenth of the life.
 	renewMargin = time.Minute
-	// unknownLifetime is assumed of tokens that do not tell.
+	// unknownLifetime is assumed of tokens that do not say.
 	unknownLifetime = 5 * time.Minute
 	// renewPause is how long a token that was rejected from the start is kept,
 	// so that an Airflow that rejects every token is not asked for one per call.
@@ -40,7 +40,7 @@ type token struct {
 	replaces bool
 }
 
-// judge takes the outcome of a call made with t for what it says about t.
+// judge concludes from the outcome of a call made with t what Airflow thinks of t.
 func (s *tokens) judge(t *token, outcome error) {
 	switch CauseOf(outcome) {
 	case "", CauseNotFound, CauseConflict, CauseInvalid:
@@ -55,7 +55,7 @@ func (s *tokens) judge(t *token, outcome error) {
 			s.drop(t)
 		}
 	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseProxy, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
-		// Airflow need not have looked at it.
+		// Airflow need not have checked it.
 	}
 }
 
@@ -91,8 +91,8 @@ func (t *token) fresh(now time.Time) bool {
 // neverAccepted says whether t was made in place of a token that Airflow rejected, and was itself not accepted yet.
 func (t *token) neverAccepted() bool { return t.replaces && !t.accepted.Load() }
 
-// tokens holds the current token. At most one is asked for at a time; those
-// who wait for it share the outcome.
+// tokens holds the current token. At most one is asked for at a time; all
+// calls that wait for it share the outcome.
 type tokens struct {
 	clock clock.PassiveClock
 	fetch func(context.Context, Credentials) (*token, error)
@@ -110,7 +110,7 @@ type flight struct {
 	done chan struct{}
 	t    *token
 	err  error
-	// gaveUp: it failed since the caller who made it went away.
+	// gaveUp: it failed because its caller's context ended.
 	gaveUp bool
 }
 
@@ -125,7 +125,7 @@ func (s *tokens) username() string { return s.credentials.Username }
 
 // renew replaces a token that was rejected by rejection, unless another call
 // has replaced it already. A replacement that was never accepted is not
-// replaced within renewPause: then rejection is given back.
+// replaced within renewPause: then rejection is returned.
 func (s *tokens) renew(ctx context.Context, rejected *token, rejection error) (*token, error) {
 	s.mu.Lock()
 	if s.current == rejected {
@@ -139,7 +139,7 @@ func (s *tokens) renew(ctx context.Context, rejected *token, rejection error) (*
 	return s.get(ctx)
 }
 
-// get gives a token that can be used now.
+// get returns a token that can be used now, and asks for one where there is none.
 func (s *tokens) get(ctx context.Context) (*token, error) {
 	for {
 		s.mu.Lock()

@@ -16,8 +16,7 @@ import (
 	"time"
 )
 
-// transport makes single HTTP requests to one Airflow and reads their answers. It does not know who asks: credentials are
-// part of a [request]. It is safe for concurrent use.
+// transport makes single HTTP requests to one Airflow and reads their answers. Credentials are part of a [request]. It is safe for concurrent use.
 type transport struct {
 	base   *url.URL
 	config Config // without credentials

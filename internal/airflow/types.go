@@ -27,10 +27,10 @@ func (p Permission) Compare(q Permission) int {
 // Less says whether p comes before q in the order of [Permission.Compare].
 func (p Permission) Less(q Permission) bool { return p.Compare(q) < 0 }
 
-// String gives "can_read on DAG:sales".
+// String returns "can_read on DAG:sales".
 func (p Permission) String() string { return p.Action + " on " + p.Resource }
 
-// SortPermissions gives a sorted copy of permissions without duplicates.
+// SortPermissions returns a sorted copy of permissions without duplicates.
 func SortPermissions(permissions []Permission) []Permission {
 	out := slices.Clone(permissions)
 	slices.SortFunc(out, Permission.Compare)
@@ -52,7 +52,7 @@ type User struct {
 	Email     string
 	FirstName string
 	LastName  string
-	// Active is false also where Airflow does not say: it takes that for no.
+	// Active is false also where Airflow does not say: it regards that as no.
 	Active bool
 	// Roles are the names of the user's roles, sorted and without duplicates.
 	Roles []string
@@ -72,7 +72,7 @@ type Dag struct {
 	// Bundle is the name of the DAG bundle; empty on Airflow 2, which has none.
 	Bundle string
 	// Path is the DAG file's path relative to its bundle; empty where Airflow
-	// does not know it, and on Airflow 2: its API tells the file's absolute path
+	// does not know it, and on Airflow 2: its API has the file's absolute path
 	// on the server, and not where the folder of DAGs begins.
 	Path string
 	// Paused says that the DAG is not scheduled.
@@ -103,8 +103,8 @@ type Server struct {
 	// FABProvider is the version of the FAB provider, for example "3.10.2";
 	// empty where it is not installed or could not be read.
 	FABProvider string
-	// Capabilities say what it can do; empty where nobody could ask for the
-	// provider's version. See [Server.Misleads].
+	// Capabilities say what it can do; empty where the
+	// provider's version could not be read. See [Server.Misleads].
 	Capabilities Capabilities
 }
 

@@ -62,7 +62,7 @@ func SameOrigin(specURL, secretURL string) bool {
 	return err == nil && *a == *b
 }
 
-// normalHost gives host and port in the one form that is compared.
+// normalHost returns host and port in the one form that is compared.
 func normalHost(u *url.URL) (string, error) {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	if !hostText.MatchString(host) {
@@ -95,7 +95,7 @@ func bracketed(host string) string {
 	return host
 }
 
-// normalPrefix gives the path without slashes at its end.
+// normalPrefix returns the path without slashes at its end.
 func normalPrefix(u *url.URL) (string, error) {
 	prefix := strings.TrimRight(u.Path, "/")
 	switch {
@@ -118,7 +118,7 @@ func allowsHTTP(hosts []string, u *url.URL) bool {
 }
 
 // escapeName encodes a name for one segment of a path. Dots are encoded where
-// they are all of the name, so that nobody on the way takes them for a
+// they are all of the name, so that no proxy regards them as a
 // relative path.
 func escapeName(name string) string {
 	escaped := url.PathEscape(name)

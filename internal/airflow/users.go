@@ -81,7 +81,7 @@ var listUsers = listing[usersWire, User]{
 	key: func(u User) string { return u.Username },
 }
 
-// PageSize is how many items Airflow gives in one answer at most.
+// PageSize is how many items Airflow returns in one answer at most.
 const PageSize = pageSize
 
 // userAPI are the calls about users and the roles that they have.
@@ -91,7 +91,7 @@ type userAPI struct{ *lists }
 func (u userAPI) Users(ctx context.Context) (List[User], error) { return listUsers.read(ctx, u.lists) }
 
 // UsersPage reads users, oldest first, from offset on: at most limit of them, and at most [PageSize]. The page may have
-// shifted since another answer was read: look for the users you want by name, and read those that are not there one by one.
+// shifted since another answer was read: find users by name, and read those that are missing one by one.
 func (u userAPI) UsersPage(ctx context.Context, offset, limit int) ([]User, error) {
 	page, err := listUsers.begin(u.lists).page(ctx, min(limit, pageSize), offset)
 	return page.items, err
@@ -113,11 +113,11 @@ func (u userAPI) User(ctx context.Context, username string) (User, error) {
 	return user, r.another(err)
 }
 
-// SetUserRoles replaces all roles of a user as it was read; an empty list takes
-// every role away. Airflow has no precondition: read the user right before, keep
+// SetUserRoles replaces all roles of a user as it was read; an empty list removes
+// every role. Airflow has no precondition: read the user right before, keep
 // what is not yours, and read again after. It fails with [UnknownRoles] where a role
 // does not exist, and with [IsUnavailable] where another writer was in the way;
-// then look and write again.
+// then read and write again.
 func (u userAPI) SetUserRoles(ctx context.Context, user User, roles []string) (User, error) {
 	if err := checkName("user", user.Username); err != nil {
 		return User{}, err

@@ -1,6 +1,10 @@
-// Package dag selects DAGs: what the selectors of a policy match in the list that an Airflow gives.
+// Package dag selects DAGs: it computes which DAGs of an Airflow the selectors of a policy match.
 //
-// It is pure: values in, values out. Results are sorted, so that equal inputs give equal results.
+// A Selection is the compiled form of selectors, an Index that of a list of DAGs; matching one against the other is what
+// the package is for. Patterns are globs, and a match costs time linear in the length of the text, whatever the pattern,
+// because patterns are written by users.
+//
+// The package is pure: values in, values out. Results are sorted, so that equal inputs yield equal results.
 package dag
 
 // Dag is one DAG of the live list.
@@ -12,3 +16,9 @@ type Dag struct {
 	// Bundle is empty on Airflow 2. Path is that of the file with the DAG's code, relative to its bundle.
 	Bundle, Path string
 }
+
+// file is the place of the code of a DAG. Two bundles may have files of the same path.
+type file struct{ bundle, path string }
+
+// file returns the file that contains the DAG's code.
+func (d *Dag) file() file { return file{bundle: d.Bundle, path: d.Path} }

@@ -1,4 +1,4 @@
-// Package metrics holds the figures that the operator shows to Prometheus. Instances are named by namespace/name; no
+// Package metrics has the figures that the operator exposes to Prometheus. Instances are named by namespace/name; no
 // label ever holds a user, a DAG or a role.
 package metrics
 
@@ -24,20 +24,20 @@ var (
 	grants          = newLedger()
 	activationDelay = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: prefix, Name: "grant_activation_delay_seconds", Buckets: delays,
-		Help: "Seconds from the moment a grant could begin (its start or creation) until it was seen in Airflow.",
+		Help: "Seconds from the moment a grant could begin (its start or creation) until it was confirmed in Airflow.",
 	})
 	endingDelay = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Namespace: prefix, Name: "grant_ending_delay_seconds", Buckets: delays,
-		Help: "Seconds from the planned removal of a grant until it was proved that Airflow does not store it.",
+		Help: "Seconds from the planned removal of a grant until it was proved that Airflow no longer stores it.",
 	})
 	endingsOverdue = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: prefix, Name: "endings_overdue", Help: "Grants that should have been taken away and were not proved to be.",
+		Namespace: prefix, Name: "endings_overdue", Help: "Grants that should have been revoked and were not proved to be.",
 	}, []string{instanceLabel})
 	driftDetected = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: prefix, Name: "drift_detected_total", Help: "Changes by others to what is managed, by the best explanation.",
+		Namespace: prefix, Name: "drift_detected_total", Help: "Changes by other writers to what is managed, by the best explanation.",
 	}, []string{instanceLabel, "cause"})
 	driftRepaired = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: prefix, Name: "drift_repaired_total", Help: "Changes by others that were undone.",
+		Namespace: prefix, Name: "drift_repaired_total", Help: "Changes by other writers that were reverted.",
 	}, []string{instanceLabel, "cause"})
 	requests = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: prefix, Name: "airflow_requests_total", Help: "Calls to Airflow; code is the status, or the cause where no answer came.",
@@ -47,17 +47,17 @@ var (
 		Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60},
 	}, []string{instanceLabel, "endpoint", "method"})
 	instanceUp = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: prefix, Name: "instance_up", Help: "1 when the last pass could look at Airflow, else 0.",
+		Namespace: prefix, Name: "instance_up", Help: "1 when the last pass observed Airflow, else 0.",
 	}, []string{instanceLabel})
 	passDuration = prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Namespace: prefix, Name: "pass_duration_seconds", Help: "Seconds that passes over an instance took.",
 		Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300},
 	}, []string{instanceLabel})
 	passLastSuccess = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: prefix, Name: "pass_last_success_timestamp_seconds", Help: "When the last pass that could look at Airflow was over, in Unix time.",
+		Namespace: prefix, Name: "pass_last_success_timestamp_seconds", Help: "When the last pass that observed Airflow was over, in Unix time.",
 	}, []string{instanceLabel})
 	clockSkew = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Namespace: prefix, Name: "clock_skew_seconds", Help: "Airflow's clock less ours.",
+		Namespace: prefix, Name: "clock_skew_seconds", Help: "Airflow's clock less the operator's.",
 	}, []string{instanceLabel})
 )
 
@@ -69,10 +69,10 @@ var vectors = []interface {
 
 var register = sync.OnceFunc(func() { RegisterWith(ctrlmetrics.Registry) })
 
-// Register shows the figures where controller-runtime shows its own. It may be called more than once.
+// Register exposes the figures where controller-runtime exposes its own. It may be called more than once.
 func Register() { register() }
 
-// RegisterWith shows the figures in a registry of one's own. It panics where they are registered already.
+// RegisterWith exposes the figures in another registry. It panics where they are registered already.
 func RegisterWith(registry prometheus.Registerer) {
 	registry.MustRegister(grants, activationDelay, endingDelay)
 	for _, vector := range vectors {
@@ -80,24 +80,24 @@ func RegisterWith(registry prometheus.Registerer) {
 	}
 }
 
-// SetGrant says in which phase a grant is.
+// SetGrant sets the phase of a grant.
 func SetGrant(uid types.UID, instance, phase string) { grants.set(uid, phaseOf{instance, phase}) }
 
 // ForgetGrant drops a grant that is gone.
 func ForgetGrant(uid types.UID) { grants.forget(uid) }
 
-// ObserveActivation counts a grant that was first seen in Airflow this long after it could begin.
+// ObserveActivation counts a grant that was confirmed in Airflow this long after it could begin.
 func ObserveActivation(delay time.Duration) { activationDelay.Observe(max(0, delay.Seconds())) }
 
 // ObserveEnding counts a grant that was proved gone this long after its planned removal.
 func ObserveEnding(delay time.Duration) { endingDelay.Observe(max(0, delay.Seconds())) }
 
-// SetEndingsOverdue says how many grants should have been taken away and were not proved to be.
+// SetEndingsOverdue sets how many grants should have been revoked and were not proved to be.
 func SetEndingsOverdue(instance string, count int) {
 	endingsOverdue.WithLabelValues(instance).Set(float64(count))
 }
 
-// CountDrift counts one change by others, by its best explanation.
+// CountDrift counts one change by another writer, by its best explanation.
 func CountDrift(instance, cause string, repaired bool) {
 	driftDetected.WithLabelValues(instance, cause).Inc()
 	if repaired {
@@ -116,13 +116,13 @@ func ObserveRequest(instance, endpoint, method string, status int, cause string,
 	requestDuration.WithLabelValues(instance, endpoint, method).Observe(took.Seconds())
 }
 
-// ObservePass tells of a pass that could look at Airflow: how long it took and when it was over.
+// ObservePass counts a pass that observed Airflow: how long it took and when it was over.
 func ObservePass(instance string, took time.Duration, finished time.Time) {
 	passDuration.WithLabelValues(instance).Observe(took.Seconds())
 	passLastSuccess.WithLabelValues(instance).Set(float64(finished.UnixMilli()) / 1000)
 }
 
-// SetInstanceUp says whether an Airflow could be looked at.
+// SetInstanceUp sets whether the last pass observed an Airflow.
 func SetInstanceUp(instance string, up bool) {
 	value := 0.0
 	if up {
@@ -131,7 +131,7 @@ func SetInstanceUp(instance string, up bool) {
 	instanceUp.WithLabelValues(instance).Set(value)
 }
 
-// SetClockSkew says how far Airflow's clock is ahead of ours.
+// SetClockSkew sets how far Airflow's clock is ahead of ours.
 func SetClockSkew(instance string, skew time.Duration) {
 	clockSkew.WithLabelValues(instance).Set(skew.Seconds())
 }

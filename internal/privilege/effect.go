@@ -1,7 +1,10 @@
 // Package privilege computes what users can do in an Airflow, by Airflow's own algorithm, and what they can do only
-// because of roles that meet.
+// because several roles combine.
 //
-// It is pure. It knows roles by name, and asks for the permissions of each.
+// Effective evaluates one set of permissions. A Judge compares the set that all roles of a user form with what each role
+// grants by itself; the difference is Excess, and a Tally makes the message about it.
+//
+// The package is pure. It knows roles by name only, and its caller provides the permissions of each.
 package privilege
 
 import (
@@ -13,8 +16,9 @@ import (
 )
 
 // This file is Airflow's authorization algorithm: that of fab 2.4.2 and later, and that of fab 1.3 to 2.4.1. Airflow
-// joins the permissions of all roles of a user into one flat set, so that what a role lets people do depends on their
-// other roles, foreign ones included.
+// joins the permissions of all roles of a user into one flat set, so that the effect of a role depends on the other roles of
+// the user, foreign ones included. The tests in this package are small enough to check by hand; test/airflow compares the
+// algorithm with the answers of real servers.
 
 // verbs is a set of (method, entity) pairs that are allowed on one DAG, or without naming a DAG: bit
 // method*entityCount+entity.
@@ -28,7 +32,16 @@ const (
 	methodEdit = 2
 )
 
-// Entity is a part of a DAG to which Airflow gives access by itself.
+// gateOf returns the method whose right on a DAG is required for a method on the entities of the DAG: whatever changes
+// something requires can_edit.
+func gateOf(method int) int {
+	if method == methodRead {
+		return methodRead
+	}
+	return methodEdit
+}
+
+// Entity is a part of a DAG that Airflow guards separately.
 type Entity int
 
 // The entities. EntityDag is the DAG itself.
@@ -49,6 +62,9 @@ const (
 	entityCount
 )
 
+// known reports whether the value is one of the constants.
+func (e Entity) known() bool { return e >= EntityDag && e < entityCount }
+
 // guardian are the global resources that guard entities, in the order of their bits in guards.
 var guardian = [...]string{
 	"DAGs", "DAG Runs", "Task Instances", "Task Logs", "XComs", "DAG Code", "DAG Versions", "DAG Dependencies",
@@ -64,9 +80,10 @@ var guarding = [entityCount][]int{
 // guards is a set of global pairs of a method and a guardian: bit method*len(guardian)+guardian.
 type guards uint64
 
+// guard is the bit of a method on a guardian.
 func guard(method, at int) guards { return 1 << (method*len(guardian) + at) }
 
-// needed are the global pairs of which a method on an entity needs all.
+// needed returns the global pairs all of which a method on an entity requires.
 func needed(method int, entity Entity) guards {
 	var all guards
 	for _, at := range guarding[entity] {
@@ -88,7 +105,7 @@ func newRights() *Rights {
 	return &Rights{dags: map[string]uint8{}}
 }
 
-// RightsOf are the rights that permissions give.
+// RightsOf returns the rights of permissions, in any order.
 func RightsOf(ps []permission.Pair) *Rights {
 	r := newRights()
 	for _, p := range ps {
@@ -115,7 +132,8 @@ func (r *Rights) add(p permission.Pair) {
 	}
 }
 
-// rules evaluate the rights on single DAGs under one set of global pairs.
+// rules evaluate the rights on single DAGs under one set of global pairs. Few combinations of bits occur, so that each is
+// evaluated once.
 type rules struct {
 	model   v1alpha1.PermissionModel
 	guards  guards
@@ -124,6 +142,7 @@ type rules struct {
 	known   map[uint8]verbs
 }
 
+// rulesOf returns the rules of a permission model under global pairs.
 func rulesOf(model v1alpha1.PermissionModel, have guards) *rules {
 	g := &rules{model: model, guards: have, known: map[uint8]verbs{}}
 	for method := range methods {
@@ -138,7 +157,7 @@ func rulesOf(model v1alpha1.PermissionModel, have guards) *rules {
 // verb is the bit of a method and an entity.
 func verb(method int, entity Entity) verbs { return 1 << (method*int(entityCount) + int(entity)) }
 
-// withoutDag says whether something is allowed that names no DAG, such as a list over all DAGs.
+// withoutDag reports whether a call that names no DAG is allowed, such as a list over all DAGs.
 func (g *rules) withoutDag(method int, entity Entity, r *Rights) bool {
 	airflow2 := g.model == v1alpha1.PermissionModelAirflow2
 	somewhere := g.allDags[method] || r.some&(1<<method) != 0
@@ -153,7 +172,7 @@ func (g *rules) withoutDag(method int, entity Entity, r *Rights) bool {
 	return g.guarded[method][entity]
 }
 
-// on is what the bits of one DAG allow together with the global pairs.
+// on returns what the bits of one DAG allow together with the global pairs.
 func (g *rules) on(bits uint8) verbs {
 	v, known := g.known[bits]
 	if !known {
@@ -163,6 +182,7 @@ func (g *rules) on(bits uint8) verbs {
 	return v
 }
 
+// evaluate is on without its memory. It is Airflow's is_authorized_dag for one DAG.
 func (g *rules) evaluate(bits uint8) verbs {
 	var v verbs
 	onDag := func(method int) bool { return g.allDags[method] || bits&(1<<method) != 0 }
@@ -170,11 +190,7 @@ func (g *rules) evaluate(bits uint8) verbs {
 		if onDag(method) {
 			v |= verb(method, EntityDag)
 		}
-		gate := methodEdit
-		if method == methodRead {
-			gate = methodRead
-		}
-		if !onDag(gate) {
+		if !onDag(gateOf(method)) {
 			continue
 		}
 		onRun := bits&(1<<(4+method)) != 0
@@ -187,8 +203,22 @@ func (g *rules) evaluate(bits uint8) verbs {
 	return v
 }
 
-// byRun says whether DAG Run:<id> stands for DAG Runs: on runs always, on task instances in Airflow 2 only.
+// byRun reports whether a method on an entity of a DAG is allowed where DAG Run:<id> replaces DAG Runs.
 func (g *rules) byRun(method int, entity Entity) bool {
-	return entity == EntityRun ||
-		entity == EntityTaskInstance && g.model == v1alpha1.PermissionModelAirflow2 && g.guarded[method][EntityTask]
+	switch {
+	case !standsForRuns(g.model, entity):
+		return false
+	case entity == EntityTaskInstance:
+		return g.guarded[method][EntityTask] // the other resource that guards task instances
+	}
+	return true
+}
+
+// standsForRuns reports whether DAG Run:<id> replaces DAG Runs for an entity: for runs always, for task instances on Airflow 2
+// only.
+func standsForRuns(model v1alpha1.PermissionModel, entity Entity) bool {
+	if entity == EntityTaskInstance {
+		return model == v1alpha1.PermissionModelAirflow2
+	}
+	return entity == EntityRun
 }

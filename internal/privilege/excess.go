@@ -8,29 +8,31 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
-// This file computes what people can do only because of roles that meet: Airflow joins the permissions of all roles of
-// a user, so that a right on a DAG from one role meets a global right from another.
+// This file computes excess: rights that a user has only because several roles combine. Airflow joins the permissions of all
+// roles of a user, so that a right on a DAG from one role combines with a global right from another.
 
-// Effect is what a set of permissions lets a user do, by Airflow's own algorithm of a permission model.
+// Effect is what a set of permissions allows a user, by Airflow's own algorithm of a permission model.
 type Effect struct {
 	rules  *rules
 	rights *Rights
 }
 
-// Effective evaluates permissions; the empty model is that of Airflow 3. The permissions are those of all roles of the
+// Effective evaluates permissions under a permission model; the empty model is that of Airflow 3. The permissions are those of all roles of the
 // user together, in any order.
 func Effective(model v1alpha1.PermissionModel, ps []permission.Pair) Effect {
 	r := RightsOf(ps)
 	return Effect{rules: rulesOf(model, r.guards), rights: r}
 }
 
-// Allows says whether the action (can_read, can_create, can_edit or can_delete) on an entity of a DAG is allowed. An
+// Allows reports whether the action (can_read, can_create, can_edit or can_delete) on an entity of a DAG is allowed. An
 // empty DAG means a call that names none, such as a list over all DAGs; its rows are those of the DAGs that the user
 // may read.
 func (e Effect) Allows(action string, entity Entity, dag string) bool {
 	method := slices.Index(methods[:], action)
 	switch {
-	case method < 0 || entity < 0 || entity >= entityCount:
+	case method < 0:
+		return false
+	case !entity.known():
 		return false
 	case dag == "":
 		return e.rules.withoutDag(method, entity, e.rights)
@@ -38,21 +40,24 @@ func (e Effect) Allows(action string, entity Entity, dag string) bool {
 	return e.rules.on(e.rights.dags[dag])&verb(method, entity) != 0
 }
 
-// usable are the verbs that some call of Airflow asks for. Nothing can be written to the other entities.
+// written are the entities that some call of Airflow can change. No call writes to the others.
+var written = []Entity{EntityDag, EntityRun, EntityTaskInstance, EntityXCom, EntityHITLDetail}
+
+// usable are the verbs that some call of Airflow requires.
 var usable = func() verbs {
 	var v verbs
-	written := []Entity{EntityDag, EntityRun, EntityTaskInstance, EntityXCom, EntityHITLDetail}
+	for entity := range entityCount {
+		v |= verb(methodRead, entity)
+	}
 	for method := range methods {
-		for entity := range entityCount {
-			if method == methodRead || slices.Contains(written, entity) {
-				v |= verb(method, entity)
-			}
+		for _, entity := range written {
+			v |= verb(method, entity)
 		}
 	}
 	return v
 }()
 
-// Excess is what users with the same roles can do although nothing gives it by itself: neither one managed role nor all
+// Excess is what users with the same roles can do although no unit grants it by itself: neither one managed role nor all
 // foreign roles together. It is sorted by DAG.
 type Excess []overlap
 
@@ -60,11 +65,11 @@ type Excess []overlap
 type overlap struct {
 	dag   string
 	verbs verbs
-	// roles hold a part of what it takes, sorted.
+	// roles are those that contain a right that the excess requires, sorted.
 	roles []string
 }
 
-// Judge computes excess, once for every set of roles.
+// Judge computes excess, once for every set of roles: users with the same roles share the result.
 type Judge struct {
 	model  v1alpha1.PermissionModel
 	rights func(role string) *Rights
@@ -73,23 +78,29 @@ type Judge struct {
 	units  map[string]*unit // managed roles
 }
 
-// unit is what was given as one thing.
+// unit is access that was granted by one decision: one managed role, or all foreign roles together, whose combinations are
+// the responsibility of their owners.
 type unit struct {
 	roles  []string
 	rights *Rights
 	rules  *rules
 }
 
-// NewJudge computes under a permission model; the empty model is that of Airflow 3. It asks for the rights of each role once.
+// NewJudge returns a judge under a permission model; the empty model is that of Airflow 3. It calls rights often and always
+// with the same roles, so that the function should remember its results.
 func NewJudge(model v1alpha1.PermissionModel, rights func(role string) *Rights) *Judge {
 	return &Judge{model: model, rights: rights, sets: map[string]*Excess{}, groups: map[string]*unit{}, units: map[string]*unit{}}
 }
 
-// Excess gives the excess of users who have these foreign and managed roles, both sorted; nil where there is none. Equal
-// roles give the same pointer.
+// Excess returns the excess of users with these foreign and managed roles, both sorted; nil where there is none. Equal roles
+// yield the same pointer.
 func (j *Judge) Excess(foreign, managed []string) *Excess {
-	if len(managed) == 0 || len(managed) == 1 && len(foreign) == 0 {
-		return nil // one thing cannot combine
+	units := len(managed) + min(len(foreign), 1)
+	switch {
+	case len(managed) == 0:
+		return nil // rights of foreign roles alone are not the operator's to judge
+	case units == 1:
+		return nil // one unit cannot combine
 	}
 	key := strings.Join(foreign, "\n") + "\n\n" + strings.Join(managed, "\n")
 	found, known := j.sets[key]
@@ -102,6 +113,7 @@ func (j *Judge) Excess(foreign, managed []string) *Excess {
 	return found
 }
 
+// compute compares, DAG by DAG, what all roles together allow with what the units allow one by one.
 func (j *Judge) compute(foreign, managed []string) Excess {
 	units := make([]*unit, 0, len(managed)+1)
 	if len(foreign) > 0 {
@@ -111,38 +123,32 @@ func (j *Judge) compute(foreign, managed []string) Excess {
 		units = append(units, j.alone(role))
 	}
 	var all guards
+	dags := map[string]bool{"": true}
 	for _, u := range units {
 		all |= u.rights.guards
+		for dag := range u.rights.dags {
+			dags[dag] = true
+		}
 	}
 	joined := rulesOf(j.model, all)
-	seen := map[string]bool{}
 	var out Excess
-	look := func(dag string) {
-		if seen[dag] {
-			return
-		}
-		seen[dag] = true
+	for dag := range dags {
 		var bits uint8
-		var given verbs
+		var granted verbs
 		for _, u := range units {
 			own := u.rights.dags[dag]
 			bits |= own
-			given |= u.rules.on(own)
+			granted |= u.rules.on(own)
 		}
-		if over := joined.on(bits) &^ given & usable; over != 0 {
+		if over := joined.on(bits) &^ granted & usable; over != 0 {
 			out = append(out, overlap{dag: dag, verbs: over, roles: j.parts(units, dag, over)})
-		}
-	}
-	look("")
-	for _, u := range units {
-		for dag := range u.rights.dags {
-			look(dag)
 		}
 	}
 	slices.SortFunc(out, func(a, b overlap) int { return strings.Compare(a.dag, b.dag) })
 	return out
 }
 
+// alone returns the unit of one managed role.
 func (j *Judge) alone(role string) *unit {
 	u := j.units[role]
 	if u == nil {
@@ -153,6 +159,7 @@ func (j *Judge) alone(role string) *unit {
 	return u
 }
 
+// together returns the unit of all foreign roles of a user.
 func (j *Judge) together(roles []string) *unit {
 	key := strings.Join(roles, "\n")
 	u := j.groups[key]
@@ -171,26 +178,9 @@ func (j *Judge) together(roles []string) *unit {
 	return u
 }
 
-// parts are the roles that hold something of what the verbs on a DAG take.
+// parts returns the sorted roles that contain a right that verbs on a DAG require.
 func (j *Judge) parts(units []*unit, dag string, over verbs) []string {
-	var global guards
-	var bits uint8
-	for method := range methods {
-		for entity := EntityDag + 1; entity < entityCount; entity++ {
-			if over&verb(method, entity) == 0 {
-				continue
-			}
-			gate := methodEdit
-			if method == methodRead {
-				gate = methodRead
-			}
-			bits |= 1 << gate
-			global |= guard(gate, 0) | needed(method, entity)
-			if entity == EntityRun || entity == EntityTaskInstance && j.model == v1alpha1.PermissionModelAirflow2 {
-				bits |= 1 << (4 + method)
-			}
-		}
-	}
+	bits, global := j.required(over)
 	var out []string
 	for _, u := range units {
 		for _, role := range u.roles {
@@ -202,7 +192,24 @@ func (j *Judge) parts(units []*unit, dag string, over verbs) []string {
 	return slices.Compact(slices.Sorted(slices.Values(out)))
 }
 
-// By is the part of the excess in which a role has a part.
+// required returns all rights by which verbs on a DAG can be allowed: bits of the DAG, and global pairs.
+func (j *Judge) required(over verbs) (bits uint8, global guards) {
+	for method := range methods {
+		for entity := EntityDag + 1; entity < entityCount; entity++ {
+			if over&verb(method, entity) == 0 {
+				continue
+			}
+			bits |= 1 << gateOf(method)
+			global |= guard(gateOf(method), 0) | needed(method, entity)
+			if standsForRuns(j.model, entity) {
+				bits |= 1 << (4 + method)
+			}
+		}
+	}
+	return bits, global
+}
+
+// By returns the excess to which a role contributes.
 func (e Excess) By(role string) Excess {
 	var out Excess
 	for _, o := range e {
@@ -213,7 +220,7 @@ func (e Excess) By(role string) Excess {
 	return out
 }
 
-// Among is the part of the excess in which some role of several has a part.
+// Among returns the excess to which at least one of several roles contributes.
 func (e Excess) Among(roles func(role string) bool) Excess {
 	return slices.DeleteFunc(slices.Clone(e), func(o overlap) bool { return !slices.ContainsFunc(o.roles, roles) })
 }

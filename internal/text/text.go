@@ -1,5 +1,5 @@
-// Package text writes what people read: bounded, on one line, without control characters; and compares names as Airflow
-// does.
+// Package text makes texts for messages out of names that others chose: bounded, on one line, without control characters. It
+// also folds names of users as Airflow compares them, and hashes texts into names.
 package text
 
 import (
@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// Fold makes names of users comparable: two names are one user's where their folded forms are equal. Airflow compares
-// names and e-mails without regard to case.
+// Fold makes names of users comparable: two names belong to one user where their folded forms are equal. Airflow compares
+// names and e-mail addresses without regard to case.
 func Fold(name string) string {
 	for i := range len(name) {
 		if name[i] >= utf8.RuneSelf {
@@ -24,7 +24,7 @@ func Fold(name string) string {
 	return strings.ToLower(name)
 }
 
-// Cut shortens text to at most limit characters.
+// Cut shortens text to at most limit characters, which may be up to four bytes each.
 func Cut(text string, limit int) string {
 	if utf8.RuneCountInString(text) <= limit {
 		return text
@@ -32,10 +32,10 @@ func Cut(text string, limit int) string {
 	return string([]rune(text)[:limit])
 }
 
-// Quoted is text between quotes, without control characters, in at most 100 characters.
+// Quoted returns text between quotes, with control characters escaped, in at most 100 characters.
 func Quoted(text string) string { return Cut(fmt.Sprintf("%q", text), 100) }
 
-// Plain is text without control characters.
+// Plain returns text with a space in place of each control character of ASCII, so that it stays on one line.
 func Plain(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -45,7 +45,7 @@ func Plain(text string) string {
 	}, text)
 }
 
-// List joins the first names and says how many more there are.
+// List joins at most limit names and counts the others: "a, b and 3 more".
 func List(names []string, limit int) string {
 	if len(names) <= limit {
 		return strings.Join(names, ", ")
@@ -56,8 +56,8 @@ func List(names []string, limit int) string {
 // DigestLength is how many characters a Digest has.
 const DigestLength = 16
 
-// Digest is a short hash over texts, as hexadecimal digits. The texts are kept apart by their lengths, so that no two
-// lists of texts run together to the same input.
+// Digest returns a short hash over texts, as hexadecimal digits. The length of each text is part of the input, so that two
+// different lists of texts are never the same input.
 func Digest(texts ...string) string {
 	h := sha256.New()
 	for _, part := range texts {

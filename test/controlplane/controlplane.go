@@ -3,6 +3,7 @@
 package controlplane
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -178,6 +179,9 @@ func Assets() (string, error) {
 	return folder, nil
 }
 
+// moduleLine begins the go.mod at the top of the repository; side modules have others.
+const moduleLine = "module github.com/airflow-oam/airflow-oam\n"
+
 // Root is the top folder of the repository, found from the working directory of the test.
 func Root() (string, error) {
 	start, err := os.Getwd()
@@ -185,11 +189,11 @@ func Root() (string, error) {
 		return "", fmt.Errorf("find the working directory: %w", err)
 	}
 	for folder := start; ; folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+		if content, err := os.ReadFile(filepath.Join(folder, "go.mod")); err == nil && bytes.HasPrefix(content, []byte(moduleLine)) {
 			return folder, nil
 		}
 		if folder == filepath.Dir(folder) {
-			return "", fmt.Errorf("no go.mod in %s or above it: %w", start, os.ErrNotExist)
+			return "", fmt.Errorf("the repository's go.mod is not in %s or above it: %w", start, os.ErrNotExist)
 		}
 	}
 }

@@ -61,9 +61,22 @@ var _ = Describe("a server of an older release", func() {
 		})).To(BeEmpty())
 	})
 
-	It("that neither changes nor deletes roles is governed by new ones, and says so", func() {
+	It("that refuses every change of a role is not governed, and says what to upgrade", func() {
 		s := newScene(airflowtest.Options{Generation: &airflowtest.Generation{Version: "3.1.0", FABProvider: "3.0.3", Does: airflow.Capabilities{
 			RoleUpdate: airflow.RoleUpdateRefused, RoleDelete: airflow.Fails, PermissionList: airflow.PermissionListNone,
+		}}})
+		s.secret()
+		instance := s.instance()
+		s.policy()
+		Eventually(condition(instance, v1alpha1.ConditionCompatible)).Should(Equal("False/" + v1alpha1.ReasonUnsupportedVersion))
+		Expect(condition(instance, v1alpha1.ConditionStalled)()).To(Equal("True/" + v1alpha1.ReasonUnsupportedVersion))
+		Expect(read(instance).Status.Conditions[0].Message).To(And(ContainSubstring("upgrade"), ContainSubstring("3.0.3")))
+		Expect(s.sim.MutatingRequests()).To(BeEmpty())
+	})
+
+	It("that only adds and cannot delete roles is governed by new ones, and says so", func() {
+		s := newScene(airflowtest.Options{Generation: &airflowtest.Generation{Version: "3.1.0", FABProvider: "3.4.0", Does: airflow.Capabilities{
+			RoleUpdate: airflow.RoleUpdateAdd, RoleDelete: airflow.Fails, PermissionList: airflow.PermissionListNone,
 		}}})
 		s.secret()
 		instance, policy := s.instance(), s.policy()
@@ -71,7 +84,7 @@ var _ = Describe("a server of an older release", func() {
 		settled(policy)
 		Expect(condition(instance, v1alpha1.ConditionCompatible)()).To(Equal("True/" + v1alpha1.ReasonLimited))
 		Expect(read(instance).Status.Capabilities).To(HaveValue(And(
-			HaveField("RoleUpdate", v1alpha1.RoleUpdateRefused), HaveField("RoleDelete", v1alpha1.RoleDeleteFails))))
+			HaveField("RoleUpdate", v1alpha1.RoleUpdateAdd), HaveField("RoleDelete", v1alpha1.RoleDeleteFails))))
 		first := read(policy).Status.Instances[0].Role
 
 		edit(policy, func(p *v1alpha1.DagAccessPolicy) { p.Spec.Access = []v1alpha1.AccessLevel{v1alpha1.AccessView} })

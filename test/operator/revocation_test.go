@@ -9,6 +9,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -124,7 +125,7 @@ var _ = Describe("emergency revocation with kubectl alone, as docs/operations.md
 		s.policy(func(p *v1alpha1.DagAccessPolicy) { p.Name, p.Spec.InstanceRef.Name = "lost", "nowhere" })
 		waiting := s.grant("Bob", time.Hour, named("waiting"), func(g *v1alpha1.AccessGrant) { g.Spec.Dags = []string{"marketing_report"} })
 		Eventually(condition(waiting, v1alpha1.ConditionActive)).Should(Equal("False/" + v1alpha1.ReasonDagsNotCovered))
-		blocks := s.shown("### Everything of one person", "sh")
+		blocks := s.shown("### All access of one user", "sh")
 		kubectl(blocks[0] + blocks[1])
 		roles, _ := s.sim.UserRoles("bob")
 		Expect(roles).To(ConsistOf("Public"), "the commands waited for the proof")
@@ -143,7 +144,7 @@ var _ = Describe("emergency revocation with kubectl alone, as docs/operations.md
 		s, _, policy, grant := office()
 		theirs := s.grant("carol", time.Hour, named("carol"))
 		Eventually(phase(theirs)).Should(Equal(v1alpha1.GrantActive))
-		script := strings.Join(s.shown("### Everything of one person", "sh"), "")
+		script := strings.Join(s.shown("### All access of one user", "sh"), "")
 		const shown = "PERSON=bob MAIL=bob@example.com"
 		Expect(script).To(ContainSubstring(shown))
 		kubectl(strings.Replace(script, shown, "PERSON=nobody MAIL=", 1))
@@ -170,7 +171,7 @@ var _ = Describe("emergency revocation with kubectl alone, as docs/operations.md
 		Expect(s.sim.Holders("oam."+s.namespace+".finance-operators")).To(ConsistOf("alice", "carol"), "the command waited for the proof")
 		Expect(read(grant).Status.Phase).To(Equal(v1alpha1.GrantRevoked))
 
-		person := s.shown("### Everything of one person", "sh")
+		person := s.shown("### All access of one user", "sh")
 		kubectl("set +e\n" + person[0] + "set -e\n" + person[1]) // it says an error for what was revoked before
 		Expect(s.may("bob", "finance_daily")()).To(BeFalse(), "the commands waited for the proof")
 		Expect(s.sim.Holders("oam." + s.namespace + ".both")).To(ConsistOf("alice"))
@@ -229,11 +230,13 @@ var _ = Describe("the way in and the way out, as docs/operations.md shows them",
 		settled(policy)
 		Expect(kubectl(sh[1])).To(Equal(told[0]+told[1]), "the page shows what is really said")
 		Expect(s.sim.MutatingRequests()).To(BeEmpty())
+		instance := &v1alpha1.AirflowInstance{ObjectMeta: s.meta("prod")}
+		// The role follows in the next pass; a minute, as by default, is long for a test.
+		edit(instance, func(i *v1alpha1.AirflowInstance) { i.Spec.DagInterval = metav1.Duration{Duration: 10 * time.Second} })
 		kubectl(sh[2])
 		Expect(s.sim.Holders("finance-operators")).To(ConsistOf("alice"))
 		Expect(s.triggering("alice")).To(HaveLen(1))
 
-		instance := &v1alpha1.AirflowInstance{ObjectMeta: s.meta("prod")}
 		edit(instance, inMode(v1alpha1.ModeObserve))
 		edit(policy, func(p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "carol"})
@@ -248,7 +251,7 @@ var _ = Describe("the way in and the way out, as docs/operations.md shows them",
 		s, _, _, _ := office()
 		s.sim.SetRole("handmade", airflow.Permission{Action: "can_read", Resource: "DAG:marketing_report"})
 		s.sim.SetUserRoles("carol", "handmade")
-		output := kubectl(strings.Join(s.shown("### And take the access away", "sh"), ""))
+		output := kubectl(strings.Join(s.shown("### Revoke all access", "sh"), ""))
 		Expect(output).To(ContainSubstring("No resources found"))
 		for _, role := range s.sim.Roles() {
 			Expect(role.Name).NotTo(HavePrefix("oam."))
@@ -259,7 +262,7 @@ var _ = Describe("the way in and the way out, as docs/operations.md shows them",
 	It("keeps standing access when it is uninstalled so, and knows it when it is back", func() {
 		s, _, policy, _ := office()
 		again := copied(policy)
-		kubectl(strings.Join(s.shown("### And keep the access", "sh"), ""))
+		kubectl(strings.Join(s.shown("### Retain the access", "sh"), ""))
 		Expect(s.may("alice", "finance_daily")()).To(BeTrue())
 		Expect(s.may("bob", "finance_daily")()).To(BeFalse(), "what was given for a while ended first")
 		stopOperator()

@@ -70,6 +70,11 @@ func settingsOf(o Options, r Release, port int) settings {
 	} else {
 		s.airflow3(o, port)
 	}
+	for section, options := range o.Settings {
+		for option, value := range options {
+			s.set(section, option, value)
+		}
+	}
 	return s
 }
 

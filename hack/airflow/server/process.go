@@ -26,19 +26,22 @@ type process struct {
 	ended chan struct{} // closed when it has ended; nil where another program started it
 }
 
-// startProcess starts a command of airflow for a home folder. Its output is
+// startProcess starts a command of the program airflow for a home folder. Its output is
 // appended to logs/<name>.log, where the name is the command's first word.
-func (in *Installation) startProcess(home string, arguments ...string) (*process, error) {
+func startProcess(airflow string, o Options, arguments ...string) (*process, error) {
 	name := arguments[0]
-	logFile, err := os.OpenFile(logPath(home, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	logFile, err := os.OpenFile(logPath(o.Home, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = logFile.Close() }() // the process has its own
-	cmd := exec.Command(in.Program("airflow"), arguments...)
-	cmd.Dir = home
-	cmd.Env = environment("AIRFLOW_HOME="+home, "SCARF_ANALYTICS=false", "PYTHONUNBUFFERED=1",
-		"PATH="+filepath.Dir(in.Program("airflow"))+string(os.PathListSeparator)+os.Getenv("PATH"))
+	cmd := exec.Command(airflow, arguments...)
+	cmd.Dir = o.Home
+	cmd.Env = environment("AIRFLOW_HOME="+o.Home, "SCARF_ANALYTICS=false", "PYTHONUNBUFFERED=1",
+		"PATH="+filepath.Dir(airflow)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if len(o.PythonPath) > 0 {
+		cmd.Env = append(cmd.Env, "PYTHONPATH="+strings.Join(o.PythonPath, string(os.PathListSeparator)))
+	}
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
@@ -50,6 +53,19 @@ func (in *Installation) startProcess(home string, arguments ...string) (*process
 		close(p.ended)
 	}()
 	return p, nil
+}
+
+// died explains why the process ended by itself, by the end of its log.
+func (p *process) died(home string) error {
+	content, err := os.ReadFile(logPath(home, p.Name))
+	if err != nil {
+		return fmt.Errorf("the %s ended: %w", p.Name, err)
+	}
+	err = fmt.Errorf("the %s ended; its log %s ends with:\n%s", p.Name, logPath(home, p.Name), lastLines(string(content), 20))
+	if strings.Contains(strings.ToLower(string(content)), "address already in use") {
+		err = errors.Join(errPortTaken, err)
+	}
+	return err
 }
 
 func logPath(home, name string) string { return filepath.Join(home, "logs", name+".log") }

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/hack/airflow/dags"
@@ -44,6 +43,16 @@ type Options struct {
 	// Workers is the number of API processes, each with a permission cache of
 	// its own; 0 means 1.
 	Workers int
+	// Settings are more options of airflow.cfg, by section and option. They win
+	// over those that this package sets.
+	Settings map[string]map[string]string
+	// PythonPath are folders of Python modules for all processes, such as what
+	// Installation.Extras returned.
+	PythonPath []string
+	// NoPasswordLogin is for a server that gives the administrator no token for
+	// its password: Start does not wait for one, and AsAdmin fails with all that
+	// use it.
+	NoPasswordLogin bool
 	// Detached servers outlive this program, until Stop. Others are ended when
 	// it ends, in whatever way.
 	Detached bool
@@ -188,7 +197,7 @@ func (s *Server) launch(ctx context.Context, in *Installation, o Options, p prog
 		if err := os.RemoveAll(logPath(o.Home, program[0])); err != nil {
 			return errors.Join(err, s.Stop())
 		}
-		started, err := in.startProcess(o.Home, program...)
+		started, err := startProcess(in.Program("airflow"), o, program...)
 		if err != nil {
 			return errors.Join(err, s.Stop())
 		}
@@ -222,14 +231,15 @@ func (s *Server) waitHealthy(ctx context.Context, o Options) error {
 	defer tick.Stop()
 	for {
 		err := s.healthy(ctx, !o.NoScheduler)
+		if err == nil && !o.NoPasswordLogin {
+			_, err = s.Token(ctx, s.AdminUsername, s.AdminPassword)
+		}
 		if err == nil {
-			if _, err = s.Token(ctx, s.AdminUsername, s.AdminPassword); err == nil {
-				return nil
-			}
+			return nil
 		}
 		for _, p := range s.Processes {
 			if !p.alive() {
-				return s.died(p)
+				return p.died(s.Home)
 			}
 		}
 		select {
@@ -238,19 +248,6 @@ func (s *Server) waitHealthy(ctx context.Context, o Options) error {
 		case <-tick.C:
 		}
 	}
-}
-
-// died explains a process that ended by itself.
-func (s *Server) died(p *process) error {
-	content, err := os.ReadFile(logPath(s.Home, p.Name))
-	if err != nil {
-		return fmt.Errorf("the %s ended: %w", p.Name, err)
-	}
-	err = fmt.Errorf("the %s ended; its log %s ends with:\n%s", p.Name, logPath(s.Home, p.Name), lastLines(string(content), 20))
-	if strings.Contains(strings.ToLower(string(content)), "address already in use") {
-		err = errors.Join(errPortTaken, err)
-	}
-	return err
 }
 
 // save writes what Open and people at the shell need, for the owner's eyes only.

@@ -26,9 +26,13 @@ func (g Generation) two() bool { return g.Does.Authentication == airflow.Authent
 // checks says whether the generation has what the check asks about, and does not
 // leave it to permissions on all DAGs.
 func (g Generation) checks(c Check) bool {
-	gone := c.Entity == EntityVersion || c.Entity == EntityHITL || c.Entity == EntityDependencies ||
-		c.Entity == EntityXCom && c.Method != http.MethodGet
-	return !g.two() || !gone
+	if !g.two() {
+		return true
+	}
+	if c.Entity == EntityXCom {
+		return c.Method == http.MethodGet
+	}
+	return !slices.Contains([]Entity{EntityVersion, EntityHITL, EntityDependencies}, c.Entity)
 }
 
 // The resources of Airflow 3 that an Airflow 2 does not have, and what it has

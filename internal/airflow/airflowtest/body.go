@@ -48,11 +48,11 @@ func readFields(body []byte, known ...string) (fields, *response) {
 	if len(body) == 0 {
 		return nil, unprocessable(missingField(nil, "body"))
 	}
-	var f fields
 	if !json.Valid(body) {
 		return nil, unprocessable(problem{Type: "json_invalid", Loc: []any{"body", 0}, Msg: "JSON decode error", Input: map[string]any{}})
 	}
-	if json.Unmarshal(body, &f) != nil || f == nil {
+	f := objectOf(body)
+	if f == nil {
 		return nil, unprocessable(wrongType("model_attributes_type", "dictionary or object to extract fields from", json.RawMessage(body), "body"))
 	}
 	var problems []problem
@@ -67,6 +67,24 @@ func readFields(body []byte, known ...string) (fields, *response) {
 		return nil, unprocessable(problems...)
 	}
 	return f, nil
+}
+
+// objectOf reads a JSON object; nil where it is none.
+func objectOf(body []byte) fields {
+	var f fields
+	if json.Unmarshal(body, &f) != nil {
+		return nil
+	}
+	return f
+}
+
+// word is a field's text; empty where there is none.
+func (f fields) word(name string) string {
+	var text string
+	if json.Unmarshal(f[name], &text) != nil {
+		return ""
+	}
+	return text
 }
 
 // null says whether the field is absent or null.
@@ -97,8 +115,8 @@ func (f fields) list(name string) ([]fields, *response) {
 	}
 	out := make([]fields, 0, len(items))
 	for i, item := range items {
-		var g fields
-		if json.Unmarshal(item, &g) != nil || g == nil {
+		g := objectOf(item)
+		if g == nil {
 			return nil, unprocessable(wrongType("model_attributes_type", "dictionary or object to extract fields from", item, "body", name, i))
 		}
 		out = append(out, g)
@@ -161,8 +179,8 @@ func (f fields) named(part string, into *named, loc ...any) *response {
 	if f[part] == nil {
 		return unprocessable(missingField(f, loc...))
 	}
-	var g fields
-	if json.Unmarshal(f[part], &g) != nil || g == nil {
+	g := objectOf(f[part])
+	if g == nil {
 		return unprocessable(wrongType("model_attributes_type", "dictionary or object to extract fields from", f[part], loc...))
 	}
 	return g.readName(into, loc...)

@@ -2,7 +2,6 @@ package airflowtest
 
 import (
 	"cmp"
-	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
@@ -252,15 +251,6 @@ func (u *user) over(to user, mask map[string]bool) user {
 	return to
 }
 
-// userKeys are what lists of users are ordered by.
-func (g Generation) userKeys() []string {
-	keys := []string{"id", "user_id", "first_name", "last_name", "username", "email", "active"}
-	if g.two() {
-		keys = slices.DeleteFunc(keys, func(key string) bool { return key == "username" })
-	}
-	return keys
-}
-
 // userMask reads the mask; maskable says what may be in it.
 func userMask(in *incoming, maskable func(string) bool) (map[string]bool, *response) {
 	mask := map[string]bool{}
@@ -304,16 +294,16 @@ func (s *Sim) login(name string) *user {
 }
 
 func (s *Sim) postToken(in *incoming) *response {
-	var f fields
-	if json.Unmarshal(in.body, &f) != nil || f == nil {
+	f := objectOf(in.body)
+	if f == nil {
 		return unprocessable(wrongType("dict_type", "dictionary", nil, "body"))
 	}
-	var name, password string
-	if json.Unmarshal(f["username"], &name) != nil || json.Unmarshal(f["password"], &password) != nil || name == "" || password == "" {
+	name, password := f.word("username"), f.word("password")
+	if name == "" || password == "" {
 		return detail(http.StatusBadRequest, "Username and password must be provided")
 	}
 	u := s.login(name)
-	if u == nil || !u.active || u.password == "" || u.password != password {
+	if u == nil || !u.active || u.password != password {
 		if u != nil {
 			u.failLogins++
 		}

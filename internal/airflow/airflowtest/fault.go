@@ -197,10 +197,19 @@ func (i *Injected) Remove() {
 // Hits is how many requests it has befallen.
 func (i *Injected) Hits() int { return int(i.hits.Load()) }
 
+// matches says whether the fault chooses a request: what is empty or not set in it chooses all.
 func (f Fault) matches(r Request) bool {
-	return (f.Method == "" || f.Method == r.Method) && (f.Endpoint == "" || f.Endpoint == r.Endpoint) &&
-		(f.Path == "" || f.Path == r.Path) && (f.User == "" || f.User == r.User) &&
-		(!f.Writes || r.Mutating) && (f.If == nil || f.If(r))
+	for _, chosen := range []struct{ want, got string }{
+		{f.Method, r.Method}, {f.Endpoint, r.Endpoint}, {f.Path, r.Path}, {f.User, r.User},
+	} {
+		if chosen.want != "" && chosen.want != chosen.got {
+			return false
+		}
+	}
+	if f.Writes && !r.Mutating {
+		return false
+	}
+	return f.If == nil || f.If(r)
 }
 
 // pick gives the fault that befalls the request; the zero fault is none.

@@ -82,6 +82,15 @@ func (g Generation) fails(r *route, answer *response) bool {
 // keepsRole says that a DELETE of a role ends with 500 and leaves it.
 func (g Generation) keepsRole() bool { return g.Does.RoleDelete == airflow.Fails }
 
+// userKeys are what lists of users are ordered by.
+func (g Generation) userKeys() []string {
+	keys := []string{"id", "user_id", "first_name", "last_name", "username", "email", "active"}
+	if g.two() {
+		keys = slices.DeleteFunc(keys, func(key string) bool { return key == "username" })
+	}
+	return keys
+}
+
 const (
 	rolePath        = "/auth/fab/v1/roles/{name}"
 	usersPath       = "/auth/fab/v1/users"

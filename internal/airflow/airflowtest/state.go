@@ -292,3 +292,48 @@ func sorted(names []string) []string {
 	slices.Sort(names)
 	return names
 }
+
+func (t *tx) putDag(d Dag) {
+	st := t.s.store
+	before := st.dagByID[d.ID]
+	kind := DagChanged
+	at, found := slices.BinarySearchFunc(st.dags, d.ID, func(x *Dag, id string) int { return strings.Compare(x.ID, id) })
+	dags := slices.Clone(st.dags)
+	if found {
+		dags[at] = &d
+	} else {
+		kind = DagAdded
+		dags = slices.Insert(dags, at, &d)
+	}
+	all := st.dags
+	st.dags, st.dagByID[d.ID] = dags, &d
+	t.log(Change{Kind: kind, Dag: d.ID})
+	t.undo = append(t.undo, func() {
+		st.dags = all
+		if before == nil {
+			delete(st.dagByID, d.ID)
+		} else {
+			st.dagByID[d.ID] = before
+		}
+	})
+}
+
+func (t *tx) removeDag(id string) {
+	st := t.s.store
+	before, all := st.dagByID[id], st.dags
+	st.dags = slices.DeleteFunc(slices.Clone(st.dags), func(d *Dag) bool { return d.ID == id })
+	delete(st.dagByID, id)
+	t.log(Change{Kind: DagRemoved, Dag: id})
+	t.undo = append(t.undo, func() { st.dags, st.dagByID[id] = all, before })
+}
+
+func (t *tx) addRun(dag string) string {
+	st := t.s.store
+	st.runsEver++
+	run := "manual__" + t.s.clock.Now().UTC().Format(time.RFC3339Nano) + "_" + itoa(st.runsEver)
+	before := st.runs[dag]
+	st.runs[dag] = append(slices.Clone(before), run)
+	t.log(Change{Kind: RunTriggered, Dag: dag, User: t.by})
+	t.undo = append(t.undo, func() { st.runs[dag] = before })
+	return run
+}

@@ -1,4 +1,4 @@
-// Package statustest checks that a status keeps the rules by which tools such as kstatus, Argo CD and Flux read it.
+// Package statustest checks that a status follows the rules by which tools such as kstatus, Argo CD and Flux read it.
 // Every test of a controller ends with it.
 package statustest
 
@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -17,8 +18,8 @@ import (
 
 var reason = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,63}$`)
 
-// Check gives every rule that the status of an AirflowInstance, DagAccessPolicy or AccessGrant breaks, joined; nil
-// where it keeps them all. The object must have come to rest: its status belongs to its generation.
+// Check returns every rule that the status of an AirflowInstance, DagAccessPolicy or AccessGrant breaks, joined; nil where it
+// follows them all. The object must have come to rest: its status belongs to its generation.
 func Check(object client.Object) error {
 	switch o := object.(type) {
 	case *v1alpha1.AirflowInstance:
@@ -31,118 +32,178 @@ func Check(object client.Object) error {
 	return fmt.Errorf("statustest knows no %T", object)
 }
 
-func rules(o client.Object, observed int64, conditions []metav1.Condition, history []v1alpha1.HistoryEntry) error {
-	var broken []error
-	rule := func(holds bool, format string, args ...any) {
-		if !holds {
-			broken = append(broken, fmt.Errorf("%s: "+format, append([]any{client.ObjectKeyFromObject(o)}, args...)...))
-		}
-	}
-	rule(observed == o.GetGeneration(), "status.observedGeneration is %d, the object's generation %d", observed, o.GetGeneration())
-	seen := map[string]bool{}
-	for _, c := range conditions {
-		rule(!seen[c.Type], "condition %s is there twice", c.Type)
-		seen[c.Type] = true
-		rule(c.ObservedGeneration == observed, "condition %s is of generation %d, the status of %d", c.Type, c.ObservedGeneration, observed)
-		rule(reason.MatchString(c.Reason), "condition %s has the reason %q, which is no single word", c.Type, c.Reason)
-		rule(len(c.Message) <= status.MaxMessage && !strings.ContainsAny(c.Message, "\r\n"), "condition %s has a message that is no bounded line", c.Type)
-		rule(!c.LastTransitionTime.IsZero(), "condition %s has no transition time", c.Type)
-	}
-	ready := status.Find(conditions, v1alpha1.ConditionReady)
-	rule(ready != nil, "condition Ready is missing")
-	for _, name := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
-		c := status.Find(conditions, name)
-		rule(c == nil || c.Status == metav1.ConditionTrue, "condition %s is there although it is not True", name)
-	}
-	reconciling := status.IsTrue(conditions, v1alpha1.ConditionReconciling)
-	stalled := status.IsTrue(conditions, v1alpha1.ConditionStalled)
-	rule(!reconciling || !stalled, "Reconciling and Stalled are both True")
-	if ready != nil {
-		rule(ready.Status != metav1.ConditionUnknown, "Ready is Unknown: the operator always knows what it works on")
-		rule(ready.Status != metav1.ConditionTrue || !reconciling && !stalled, "Ready is True beside Reconciling or Stalled")
-		rule(ready.Status != metav1.ConditionFalse || reconciling || stalled, "Ready is False without Reconciling or Stalled")
-	}
-	rule(len(history) <= status.MaxHistory, "history has %d entries", len(history))
-	for i, entry := range history {
-		rule(len(entry.Message) <= status.MaxEntry, "history entry %d is too long", entry.Sequence)
-		rule(i == 0 || entry.Sequence == history[i-1].Sequence+1, "history goes from %d to %d", history[max(0, i-1)].Sequence, entry.Sequence)
-	}
-	return errors.Join(broken...)
+// checker collects the rules that one object breaks.
+type checker struct {
+	object types.NamespacedName
+	broken []error
 }
 
-// fact is one thing that a phase means.
-type fact struct {
-	holds bool
-	what  string
+// rule notes a rule that is broken.
+func (c *checker) rule(ok bool, format string, args ...any) {
+	if !ok {
+		c.broken = append(c.broken, fmt.Errorf("%s: "+format, append([]any{c.object}, args...)...))
+	}
+}
+
+// rules are those of every kind.
+func rules(o client.Object, observed int64, conditions []metav1.Condition, history []v1alpha1.HistoryEntry) error {
+	check := &checker{object: client.ObjectKeyFromObject(o)}
+	check.rule(observed == o.GetGeneration(), "status.observedGeneration is %d, the object's generation %d", observed, o.GetGeneration())
+	check.conditions(observed, conditions)
+	check.ready(conditions)
+	check.history(history)
+	return errors.Join(check.broken...)
+}
+
+// conditions checks each condition by itself.
+func (c *checker) conditions(observed int64, conditions []metav1.Condition) {
+	seen := sets.New[string]()
+	for _, is := range conditions {
+		c.rule(!seen.Has(is.Type), "condition %s is there twice", is.Type)
+		seen.Insert(is.Type)
+		c.rule(is.ObservedGeneration == observed, "condition %s is of generation %d, the status of %d", is.Type, is.ObservedGeneration, observed)
+		c.rule(reason.MatchString(is.Reason), "condition %s has the reason %q, which is no single word", is.Type, is.Reason)
+		c.rule(status.Line(is.Message, status.MaxMessage) == is.Message, "condition %s has a message that is no bounded line", is.Type)
+		c.rule(!is.LastTransitionTime.IsZero(), "condition %s has no transition time", is.Type)
+	}
+}
+
+// ready checks Ready against Reconciling and Stalled.
+func (c *checker) ready(conditions []metav1.Condition) {
+	markers := sets.New[string]()
+	for _, name := range []string{v1alpha1.ConditionReconciling, v1alpha1.ConditionStalled} {
+		marker := status.Find(conditions, name)
+		if marker == nil {
+			continue
+		}
+		c.rule(marker.Status == metav1.ConditionTrue, "condition %s is there although it is not True", name)
+		if marker.Status == metav1.ConditionTrue {
+			markers.Insert(name)
+		}
+	}
+	c.rule(markers.Len() < 2, "Reconciling and Stalled are both True")
+	ready := status.Find(conditions, v1alpha1.ConditionReady)
+	if ready == nil {
+		c.rule(false, "condition Ready is missing")
+		return
+	}
+	switch ready.Status {
+	case metav1.ConditionUnknown:
+		c.rule(false, "Ready is Unknown: the operator always knows what it works on")
+	case metav1.ConditionTrue:
+		c.rule(markers.Len() == 0, "Ready is True beside Reconciling or Stalled")
+	case metav1.ConditionFalse:
+		c.rule(markers.Len() > 0, "Ready is False without Reconciling or Stalled")
+	}
+}
+
+// history checks the number, the length and the sequence of entries.
+func (c *checker) history(history []v1alpha1.HistoryEntry) {
+	c.rule(len(history) <= status.MaxHistory, "history has %d entries", len(history))
+	for i, entry := range history {
+		c.rule(len(entry.Message) <= status.MaxEntry, "history entry %d is too long", entry.Sequence)
+		if i > 0 {
+			before := history[i-1].Sequence
+			c.rule(entry.Sequence == before+1, "history goes from %d to %d", before, entry.Sequence)
+		}
+	}
 }
 
 // grant checks what a phase means.
 func grant(g *v1alpha1.AccessGrant) error {
+	check := &phaseChecker{checker: checker{object: client.ObjectKeyFromObject(g)}, grant: g, ready: status.IsTrue(g.Status.Conditions, v1alpha1.ConditionReady)}
 	active := status.Find(g.Status.Conditions, v1alpha1.ConditionActive)
 	if active == nil {
-		return fmt.Errorf("%s: condition Active is missing", client.ObjectKeyFromObject(g))
+		return fmt.Errorf("%s: condition Active is missing", check.object)
 	}
-	var facts []fact
+	check.active = active.Status
 	switch g.Status.Phase {
 	case v1alpha1.GrantPending:
-		facts = pending(g, active.Status)
+		check.pending()
 	case v1alpha1.GrantScheduled:
-		facts = []fact{
-			{isReady(g), "it is not Ready"},
-			{active.Status == metav1.ConditionFalse, "Active is not False"},
-			{g.Status.Activation == nil && g.Spec.StartsAt != nil, "it is activated or has no start"},
-		}
+		check.scheduled()
 	case v1alpha1.GrantActive:
-		facts = []fact{
-			{g.Status.Activation != nil && g.Status.End == nil, "activation or end do not fit"},
-			{active.Status != metav1.ConditionTrue || isReady(g), "it is Active without being Ready"},
-			{active.Status != metav1.ConditionUnknown || !isReady(g), "it is Ready although Active is Unknown"},
-		}
+		check.live()
 	case v1alpha1.GrantEnding:
-		facts = []fact{
-			{status.IsTrue(g.Status.Conditions, v1alpha1.ConditionReconciling), "it is Ready or Stalled while ending"},
-			{g.Status.End != nil && g.Status.Activation != nil && g.Status.RemovedAt == nil, "end, activation or removal do not fit"},
-			{active.Status == metav1.ConditionUnknown, "Active is not Unknown before the removal is proved"},
-		}
+		check.ending()
 	case v1alpha1.GrantExpired, v1alpha1.GrantRevoked:
-		facts = final(g, active.Status)
+		check.final()
 	default:
-		facts = []fact{{false, "there is no such phase"}}
+		check.phase(false, "there is no such phase")
 	}
-	var broken []error
-	for _, f := range facts {
-		if !f.holds {
-			broken = append(broken, fmt.Errorf("%s: phase %s: %s", client.ObjectKeyFromObject(g), g.Status.Phase, f.what))
-		}
-	}
-	return errors.Join(broken...)
+	return errors.Join(check.broken...)
 }
 
-func isReady(g *v1alpha1.AccessGrant) bool {
-	return status.IsTrue(g.Status.Conditions, v1alpha1.ConditionReady)
+// phaseChecker collects the rules of its phase that one grant breaks.
+type phaseChecker struct {
+	checker
+	grant  *v1alpha1.AccessGrant
+	ready  bool
+	active metav1.ConditionStatus
 }
 
-func pending(g *v1alpha1.AccessGrant, active metav1.ConditionStatus) []fact {
-	admitted := status.Find(g.Status.Conditions, v1alpha1.ConditionAdmitted)
-	refused := admitted != nil && admitted.Status == metav1.ConditionFalse
-	return []fact{
-		{active == metav1.ConditionFalse || active == metav1.ConditionUnknown && g.Status.Activation != nil, "Active does not fit"},
-		{g.Status.End == nil, "an end is written"},
-		{refused || !status.IsTrue(g.Status.Conditions, v1alpha1.ConditionStalled), "it is Stalled although it was admitted"},
-		{!refused || !isReady(g), "it is Ready although it was not admitted"},
+// phase notes a rule of the phase that is broken.
+func (c *phaseChecker) phase(ok bool, what string) {
+	c.rule(ok, "phase %s: %s", c.grant.Status.Phase, what)
+}
+
+func (c *phaseChecker) pending() {
+	st := c.grant.Status
+	switch c.active {
+	case metav1.ConditionFalse:
+	case metav1.ConditionUnknown:
+		c.phase(st.Activation != nil, "Active does not fit")
+	default:
+		c.phase(false, "Active does not fit")
+	}
+	c.phase(st.End == nil, "an end is written")
+	admitted := status.Find(st.Conditions, v1alpha1.ConditionAdmitted)
+	if admitted != nil && admitted.Status == metav1.ConditionFalse {
+		c.phase(!c.ready, "it is Ready although it was not admitted")
+		return
+	}
+	c.phase(!status.IsTrue(st.Conditions, v1alpha1.ConditionStalled), "it is Stalled although it was admitted")
+}
+
+func (c *phaseChecker) scheduled() {
+	c.phase(c.ready, "it is not Ready")
+	c.phase(c.active == metav1.ConditionFalse, "Active is not False")
+	c.phase(c.grant.Status.Activation == nil, "it is activated")
+	c.phase(c.grant.Spec.StartsAt != nil, "it has no start")
+}
+
+func (c *phaseChecker) live() {
+	c.phase(c.grant.Status.Activation != nil, "activation or end do not fit")
+	c.phase(c.grant.Status.End == nil, "activation or end do not fit")
+	switch c.active {
+	case metav1.ConditionTrue:
+		c.phase(c.ready, "it is Active without being Ready")
+	case metav1.ConditionUnknown:
+		c.phase(!c.ready, "it is Ready although Active is Unknown")
+	case metav1.ConditionFalse:
 	}
 }
 
-func final(g *v1alpha1.AccessGrant, active metav1.ConditionStatus) []fact {
-	facts := []fact{
-		{isReady(g), "it is not Ready"},
-		{active == metav1.ConditionFalse, "Active is not False"},
-		{(g.Status.RemovedAt == nil) == (g.Status.RevokedAt == nil), "removedAt and revokedAt belong together"},
-		{g.Status.End != nil, "no end is written"},
+func (c *phaseChecker) ending() {
+	st := c.grant.Status
+	c.phase(status.IsTrue(st.Conditions, v1alpha1.ConditionReconciling), "it is Ready or Stalled while ending")
+	c.phase(st.End != nil, "end, activation or removal do not fit")
+	c.phase(st.Activation != nil, "end, activation or removal do not fit")
+	c.phase(st.RemovedAt == nil, "end, activation or removal do not fit")
+	c.phase(c.active == metav1.ConditionUnknown, "Active is not Unknown before the removal is proved")
+}
+
+// inTime are the ends that time brings.
+var inTime = sets.New(v1alpha1.EndExpired, v1alpha1.EndNeverActivated)
+
+func (c *phaseChecker) final() {
+	st := c.grant.Status
+	c.phase(c.ready, "it is not Ready")
+	c.phase(c.active == metav1.ConditionFalse, "Active is not False")
+	c.phase((st.RemovedAt == nil) == (st.RevokedAt == nil), "removedAt and revokedAt belong together")
+	if st.End == nil {
+		c.phase(false, "no end is written")
+		return
 	}
-	if g.Status.End != nil {
-		timely := g.Status.End.Reason == v1alpha1.EndExpired || g.Status.End.Reason == v1alpha1.EndNeverActivated
-		facts = append(facts, fact{timely == (g.Status.Phase == v1alpha1.GrantExpired), "the end reason does not fit"})
-	}
-	return facts
+	c.phase(inTime.Has(st.End.Reason) == (st.Phase == v1alpha1.GrantExpired), "the end reason does not fit")
 }

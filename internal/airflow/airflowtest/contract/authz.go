@@ -151,31 +151,10 @@ var notEnough = []row{
 	{"read log", "can_read Task Logs"},
 }
 
-func (s *session) set(text string) []airflow.Permission {
-	var out []airflow.Permission
-	for part := range strings.SplitSeq(text, ", ") {
-		action, resource, _ := strings.Cut(part, " ")
-		switch resource {
-		case "D":
-			resource = "DAG:" + s.DagX
-		case "R":
-			resource = "DAG Run:" + s.DagX
-		}
-		out = append(out, pair(action, resource))
-	}
-	return out
-}
-
 const (
 	personRole = "contract person"
 	person     = "contract_person"
 )
-
-// give replaces what the person has.
-func (s *session) give(permissions []airflow.Permission) {
-	s.Helper()
-	s.remake(personRole, permissions, person)
-}
 
 // book gives what people do on this generation, and what they need for it.
 func (t Target) book() (map[string]verb, []row, []row) {

@@ -34,40 +34,8 @@ func probe(s *session) {
 	})
 }
 
-// unknown is the server, with a provider that nobody has looked at.
-func (s *session) unknown() airflow.Server {
-	return airflow.Server{Version: s.Version, AuthManager: airflow.AuthManagerFAB, FABProvider: "99.0.0"}
-}
-
-func (s *session) wantProbed() {
-	s.Helper()
-	got, err := s.client.Probe(s.ctx, s.unknown())
-	want := airflow.CapabilitiesOf(s.unknown())
-	want.RoleUpdate, want.RoleDelete = s.does().RoleUpdate, s.does().RoleDelete
-	if err != nil || got != want {
-		s.Errorf("found %+v, want %+v, %v", got, want, err)
-	}
-}
-
 // state is what a probe could leave behind: roles with what they hold, and pairs where they are listed.
 type state struct {
 	Roles []airflow.Role
 	Pairs []airflow.Permission
-}
-
-func (s *session) everything() state {
-	s.Helper()
-	roles, err := s.client.Roles(s.ctx)
-	if err != nil {
-		s.Fatal(err)
-	}
-	out := state{Roles: roles.Items}
-	if s.does().PermissionList == airflow.PermissionListPairs {
-		list, err := s.client.Permissions(s.ctx)
-		if err != nil {
-			s.Fatal(err)
-		}
-		out.Pairs = airflow.SortPermissions(list.Items)
-	}
-	return out
 }

@@ -1,7 +1,6 @@
 package contract
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -129,17 +128,6 @@ func users(s *session) {
 	})
 }
 
-// change is the body of a change of a user, with the fields that an Airflow 2
-// wants to see.
-func (s *session) change(username string, fields map[string]any) map[string]any {
-	body := map[string]any{}
-	if s.two() {
-		body = map[string]any{"username": username, "email": username + "@example.com", "first_name": "Contract", "last_name": "Test"}
-	}
-	maps.Copy(body, fields)
-	return body
-}
-
 // lists pins the rules of paging and what the lists hold.
 func lists(s *session) {
 	s.addRole("contract listed", pair("can_read", "DAG:"+s.DagX))
@@ -202,17 +190,6 @@ func lists(s *session) {
 			s.Errorf("got %+v, %v", dags, err)
 		}
 	})
-}
-
-// noPairs pins a list of permissions that is one of actions.
-func (s *session) noPairs() {
-	s.Helper()
-	_, err := s.client.Permissions(s.ctx)
-	s.want(airflow.CauseUnsupported, err)
-	a := s.admin("GET", s.fab()+"/permissions", nil)
-	if items, total := page(s, a); a.status != 200 || items != 5 || total != 5 {
-		s.Errorf("%d %s", a.status, a.body)
-	}
 }
 
 func windows(s *session) {

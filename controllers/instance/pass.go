@@ -1,0 +1,174 @@
+package instance
+
+import (
+	"context"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/controllers/kind"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
+
+// catchUp waits before the first pass until the cache has what an earlier process stored: the list at a start, and the
+// watch of a process that waited for the Lease, may be behind (F2). Meanwhile nothing is granted; what is due is revoked
+// by what the cache says, where the API server does not answer or the cache stays behind.
+func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
+	now, open, err := r.Clock.Now(), false, s.unread
+	if err == nil {
+		open, err = r.gate.opens(ctx, r.APIReader, r.Client)
+	}
+	switch {
+	case err != nil:
+		s.blame(problemOf(err))
+		s.failures++
+	case open:
+		return false, nil
+	case s.patient(now):
+		return true, &kind.LaterError{After: behindWait, Why: "the cache is behind the API server"}
+	default:
+		s.waitUntil(now.Add(behindWait))
+	}
+	r.revokeDue(ctx, s)
+	return true, nil
+}
+
+// inspect finds out once an interval which server this is, and whether the account has all required permissions. What has
+// ended goes before that, and what is to go does not wait for a permission that it does not need, or for a version that can
+// do more.
+func (r *Reconciler) inspect(ctx context.Context, s *scope) (bool, error) {
+	if s.checked(s.afi, r.Clock.Now()) {
+		return false, nil
+	}
+	if r.revokeDue(ctx, s); s.mustWait() {
+		return true, nil
+	}
+	problem := r.check(ctx, s)
+	if problem == nil {
+		return false, nil
+	}
+	s.blame(problem)
+	s.failed(problem, r.Clock.Now())
+	s.failures++
+	if s.account == "" || problem.reason == v1alpha1.ReasonBadCredentials {
+		return true, nil
+	}
+	s.unusable = problem
+	return problem.wait > 0 || !s.revokes(ctx), nil
+}
+
+// check finds out which server this is and what its account may do. What comes due meanwhile does not wait for all of it.
+func (r *Reconciler) check(ctx context.Context, s *scope) *problem {
+	began := r.Clock.Now()
+	if problem := s.discover(ctx); problem != nil {
+		return problem
+	}
+	r.revokeLate(ctx, s, began)
+	if err := s.client.CheckAccount(ctx); err != nil {
+		return accountProblem(err)
+	}
+	r.revokeLate(ctx, s, began)
+	account, err := s.client.Account(ctx)
+	if err != nil {
+		return problemOf(err)
+	}
+	if s.afi.Enforces() && s.afi.DeletionTimestamp.IsZero() {
+		if err := s.probe(ctx); err != nil {
+			return problemOf(err)
+		}
+		if problem := incompatible(s.server); problem != nil {
+			return problem
+		}
+	}
+	s.account, s.checkedAt = account.Username, began
+	return nil
+}
+
+// revokeDue revokes what has ended, where nothing else can be done yet. The next pass reports what came of it.
+func (r *Reconciler) revokeDue(ctx context.Context, s *scope) {
+	if s.account == "" || !s.due(ctx) {
+		return
+	}
+	err := s.actuator.RevokeDue(ctx, source{s})
+	if wait, asked := airflow.RetryAfter(err); asked {
+		s.notBefore = r.Clock.Now().Add(wait)
+	}
+}
+
+// revokeLate does the same where that was done long before, since a server is slow.
+func (r *Reconciler) revokeLate(ctx context.Context, s *scope, since time.Time) {
+	if r.Clock.Since(since) > time.Second {
+		r.revokeDue(ctx, s)
+	}
+}
+
+// pass runs the actuator and adopts its report.
+func (r *Reconciler) pass(ctx context.Context, s *scope) (bool, error) {
+	look := s.look(s.afi, r.Clock.Now())
+	before := s.requests.Load()
+	report := s.actuator.Pass(ctx, source{s}, look)
+	s.report, s.used = report, s.requests.Load()-before
+	for _, step := range report.Changes {
+		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", access.Describe(step))
+	}
+	if apierrors.IsConflict(report.Err) {
+		return true, r.conflict(ctx, s)
+	}
+	s.news = s.drifts.news(report.Drift)
+	switch {
+	case report.Err == nil:
+		r.finished(s, look)
+	case ctx.Err() == nil:
+		r.aborted(ctx, s)
+	}
+	if !report.ObservedAt.IsZero() && report.InstanceUID == s.afi.UID {
+		r.Reports.Publish(report)
+	}
+	return report.Err != nil, nil
+}
+
+// conflict ends a pass in which another writer changed the object. It is tried again at once, from what the API server
+// holds. Drift that was repaired is announced now, since no later pass finds it again.
+func (r *Reconciler) conflict(ctx context.Context, s *scope) error {
+	s.news = repaired(s.report.Drift)
+	s.announceDrift(ctx)
+	s.drifts.keep(s.news)
+	s.uncached = true
+	return s.report.Err
+}
+
+// finished notes what a pass did that was not aborted.
+func (r *Reconciler) finished(s *scope, look actuator.Look) {
+	s.uncached = false
+	if len(s.report.Failures) > 0 {
+		s.stumbled(changed(s.report) && s.unusable == nil) // that access can be revoked says nothing of what is missing
+	} else {
+		s.served(s.report, s.unusable == nil)
+	}
+	s.looked(s.afi, look, s.report)
+	s.drifts.contest(s.report.Contested, s.report.StartedAt.Add(s.afi.Interval()))
+}
+
+// aborted notes why a pass could not be finished.
+func (r *Reconciler) aborted(ctx context.Context, s *scope) {
+	s.stumbled(changed(s.report))
+	problem := passProblem(s.report.Err)
+	log.FromContext(ctx).Error(s.report.Err, "a pass could not be finished; it is retried", "reason", problem.reason)
+	s.blame(problem)
+	s.failed(problem, r.Clock.Now())
+	if s.refused || replaced(s.report) {
+		s.checkedAt = time.Time{}
+	}
+}
+
+// replaced reports whether a pass failed in a way that another server at the address explains.
+func replaced(report *actuator.Report) bool {
+	return !report.Observed && airflow.MaybeReplaced(report.Err)
+}
+
+// changed reports whether a pass changed something in Airflow.
+func changed(report *actuator.Report) bool { return len(report.Changes) > 0 }

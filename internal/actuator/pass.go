@@ -1,0 +1,362 @@
+package actuator
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/clock"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/access/desire"
+	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/text"
+)
+
+// maxSlices bounds a pass; what is left is for the next.
+const maxSlices = 2000
+
+// pass is one pass over one Airflow. It belongs to one goroutine; reader, writer and ledger are what others share with it.
+type pass struct {
+	memory  *memory
+	reader  *reader
+	writer  *writer
+	ledger  *ledger
+	clock   clock.PassiveClock
+	source  Source
+	started time.Time
+
+	declared Declared
+	seen     uint64 // fingerprint of declared
+	input    access.Input
+	desired  access.Desired
+	plan     access.Plan // the first after the observation, which shows what other writers changed
+
+	decided  bool  // input and desired are set
+	observed bool  // what the pass rests on was read
+	planned  bool  // plan is set
+	full     bool  // every list was read
+	unstored error // why the inventory could not be stored: from then on the pass only revokes
+
+	proved sets.Set[string] // folded names of users that were read for a proof
+}
+
+// newPass makes a pass over what is known. The caller holds a.mu.
+func (a *Actuator) newPass(source Source) *pass {
+	p := &pass{
+		memory: &a.memory, reader: a.reader, ledger: newLedger(), clock: a.clock, source: source,
+		started: a.clock.Now(), proved: sets.New[string](),
+	}
+	p.writer = &writer{server: a.server, clock: a.clock, reader: a.reader, inventory: a.memory.inventory, ledger: p.ledger, course: p}
+	a.reader.begin()
+	a.memory.inventory.begin()
+	return p
+}
+
+// run is the pass: revoke what is due, observe, then decide and carry out slice by slice until nothing is left to prove.
+func (p *pass) run(ctx context.Context, look Look) error {
+	if err := p.declare(ctx); err != nil {
+		return err
+	}
+	if err := p.revokeDue(ctx); fatal(err) {
+		return err
+	}
+	if err := p.observe(ctx, look); err != nil {
+		return err
+	}
+	p.observed = true
+	for range maxSlices {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		plan, err := p.decideFresh(ctx)
+		if err != nil {
+			return err
+		}
+		if more, err := p.slice(ctx, p.next(plan)); err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// declare reads the Kubernetes side.
+func (p *pass) declare(ctx context.Context) error {
+	declared, err := p.source.Declared(ctx)
+	if err != nil {
+		return err
+	}
+	p.memory.inventory.load(declared.Instance.Status.ManagedRoles)
+	p.memory.endings.note(declared, p.clock.Now())
+	declared.Instance = declared.Instance.DeepCopy()
+	declared.Instance.Status.ManagedRoles = p.memory.inventory.owned()
+	p.declared, p.seen = declared, fingerprint(declared)
+	return nil
+}
+
+// watch gives a check whether something else is declared than the last plan knew, or something came due since.
+func (p *pass) watch() func(context.Context) (bool, error) {
+	seen := p.seen
+	return func(ctx context.Context) (bool, error) {
+		declared, err := p.source.Declared(ctx)
+		return err == nil && fingerprint(declared) != seen, err
+	}
+}
+
+// decide asks what should hold and which steps lead there, from what is declared and known at this moment.
+func (p *pass) decide(ctx context.Context) (access.Plan, error) {
+	if p.decided {
+		if err := p.declare(ctx); err != nil {
+			return access.Plan{}, err
+		}
+	}
+	d, known := p.declared, p.reader.view()
+	p.input = access.Input{
+		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance, Policies: d.Policies, Grants: d.Grants,
+		Observed: known.presuming(d.Instance.Status.ManagedRoles), Previous: p.memory.previous, FirstList: known.FirstList,
+		UnknownDags: known.UnknownDags, UnknownResources: known.UnknownResources,
+		NoGain: p.ledger.withoutGain(), Contested: p.memory.contests.resting(p.clock.Now()),
+		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities,
+	}
+	if !d.Giving.All() { // the instance has the reason, its objects say where to find it
+		p.input.Giving = access.OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "nothing is granted in this Airflow at present: see the conditions of the AirflowInstance")
+	}
+	p.desired, p.decided = desire.Of(p.input), true
+	steps := plan.New(p.input, p.desired)
+	if p.observed && !p.planned { // what was read before shows nothing of other writers
+		p.plan, p.planned = steps, true
+	}
+	return steps, nil
+}
+
+// decideFresh decides, and again as long as the plan rests on lists that have to be read first.
+func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
+	for {
+		plan, err := p.decide(ctx)
+		if err != nil {
+			return access.Plan{}, err
+		}
+		old := p.oldLists(plan)
+		if old.Len() == 0 {
+			return plan, nil
+		}
+		if err := p.beside(ctx, func() error { return p.reader.readWhole(ctx, old) }); err != nil {
+			return access.Plan{}, err
+		}
+	}
+}
+
+// oldLists are the lists that must be read before a plan is carried out. The rule: before a plan revokes access of a user
+// who has a cause, each list that it rests on was read in this pass, because another process of ours may have written since
+// an earlier reading. Any such plan rests on the roles, and one that revokes rights on DAGs that the DAG list lacks rests on
+// that list: they may be back. Every plan rests on the users when one of them is there no more: the user may have another
+// name, and keep the access under it.
+func (p *pass) oldLists(plan access.Plan) sets.Set[list] {
+	rests := sets.New[list]()
+	if slices.ContainsFunc(slices.Concat(plan.Phases...), p.revokesFromCaused) {
+		rests.Insert(listRoles)
+	}
+	for _, policy := range p.desired.Policies {
+		if len(policy.Leaving) > 0 {
+			rests.Insert(listDags)
+		}
+	}
+	old := p.reader.stale(rests)
+	if p.reader.bereft(p.memory.inventory.owned()) {
+		old.Insert(listUsers)
+	}
+	return old
+}
+
+// revokesFromCaused reports whether a user who has a cause may lose something by a step. Users who are removed from a role
+// have no cause for it, unless the role is one that the last reading of roles did not find.
+func (p *pass) revokesFromCaused(s access.Step) bool {
+	if s.Kind == access.StepRemoveMember {
+		return !p.progress().exist(s.Roles)
+	}
+	return s.Kind.Takes() && s.Kind != access.StepDeleteRole // which no user has
+}
+
+// progress is how far the roles are that the last decision is about.
+func (p *pass) progress() roleProgress {
+	return roleProgress{stored: p.input.Observed.Roles, wanted: p.desired.Roles, model: p.declared.Capabilities.PermissionModel}
+}
+
+// next gives the steps of a plan that are to be carried out now. Without a stored inventory only those that give nothing are.
+func (p *pass) next(plan access.Plan) []access.Step {
+	if p.unstored != nil {
+		plan = onlyRevoking(plan)
+	}
+	return p.ledger.next(plan, p.progress())
+}
+
+// onlyRevoking gives a plan without the steps that give anything.
+func onlyRevoking(plan access.Plan) access.Plan {
+	phases := make([][]access.Step, len(plan.Phases))
+	for i, phase := range plan.Phases {
+		phases[i] = slices.DeleteFunc(slices.Clone(phase), func(s access.Step) bool { return s.Kind.Gives() })
+	}
+	plan.Phases = phases
+	return plan
+}
+
+// slice carries out steps of a plan, or proves what is there where none is left, and reports whether another plan is to
+// follow.
+func (p *pass) slice(ctx context.Context, steps []access.Step) (more bool, err error) {
+	if p.mustStore(steps) {
+		switch err := p.memory.inventory.save(ctx, p.source, p.desired.Inventory, p.desired.Held); {
+		case err == nil:
+		case apierrors.IsConflict(err), len(steps) == 0:
+			return false, err
+		default:
+			p.unstored = err
+			return true, nil // revoking goes on
+		}
+	}
+	if len(steps) > 0 {
+		return true, p.writer.apply(ctx, steps, p.declared.Capabilities)
+	}
+	more, err = p.prove(ctx)
+	if err == nil && !more {
+		err = p.unstored
+	}
+	return more, err
+}
+
+// mustStore reports whether the inventory is to be stored before steps. Only those that give anything need that: revoking
+// never waits for Kubernetes.
+func (p *pass) mustStore(steps []access.Step) bool {
+	switch {
+	case p.unstored != nil:
+		return false
+	case len(steps) == 0:
+		return p.memory.inventory.lacks(p.desired.Inventory)
+	}
+	return slices.ContainsFunc(steps, func(s access.Step) bool { return s.Kind.Gives() })
+}
+
+// disown removes a role from the inventory that is another writer's.
+func (p *pass) disown(ctx context.Context, role string) error {
+	return p.memory.inventory.disown(ctx, p.source, role, p.desired.Held)
+}
+
+// observe reads what the pass rests on.
+func (p *pass) observe(ctx context.Context, look Look) error {
+	if !p.reader.view().complete() {
+		look = LookFull
+	}
+	if look != LookTouched {
+		p.reader.askAgain(look == LookFull)
+	}
+	if err := p.beside(ctx, func() error { return p.reader.readLists(ctx, look.lists()) }); err != nil {
+		return err
+	}
+	if look == LookFull {
+		p.reader.forgetGone(p.started)
+		p.memory.inventory.confirmAll()
+		if !p.reader.view().complete() {
+			return ErrListShifted
+		}
+		p.full = true
+	}
+	d := p.declared
+	return p.beside(ctx, func() error { return p.memory.awaited.read(ctx, d, p.started) })
+}
+
+// prove reads the users of grants whose state rests on a reading that is too old to prove it. It reports whether any was
+// read, so that the plan is made again.
+func (p *pass) prove(ctx context.Context) (bool, error) {
+	now, names := p.clock.Now(), sets.New[string]()
+	for _, grant := range p.declared.Grants {
+		name, waits := unproved(grant)
+		if !waits {
+			continue
+		}
+		since := p.memory.endings.since(grant, p.declared)
+		if p.reader.readAt(name).Before(since) && p.isProvable(name, since, now) {
+			names.Insert(name)
+			p.proved.Insert(text.Fold(name))
+		}
+	}
+	if names.Len() == 0 {
+		return false, nil
+	}
+	return true, p.beside(ctx, func() error { return p.reader.readUsers(ctx, sets.List(names), now) })
+}
+
+// isProvable reports whether another reading of a user can prove a state since a moment: not where one failed in this pass,
+// and not where one was made and is still too early, since a clock went back.
+func (p *pass) isProvable(name string, since, now time.Time) bool {
+	if p.proved.Has(text.Fold(name)) && since.After(now) {
+		return false
+	}
+	_, _, err := p.reader.user(name)
+	return err == nil
+}
+
+// revokeDue revokes what is due. It waits for no list: an ending needs only its user, who is read right before. What cannot
+// be read or written now is left to the plans that follow.
+func (p *pass) revokeDue(ctx context.Context) error {
+	due, unknown := p.memory.endings.due(p.declared, p.reader)
+	if !due {
+		return nil
+	}
+	if err := p.reader.readNew(ctx, unknown); err != nil {
+		return err
+	}
+	for range maxSlices {
+		plan, err := p.decide(ctx)
+		if err != nil {
+			return err
+		}
+		steps := p.endings(plan)
+		if len(steps) == 0 {
+			return nil
+		}
+		if err := p.writer.apply(ctx, steps, p.declared.Capabilities); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endings are the steps of a plan that revoke what ended, except for users that are being written.
+func (p *pass) endings(plan access.Plan) []access.Step {
+	return slices.DeleteFunc(p.next(plan), func(s access.Step) bool {
+		return s.Kind != access.StepRemoveMember || !s.Ending() || p.ledger.isWriting(s.Username)
+	})
+}
+
+// beside waits for requests, and revokes meanwhile what comes due: no user keeps access because an answer to something
+// else is late. It decides by what was known before.
+func (p *pass) beside(ctx context.Context, wait func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- wait() }()
+	tick := clock.RealClock{}.NewTicker(sliceTime / 4) // of wall time: what is due is what our clock says
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C():
+		}
+		if changed, err := p.watch()(ctx); !changed || err != nil {
+			continue
+		}
+		if p.declare(ctx) == nil && p.revokeDue(ctx) != nil {
+			return <-done // what the server answers to the others decides
+		}
+	}
+}
+
+// failure is an error that befell single users or steps and that may befall all: none was left out because of it, and it is
+// for the instance to report.
+func (p *pass) failure() error {
+	if err := p.reader.failure(); err != nil {
+		return err
+	}
+	return p.ledger.fatal()
+}

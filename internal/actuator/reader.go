@@ -1,0 +1,348 @@
+package actuator
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/utils/clock"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
+)
+
+// reader reads Airflow and keeps the snapshot, between passes too. Its methods may be called by any goroutine.
+type reader struct {
+	server *server
+	clock  clock.PassiveClock
+
+	mu   sync.Mutex // guards the snapshot, and nothing else; never held during a request
+	snap *snapshot
+}
+
+// newReader makes a reader that knows nothing yet.
+func newReader(s *server, passive clock.PassiveClock) *reader {
+	return &reader{server: s, clock: passive, snap: newSnapshot()}
+}
+
+// view is the snapshot at one moment. Nothing in it is changed later.
+type view struct {
+	Observed access.Observed
+	// ObservedAt is the moment of the oldest reading that it rests on; zero until every list was read once.
+	ObservedAt time.Time
+	// RolesRead is true where the role list was read once: before, a role that is not in it may be there.
+	RolesRead bool
+	// FirstList is true while only one complete DAG list was read.
+	FirstList bool
+	// UnknownDags and UnknownResources are those that Airflow said not to know.
+	UnknownDags, UnknownResources map[string]bool
+}
+
+// complete reports whether every list was read at least once: what was never read proves nothing.
+func (v view) complete() bool { return !v.ObservedAt.IsZero() }
+
+// presuming gives what is observed to a plan. As long as the role list was never read, all roles that other readings name
+// are presumed to be there: no user must leave one because another seems to be missing.
+func (v view) presuming(inventory []v1alpha1.ManagedRole) access.Observed {
+	if v.RolesRead {
+		return v.Observed
+	}
+	observed := v.Observed
+	observed.Roles = maps.Clone(observed.Roles)
+	presume := func(role string) {
+		if _, known := observed.Roles[role]; !known {
+			observed.Roles[role] = nil
+		}
+	}
+	for _, entry := range inventory {
+		presume(entry.Name)
+	}
+	for _, u := range observed.Users {
+		for _, role := range u.Roles {
+			presume(role)
+		}
+	}
+	return observed
+}
+
+// view gives what is known now.
+func (r *reader) view() view {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return view{
+		Observed: r.snap.observed(), ObservedAt: r.snap.oldest(), RolesRead: !r.snap.rolesAt.IsZero(), FirstList: r.snap.dagLists < 2,
+		UnknownDags: maps.Clone(r.snap.unknownDags), UnknownResources: maps.Clone(r.snap.unknownResources),
+	}
+}
+
+// begin starts a pass: what one pass alone may rest on is forgotten.
+func (r *reader) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.snap.begin()
+}
+
+// askAgain forgets which resources Airflow said not to know: each that is still unknown costs one refused write. DAGs become
+// resources all the time, others only with another version.
+func (r *reader) askAgain(alsoOthers bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.snap.unknownDags)
+	if alsoOthers {
+		clear(r.snap.unknownResources)
+	}
+}
+
+// stale gives those of some lists that were not read in this pass.
+func (r *reader) stale(lists sets.Set[list]) sets.Set[list] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return lists.Difference(r.snap.fresh)
+}
+
+// bereft reports whether a user that stored one of these roles was found to be there no more, and the list was not read
+// since: the user may have another name.
+func (r *reader) bereft(inventory []v1alpha1.ManagedRole) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(inventory, func(entry v1alpha1.ManagedRole) bool { return r.snap.users.bereft.Has(entry.Name) })
+}
+
+// forgetGone forgets which names were not found before a moment: a list was read since.
+func (r *reader) forgetGone(before time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.snap.users.gone, func(_ string, last time.Time) bool { return last.Before(before) })
+}
+
+// readLists reads whole lists at once. All are taken in together, or none.
+func (r *reader) readLists(ctx context.Context, wanted sets.Set[list]) error {
+	var (
+		roles airflow.List[airflow.Role]
+		users airflow.List[airflow.User]
+		dags  airflow.List[airflow.Dag]
+	)
+	at := r.clock.Now()
+	group, groupCtx := errgroup.WithContext(ctx)
+	for which := range wanted {
+		group.Go(func() (err error) {
+			switch which {
+			case listRoles:
+				roles, err = r.server.Roles(groupCtx)
+			case listUsers:
+				users, err = r.server.Users(groupCtx)
+			case listDags:
+				dags, err = r.server.Dags(groupCtx)
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if wanted.Has(listRoles) {
+		r.snap.setRoles(roles, at)
+	}
+	if wanted.Has(listUsers) {
+		r.snap.setUsers(users, at, r.clock.Now())
+	}
+	if wanted.Has(listDags) {
+		r.snap.setDags(dags, at)
+	}
+	return nil
+}
+
+// readWhole reads lists on which something is to rest, and fails where the role list is not complete.
+func (r *reader) readWhole(ctx context.Context, wanted sets.Set[list]) error {
+	if err := r.readLists(ctx, wanted); err != nil {
+		return err
+	}
+	if r.stale(wanted).Len() > 0 {
+		return ErrListShifted
+	}
+	return nil
+}
+
+// readUsers reads users anew: by pages where several stand on one page, one by one otherwise, as are those on a page that
+// cannot be read, by chance or because of one of them. Users that it cannot read are noted with the reason; it fails only
+// with what concerns all of them. It asks for no more after such an error, and after as many failures in a row as a server
+// has that fails every request.
+func (r *reader) readUsers(ctx context.Context, names []string, at time.Time) error {
+	if len(names) == 0 {
+		return nil
+	}
+	reading := &userReading{reader: r, at: at, tally: newTally(r.server, true)}
+	reading.alone(ctx, reading.byPage(ctx, names))
+	return reading.tally.outcome()
+}
+
+// readNew reads users that were never read: many by the list, where that can be read.
+func (r *reader) readNew(ctx context.Context, names []string) error {
+	at := r.clock.Now()
+	if len(names) > airflow.PageSize/4 && r.readLists(ctx, sets.New(listUsers)) == nil {
+		return nil
+	}
+	return r.readUsers(ctx, names, at)
+}
+
+// userPages is how many requests a reading of all users takes, at least one.
+func (r *reader) userPages() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(1, (len(r.snap.users.order)+airflow.PageSize-1)/airflow.PageSize)
+}
+
+// readRoles reads roles by name: the whole list where that is fewer requests.
+func (r *reader) readRoles(ctx context.Context, names []string) error {
+	if len(names) > r.rolePages() {
+		return r.readWhole(ctx, sets.New(listRoles))
+	}
+	answers := make([]*airflow.Role, len(names)) // nil for those that are not there
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(r.server.atOnce())
+	for i, name := range names {
+		group.Go(func() error {
+			err := r.server.inSlot(groupCtx, func() error {
+				answer, err := r.server.Role(groupCtx, name)
+				if err == nil {
+					answers[i] = &answer
+				}
+				return err
+			})
+			if airflow.IsNotFound(err) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, name := range names {
+		if answers[i] == nil {
+			r.snap.dropRole(name)
+		} else {
+			r.snap.setRole(*answers[i])
+		}
+	}
+	return nil
+}
+
+// rolePages is how many requests a reading of all roles takes.
+func (r *reader) rolePages() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.snap.roles)/airflow.PageSize + 1
+}
+
+// role gives the permissions that a role stores, and whether there is such a role.
+func (r *reader) role(name string) (pairs []permission.Pair, exists bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	pairs, exists = r.snap.roles[name]
+	return pairs, exists
+}
+
+// user gives the last reading of a user. It fails where the user could not be read in this pass or the name does not
+// identify one; found is false where there is no such user.
+func (r *reader) user(name string) (last reading, found bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.snap.users.of(name)
+}
+
+// readAt is when the last reading was begun that shows the state of a user; zero where none does.
+func (r *reader) readAt(username string) time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.snap.users.readAt(username)
+}
+
+// failure is an error that a reading of a user met and that others may meet, too: no list was left out because of it, and it
+// is for the instance to report. Names that no server can be asked for do not count.
+func (r *reader) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(r.snap.users.unread)) {
+		if err := r.snap.users.unread[name]; !ofName(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// sortByPlace sorts steps on users by where these stand in Airflow's list.
+func (r *reader) sortByPlace(steps []access.Step) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	slices.SortStableFunc(steps, func(a, b access.Step) int {
+		return r.snap.users.place(a.Username) - r.snap.users.place(b.Username)
+	})
+}
+
+// batchEnd is how many of some steps, sorted by place, make the next batch: at most a page, and up to the end of one of
+// Airflow's pages where that is more than half of it.
+func (r *reader) batchEnd(steps []access.Step) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(steps) <= airflow.PageSize {
+		return len(steps)
+	}
+	page := func(i int) int { return r.snap.users.place(steps[i].Username) / airflow.PageSize }
+	for end := airflow.PageSize; end > airflow.PageSize/2; end-- {
+		if page(end) != page(end-1) {
+			return end
+		}
+	}
+	return airflow.PageSize
+}
+
+// learnUnknown notes a resource that Airflow does not know, and whether that is news. From the second DAG on, all that are
+// listed and unknown are found by one reading of the permission list, where the server has one that shows them; otherwise
+// one by one, each by a refused write.
+func (r *reader) learnUnknown(ctx context.Context, resource string, how v1alpha1.PermissionList) error {
+	if !r.noteUnknown(resource) {
+		return nil
+	}
+	if how != "" && how != v1alpha1.PermissionListPairs {
+		return nil
+	}
+	pairs, err := r.server.Permissions(ctx)
+	switch {
+	case fatal(err):
+		return err
+	case err != nil, !pairs.Complete:
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.snap.learnKnown(pairs.Items)
+	return nil
+}
+
+// noteUnknown notes a resource that Airflow does not know, and reports whether it is a DAG and not the first.
+func (r *reader) noteUnknown(resource string) (another bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, isDag := permission.DagOf(resource)
+	others := len(r.snap.unknownDags)
+	r.snap.learnUnknown(resource)
+	return isDag && others > 0
+}
+
+// isNews reports whether it was not known that Airflow does not know a resource.
+func (r *reader) isNews(resource string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.snap.isNews(resource)
+}

@@ -1,0 +1,79 @@
+package policy_test
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/decision/policy"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestMessages is a page of what users read, to be reviewed: the messages of a policy in every state.
+func TestMessages(t *testing.T) {
+	deleted := func(change func(*policy.Facts)) func(*policy.Facts) {
+		return func(f *policy.Facts) {
+			f.Policy.DeletionTimestamp = new(at(0))
+			change(f)
+		}
+	}
+	cases := map[string]func(*policy.Facts){
+		"in sync":                     func(*policy.Facts) {},
+		"a pattern that is none":      func(f *policy.Facts) { f.Policy.Spec.Grants.Reason.Pattern = "(" },
+		"a selector that is none":     func(f *policy.Facts) { f.Policy.Spec.Dags = []v1alpha1.DagSelector{{}} },
+		"no instance":                 func(f *policy.Facts) { f.Instance, f.View = nil, nil },
+		"not compared yet":            func(f *policy.Facts) { f.View = nil },
+		"the instance is unreachable": func(f *policy.Facts) { f.View = &policy.View{} },
+		"not observed for too long":   func(f *policy.Facts) { f.Now = t0.Add(30 * time.Minute) },
+		"suspended":                   func(f *policy.Facts) { f.Policy.Spec.State = v1alpha1.PolicySuspended },
+		"mode Observe":                func(f *policy.Facts) { f.Instance.Spec.Mode = v1alpha1.ModeObserve },
+		"not applied yet":             func(f *policy.Facts) { f.View.Report.Proof = access.PolicyProof{} },
+		"DAGs are unknown and members missing": func(f *policy.Facts) {
+			f.View.Report.Desire.Pending = []string{"finance_new"}
+			f.View.Report.Desire.Unresolved = []access.Problem{{Reason: v1alpha1.ReasonUserNotFound, Message: "there is no user zoe"}, {Reason: v1alpha1.ReasonUserNotFound}}
+		},
+		"deleted, its grants remain":   deleted(func(f *policy.Facts) { f.Unended = 1 }),
+		"deleted, its role remains":    deleted(func(*policy.Facts) {}),
+		"deleted, confirmed":           deleted(func(f *policy.Facts) { f.View.Inventory = nil }),
+		"deleted, never applied":       deleted(func(f *policy.Facts) { f.View = &policy.View{} }),
+		"deleted, without an instance": deleted(func(f *policy.Facts) { f.Instance, f.View = nil, nil }),
+	}
+	page := &strings.Builder{}
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		f := policyWorld()
+		cases[name](f)
+		fmt.Fprintln(page, name)
+		said := ""
+		for _, c := range policy.Decide(*f).Conditions {
+			if c.Message != said || c.Status != metav1.ConditionTrue {
+				fmt.Fprintf(page, "    %s=%s/%s: %s\n", c.Type, c.Status, c.Reason, c.Message)
+			}
+			said = c.Message
+		}
+	}
+	file := filepath.Join("testdata", "messages.golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(page.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), page.String()); diff != "" {
+		t.Errorf("run the test with -update when this is right:\n%s", diff)
+	}
+}
