@@ -112,8 +112,7 @@ func newWork(in access.Input) *work {
 
 // instanceEnds says whether the instance is being deleted and takes everything along.
 func (w *work) instanceEnds() bool {
-	i := w.in.Instance
-	if i.DeletionTimestamp == nil || i.Spec.Deletion == v1alpha1.InstanceDeletionAbandon {
+	if !w.in.Instance.Revoking() {
 		return false
 	}
 	for _, c := range w.cases {
@@ -127,7 +126,10 @@ func (w *work) claimNames() {
 	holder := map[string]*policyCase{}
 	for _, c := range w.cases {
 		mine := w.inventoriedFor(c)
-		if w.mayClaim(c, mine) && (holder[c.role] == nil || mine) {
+		if !w.mayClaim(c, mine) {
+			continue
+		}
+		if mine || holder[c.role] == nil {
 			holder[c.role] = c
 		}
 	}
@@ -160,7 +162,11 @@ func (w *work) mayClaim(c *policyCase, mine bool) bool {
 			c.desire.Refused = &access.Problem{Reason: v1alpha1.ReasonInvalidRoleName, Message: err.Error()}
 		}
 	}
-	return c.desire.Refused == nil && rolename.Manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
+	switch {
+	case c.desire.Refused != nil, !rolename.Manageable(c.role):
+		return false
+	}
+	return mine || c.policy.DeletionTimestamp == nil
 }
 
 func (w *work) finishMembers() {
