@@ -116,7 +116,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	d, known := p.declared, p.reader.view()
 	p.input = access.Input{
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance, Policies: d.Policies, Grants: d.Grants,
-		Observed: known.presuming(d.Instance.Status.ManagedRoles), Previous: p.memory.previous, FirstList: known.FirstList,
+		Observed: known.presuming(d.Instance.Status.ManagedRoles), Previous: p.memory.previous, DagList: known.DagList,
 		UnknownDags: known.UnknownDags, UnknownResources: known.UnknownResources,
 		NoGain: p.ledger.withoutGain(), Contested: p.memory.contests.resting(p.clock.Now()),
 		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities,

@@ -33,7 +33,7 @@ const (
 )
 
 // keep gives the DAGs whose rights the policy's role keeps although nothing selects them now: while only one list was
-// read, and while a mass revocation is held.
+// read, while the list cannot be read, and while a mass revocation is held.
 func (w *work) keep(c *policyCase, selection dag.Selection, held map[string]bool) []string {
 	if len(c.stored) == 0 || !w.ours(c.stored[0]) || len(held) == 0 {
 		return nil
@@ -51,6 +51,9 @@ func (w *work) keep(c *policyCase, selection dag.Selection, held map[string]bool
 func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]bool) (kept, lost []string) {
 	adopted := func(role string) bool { return w.stored[role].Adopted }
 	synced := w.syncedDags(c.policy)
+	if !w.in.DagList.Readable() {
+		return w.unreadable(c, selection, held, synced), nil
+	}
 	if synced == "" && slices.ContainsFunc(c.stored, adopted) {
 		return nil, nil // what was in the role before it was taken over is not ours to guard
 	}
@@ -63,13 +66,33 @@ func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]b
 		case byOthers && !listed && !desired.Has(id):
 			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
 		case desired.Has(id) || byOthers || listed && !accepted || !selection.CouldHaveMatched(id, listed):
-		case !listed && w.in.FirstList:
+		case !listed && w.in.DagList == access.DagListFirst:
 			kept = append(kept, id)
 		default:
 			lost = append(lost, id)
 		}
 	}
 	return kept, lost
+}
+
+// unreadable are the DAGs that the role holds, nothing selects now, and a list that cannot be read may have: no right is
+// revoked because of what an old list says. What an edit of the selectors excludes goes all the same.
+func (w *work) unreadable(c *policyCase, selection dag.Selection, held map[string]bool, synced string) (kept []string) {
+	edited := synced != dag.Digest(c.policy.Spec.Dags)
+	for _, id := range slices.Sorted(maps.Keys(held)) {
+		listed := w.dags.Has(id)
+		switch {
+		case slices.Contains(c.desire.Dags, id), listed && edited:
+		case selection.CouldHaveMatched(id, listed):
+			kept = append(kept, id)
+		}
+	}
+	for _, before := range w.in.Instance.Status.Held { // its 24 hours do not begin anew when the list can be read
+		if before.Policy == c.name.String() {
+			w.out.Held = append(w.out.Held, before)
+		}
+	}
+	return kept
 }
 
 // hold records a loss and says whether it still waits.

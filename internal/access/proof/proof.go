@@ -55,7 +55,8 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 		out = append(out, desire.Refused.Message)
 	}
 	for _, note := range desire.Notes {
-		if note.Reason == v1alpha1.ReasonAdoptionReported || note.Reason == v1alpha1.ReasonMassRevocationHeld {
+		switch note.Reason {
+		case v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld, v1alpha1.ReasonDagListUnreadable:
 			out = append(out, note.Message)
 		}
 	}
