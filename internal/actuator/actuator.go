@@ -72,7 +72,7 @@ func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	p := a.newPass(source)
 	err := p.run(ctx, look)
 	if err == nil {
-		err = p.failure()
+		err = p.failure(ctx)
 	}
 	return p.report(err)
 }

@@ -181,6 +181,9 @@ func difference(view *View) *access.Problem {
 	if view.Report.Proof.InSync {
 		return nil
 	}
+	if view.Report.Refusal != nil {
+		return view.Report.Refusal
+	}
 	differences := slices.Concat(view.Report.Failures, view.Report.Proof.Differences)
 	if len(differences) == 0 {
 		differences = []string{"not confirmed in Airflow yet"}
