@@ -65,6 +65,11 @@ type Report struct {
 	Forbidden bool
 }
 
+// Partial reports whether roles or users could not be read when they were tried last.
+func (r *Report) Partial() bool {
+	return slices.ContainsFunc(r.Unread, func(unread *ListError) bool { return unread.list != listDags })
+}
+
 // maxFailures bounds the sentences of a report.
 const maxFailures = 16
 
