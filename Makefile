@@ -61,6 +61,10 @@ test-kube: controlplane ## run the tests that need a real API server
 test-real: controlplane airflow-install ## run the tests that start a real Airflow
 	@$(WITH_CONTROL_PLANE) hack/test.sh real -v $(TEST)
 
+.PHONY: test-signon
+test-signon: controlplane ## run the tests of single sign-on: a real OpenID provider, API server and Airflow
+	@$(WITH_CONTROL_PLANE) go -C test/signon test -count=1 -timeout 15m $(TEST) ./...
+
 .PHONY: test-race
 test-race: controlplane ## run all but the real Airflow with the race detector (needs a C compiler)
 	@$(WITH_CONTROL_PLANE) CGO_ENABLED=1 hack/test.sh unit,kube -race $(TEST)

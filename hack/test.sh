@@ -21,8 +21,8 @@ failed=0
 # kind_of prints what the tests of a package need.
 kind_of() { # import path
   case "$1/" in
-  */test/airflow/* | */hack/airflow/*) echo real ;;
-  */controllers/* | */test/* | */hack/bench/*) echo kube ;;
+  */test/airflow/* | */test/signon/* | */hack/airflow/*) echo real ;;
+  */controllers/ | */test/* | */hack/bench/*) echo kube ;;
   *) echo unit ;;
   esac
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -41,7 +41,7 @@ func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
 func (r *Reconciler) compare(ctx context.Context, s *scope) (open bool, err error) {
 	ctx, cancel := s.asking(ctx, kind.MaxWait)
 	defer cancel()
-	return r.gate.opens(ctx, r.APIReader, r.Client)
+	return s.opens(ctx, r.APIReader, r.Cache(), s.afi)
 }
 
 // inspect finds out once an interval which server this is, and whether the account has all required permissions. What has
@@ -131,7 +131,7 @@ func (r *Reconciler) pass(ctx context.Context, s *scope) (bool, error) {
 	report := s.actuator.Pass(ctx, source{s}, look)
 	s.report, s.used = report, s.requests.Load()-before
 	for _, step := range report.Changes {
-		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", plan.Describe(step))
+		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", access.Describe(step))
 	}
 	if apierrors.IsConflict(report.Err) {
 		return true, r.conflict(ctx, s)

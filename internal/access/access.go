@@ -175,6 +175,9 @@ type GrantDesire struct {
 	Notes []Problem
 }
 
+// Gives says whether the grant gives its user a role at present.
+func (g GrantDesire) Gives() bool { return g.Live && g.Problem == nil }
+
 // StepKind names what a step does.
 type StepKind string
 

@@ -34,8 +34,8 @@ var (
 	NewPlan  = plan.New
 	Assess   = proof.Assess
 	Remember = plan.Remember
-	Render   = plan.Render
-	Describe = plan.Describe
+	Render   = access.Render
+	Describe = access.Describe
 )
 
 // Decide says what should hold and which steps lead there.

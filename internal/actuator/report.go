@@ -142,7 +142,7 @@ func (p *pass) fill(r *Report) {
 	r.Drift = p.plan.Drift
 	r.Contested = slices.Sorted(maps.Keys(p.memory.contests.resting(p.clock.Now())))
 	if mode := p.input.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
-		r.Plan = plan.Render(plan.New(desire.Enforced(p.input)))
+		r.Plan = access.Render(plan.New(desire.Enforced(p.input)))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
 }

@@ -241,7 +241,7 @@ var _ = Describe("the way in and the way out, as docs/operations.md shows them",
 		edit(policy, func(p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "carol"})
 		})
-		Eventually(plan(instance)).Should(ContainElement(ContainSubstring("to user carol")))
+		Eventually(plan(instance)).Should(ContainElement(ContainSubstring("to carol:")))
 		Expect(s.sim.Holders("finance-operators")).To(ConsistOf("alice"), "nobody gets anything back in this mode")
 		edit(instance, inMode(v1alpha1.ModeEnforce))
 		Eventually(func() []string { return s.sim.Holders("finance-operators") }).Should(ConsistOf("alice", "carol"))

@@ -165,7 +165,7 @@ var _ = Describe("the first rollout on an Airflow that runs", Serial, func() {
 		edit(policy, func(p *v1alpha1.DagAccessPolicy) {
 			p.Spec.Members = append(p.Spec.Members, v1alpha1.Subject{Username: "carol"})
 		})
-		Eventually(plan(instance)).Should(ContainElement(ContainSubstring("to user carol")))
+		Eventually(plan(instance)).Should(ContainElement(ContainSubstring("to carol:")))
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantExpired))
 		Expect(grant.Status.RemovedAt).NotTo(BeNil())
 		Expect(s.may("bob", "finance_daily")()).To(BeFalse())

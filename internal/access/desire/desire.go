@@ -2,7 +2,6 @@ package desire
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,7 +16,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
-// Desire decides what should hold. Members are exact, reserved roles and the operator's account are left out whatever
+// Of decides what should hold. Members are exact, reserved roles and the operator's account are left out whatever
 // the input says, and a policy that gives nothing says why.
 func Of(in access.Input) access.Desired {
 	w := newWork(in)
@@ -27,10 +26,11 @@ func Of(in access.Input) access.Desired {
 			w.decidePolicy(c)
 		}
 	}
-	w.decideGrants()
-	w.finishInventory()
-	w.enforceLeastPrivilege()
+	(&granting{work: w, carriers: map[string]string{}}).decideGrants()
+	(&ledger{w}).finishInventory()
+	(&enforcer{w}).enforceLeastPrivilege()
 	w.finishMembers()
+	w.out.Held = w.guard.held
 	return w.out
 }
 
@@ -54,46 +54,17 @@ func Enforced(in access.Input) (access.Input, access.Desired) {
 	return in, desired
 }
 
-// work is one decision in the making.
+// work is one decision in the making: the policies, and what was decided so far.
 type work struct {
+	*stock
+	*levels
 	in       *access.Input
-	users    *access.Directory
-	userAt   map[string]int // exact username -> index in Observed.Users
-	dags     *dag.Index
-	stored   map[string]v1alpha1.ManagedRole // the inventory as it was stored, without reserved names
-	bases    map[rolename.Line]bool          // lines of inventoried policy roles
-	account  map[string]bool                 // roles of the operator's account
-	cases    []*policyCase                   // oldest first
+	guard    *guard
+	cases    []*policyCase // oldest first
 	byName   map[types.NamespacedName]*policyCase
-	byUID    map[string]*policyCase
 	members  access.Members
 	adopting map[string]v1alpha1.ManagedRole
-	observed map[string][]permission.Pair // canonical permissions, filled when first asked for
-	held     map[string]bool              // roles that somebody is in, filled when first asked for
-
-	successors map[rolename.Line][]int                  // line -> numbers of its successors, the highest first
-	kin        map[rolename.Line][]v1alpha1.ManagedRole // line with successors -> its inventoried roles, the newest first
-	carried    map[rolename.Line]bool                   // lines that a desired role carries
-	carriers   map[string]string                        // first name of a grants' role -> the role that carries it
-	fresh      map[string]bool                          // names of lines that are to be made in this pass
-	out        access.Desired
-}
-
-// MaxRoles is how many roles of an instance are managed at most: its status, which has to hold them all, must stay below
-// what etcd takes. Successors come on top.
-const MaxRoles = 2048
-
-// full says whether a line of roles that the inventory does not know is one too many.
-func (w *work) full(base string) *access.Problem {
-	_, stored := w.stored[base]
-	switch {
-	case stored || w.fresh[base] || len(w.successors[rolename.LineOf(base)]) > 0 || w.exists(base):
-		return nil
-	case len(w.stored)+len(w.fresh) >= MaxRoles:
-		return &access.Problem{Reason: v1alpha1.ReasonTooManyRoles, Message: fmt.Sprintf("the AirflowInstance manages %d roles already, and can hold no more: end grants with DAGs or levels of their own, or delete policies", MaxRoles)}
-	}
-	w.fresh[base] = true
-	return nil
+	out      access.Desired
 }
 
 // policyCase is one policy and what is decided about it.
@@ -117,38 +88,20 @@ type policyCase struct {
 }
 
 func newWork(in access.Input) *work {
+	dags := dag.NewIndex(in.Observed.Dags)
 	w := &work{
-		in: &in, users: access.NewDirectory(in.Observed.Users, in.Account), userAt: make(map[string]int, len(in.Observed.Users)),
-		dags: dag.NewIndex(in.Observed.Dags), stored: map[string]v1alpha1.ManagedRole{}, bases: map[rolename.Line]bool{},
-		account: map[string]bool{}, byName: map[types.NamespacedName]*policyCase{}, byUID: map[string]*policyCase{},
-		members: access.Members{}, adopting: map[string]v1alpha1.ManagedRole{},
-		observed: map[string][]permission.Pair{}, successors: map[rolename.Line][]int{}, carried: map[rolename.Line]bool{}, carriers: map[string]string{}, fresh: map[string]bool{},
+		stock: newStock(&in, access.NewDirectory(in.Observed.Users, in.Account)), levels: &levels{in: &in, dags: dags}, in: &in,
+		byName: map[types.NamespacedName]*policyCase{}, members: access.Members{}, adopting: map[string]v1alpha1.ManagedRole{},
 		out: access.Desired{
 			Roles: map[string]access.Role{}, Policies: map[types.NamespacedName]access.PolicyDesire{},
 			Grants: map[types.UID]access.GrantDesire{},
 		},
 	}
-	for i, user := range in.Observed.Users {
-		w.userAt[user.Username] = i
-		if w.users.IsAccount(user.Username) {
-			for _, role := range user.Roles {
-				w.account[role] = true
-			}
-		}
-	}
-	for _, entry := range in.Instance.Status.ManagedRoles {
-		if rolename.Manageable(entry.Name) {
-			w.stored[entry.Name] = entry
-			if entry.Kind == v1alpha1.ManagedRolePolicy {
-				w.bases[rolename.LineOf(entry.Name)] = true
-			}
-		}
-	}
-	w.findSuccessors()
+	w.guard = &guard{in: &in, dags: dags, stock: w.stock}
 	for _, p := range in.Policies {
 		c := &policyCase{policy: p, name: types.NamespacedName{Namespace: p.Namespace, Name: p.Name}, role: rolename.OfPolicy(p)}
 		w.cases = append(w.cases, c)
-		w.byName[c.name], w.byUID[string(p.UID)] = c, c
+		w.byName[c.name] = c
 	}
 	slices.SortFunc(w.cases, func(a, b *policyCase) int {
 		return cmp.Or(a.policy.CreationTimestamp.Compare(b.policy.CreationTimestamp.Time),
@@ -159,8 +112,7 @@ func newWork(in access.Input) *work {
 
 // instanceEnds says whether the instance is being deleted and takes everything along.
 func (w *work) instanceEnds() bool {
-	i := w.in.Instance
-	if i.DeletionTimestamp == nil || i.Spec.Deletion == v1alpha1.InstanceDeletionAbandon {
+	if !w.in.Instance.Revoking() {
 		return false
 	}
 	for _, c := range w.cases {
@@ -174,7 +126,10 @@ func (w *work) claimNames() {
 	holder := map[string]*policyCase{}
 	for _, c := range w.cases {
 		mine := w.inventoriedFor(c)
-		if w.mayClaim(c, mine) && (holder[c.role] == nil || mine) {
+		if !w.mayClaim(c, mine) {
+			continue
+		}
+		if mine || holder[c.role] == nil {
 			holder[c.role] = c
 		}
 	}
@@ -207,37 +162,11 @@ func (w *work) mayClaim(c *policyCase, mine bool) bool {
 			c.desire.Refused = &access.Problem{Reason: v1alpha1.ReasonInvalidRoleName, Message: err.Error()}
 		}
 	}
-	return c.desire.Refused == nil && rolename.Manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
-}
-
-// exists says whether Airflow stores a role.
-func (w *work) exists(role string) bool {
-	_, ok := w.in.Observed.Roles[role]
-	return ok
-}
-
-// ours says whether a stored Airflow role is managed: by the inventory, or by a name that only we give.
-func (w *work) ours(role string) bool {
-	if entry, ok := w.stored[role]; ok {
-		return !w.orphaned(entry)
+	switch {
+	case c.desire.Refused != nil, !rolename.Manageable(c.role):
+		return false
 	}
-	return rolename.IsOwn(role, w.bases)
-}
-
-// orphaned says whether an entry was let go of for good: no policy can take that back any more.
-func (w *work) orphaned(entry v1alpha1.ManagedRole) bool {
-	c := w.byUID[entry.PolicyUID]
-	return entry.Orphaned && (c == nil || c.policy.DeletionTimestamp != nil && c.policy.Spec.Deletion == v1alpha1.PolicyDeletionOrphan)
-}
-
-// content is what Airflow stores in a role, sorted and without ignored pairs.
-func (w *work) content(role string) []permission.Pair {
-	if ps, ok := w.observed[role]; ok {
-		return ps
-	}
-	ps := w.in.Canonical(w.in.Observed.Roles[role])
-	w.observed[role] = ps
-	return ps
+	return mine || c.policy.DeletionTimestamp == nil
 }
 
 func (w *work) finishMembers() {

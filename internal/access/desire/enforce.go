@@ -20,10 +20,13 @@ func withholds(i *v1alpha1.AirflowInstance) bool {
 	return i.Spec.LeastPrivilege == v1alpha1.LeastPrivilegeEnforce && (mode == "" || mode == v1alpha1.ModeEnforce)
 }
 
+// enforcer withholds causes of which roles would combine to more than was granted.
+type enforcer struct{ *work }
+
 // enforceLeastPrivilege takes the newest causes of every user away that would let the user do what neither an older cause
 // nor the foreign roles give. Causes are taken in the order of their age and names, so that the decision does not rest
 // on what is in Airflow of them by now.
-func (w *work) enforceLeastPrivilege() {
+func (w *enforcer) enforceLeastPrivilege() {
 	if !withholds(w.in.Instance) {
 		return
 	}
@@ -52,7 +55,7 @@ type claim struct {
 }
 
 // claims are all claims of a user, the oldest first.
-func (w *work) claims(username string) []claim {
+func (w *enforcer) claims(username string) []claim {
 	var out []claim
 	for role, causes := range w.members[username] {
 		for _, cause := range access.SortCauses(slices.Clone(causes)) {
@@ -67,7 +70,7 @@ func (w *work) claims(username string) []claim {
 
 // withhold takes roles from one user. A claim that an older one stands against is looked at again when others have been
 // added, because what they give by themselves is no excess any more.
-func (w *work) withhold(h *access.Holdings, j *privilege.Judge, user *access.User, claims []claim, tallies map[types.NamespacedName]*privilege.Tally) {
+func (w *enforcer) withhold(h *access.Holdings, j *privilege.Judge, user *access.User, claims []claim, tallies map[types.NamespacedName]*privilege.Tally) {
 	claims = slices.DeleteFunc(claims, func(c claim) bool { return !h.Gives(user, c.role) })
 	foreign := h.Foreign(user)
 	given := []string{}
@@ -91,7 +94,7 @@ func (w *work) withhold(h *access.Holdings, j *privilege.Judge, user *access.Use
 }
 
 // sayWithheld tells the grant that is the cause, or keeps for the policy what stands against it.
-func (w *work) sayWithheld(c claim, username string, over *privilege.Excess, tallies map[types.NamespacedName]*privilege.Tally) {
+func (w *enforcer) sayWithheld(c claim, username string, over *privilege.Excess, tallies map[types.NamespacedName]*privilege.Tally) {
 	if c.cause.Kind == access.CauseGrant {
 		t := access.NewTally(w.in.Server(), &w.out, c.cause.Policy)
 		t.Add(over.By(c.role), 1)

@@ -14,10 +14,16 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
+// granting decides about grants.
+type granting struct {
+	*work
+	carriers map[string]string // first name of a grants' role -> the role that carries it
+}
+
 // decideGrants decides what every grant gives. Grants whose terms equal their policy of today are members of the
 // policy's role; others share a role of their own with grants of equal terms.
-func (w *work) decideGrants() {
-	ending := w.in.Instance.DeletionTimestamp != nil && w.in.Instance.Spec.Deletion != v1alpha1.InstanceDeletionAbandon
+func (w *granting) decideGrants() {
+	ending := w.in.Instance.Revoking()
 	for _, g := range inOrder(w.in.Grants) {
 		desire := access.GrantDesire{}
 		if pinned := g.In(w.in.Instance); pinned != nil {
@@ -31,12 +37,12 @@ func (w *work) decideGrants() {
 }
 
 // decideGrant decides an activated grant.
-func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, desire *access.GrantDesire) {
+func (w *granting) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, desire *access.GrantDesire) {
 	if !access.Live(g, w.in.Now, w.in.CacheTTL) {
 		return
 	}
 	c := w.byName[g.PolicyKey()]
-	if c == nil || c.policy.DeletionTimestamp != nil || c.policy.Spec.Grants == nil {
+	if !c.makesGrants() {
 		desire.Problem = &access.Problem{Reason: v1alpha1.ReasonPolicyNotFound, Message: "the policy is gone or makes no grants any more"}
 		return
 	}
@@ -58,8 +64,17 @@ func (w *work) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstan
 	w.place(c, g, pinned, user, desire)
 }
 
+// makesGrants says whether the policy is there and grants may be made under it.
+func (c *policyCase) makesGrants() bool {
+	switch {
+	case c == nil, c.policy.DeletionTimestamp != nil:
+		return false
+	}
+	return c.policy.Spec.Grants != nil
+}
+
 // place decides the role that carries a live grant, and makes its user a member unless there is a problem already.
-func (w *work) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user access.User, desire *access.GrantDesire) {
+func (w *granting) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, user access.User, desire *access.GrantDesire) {
 	terms := rolename.TermsOf(g.Status.Activation, c.policy)
 	base := w.baseFor(c, terms)
 	if desire.Problem != nil {
@@ -109,9 +124,12 @@ func inOrder(grants []*v1alpha1.AccessGrant) []*v1alpha1.AccessGrant {
 }
 
 // holder is the stored user whom a grant pinned, when it is still the same person.
-func (w *work) holder(pinned *v1alpha1.GrantInstance) (access.User, *access.Problem) {
+func (w *granting) holder(pinned *v1alpha1.GrantInstance) (access.User, *access.Problem) {
 	user, problem := w.users.Resolve(v1alpha1.Subject{Username: pinned.Username})
-	if problem == nil && pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {
+	if problem != nil {
+		return user, problem
+	}
+	if pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {
 		problem = &access.Problem{Reason: v1alpha1.ReasonSubjectChanged, Message: "another person has the user name " + text.Quoted(pinned.Username) +
 			" in Airflow since this was granted: create another grant"}
 	}
@@ -119,7 +137,7 @@ func (w *work) holder(pinned *v1alpha1.GrantInstance) (access.User, *access.Prob
 }
 
 // baseFor is the first name of the role for terms under a policy.
-func (w *work) baseFor(c *policyCase, terms rolename.Terms) string {
+func (w *granting) baseFor(c *policyCase, terms rolename.Terms) string {
 	if terms.Whole {
 		return c.role
 	}
@@ -127,7 +145,7 @@ func (w *work) baseFor(c *policyCase, terms rolename.Terms) string {
 }
 
 // wantGrantRole makes sure that the role of terms is desired, and says which one carries it.
-func (w *work) wantGrantRole(c *policyCase, base string, terms rolename.Terms) string {
+func (w *granting) wantGrantRole(c *policyCase, base string, terms rolename.Terms) string {
 	switch name, done := w.carriers[base]; {
 	case done:
 		return name
@@ -144,7 +162,7 @@ func (w *work) wantGrantRole(c *policyCase, base string, terms rolename.Terms) s
 }
 
 // grantPermissions are what pinned terms give today, never more than the policy's role should have.
-func (w *work) grantPermissions(c *policyCase, terms rolename.Terms) []permission.Pair {
+func (w *granting) grantPermissions(c *policyCase, terms rolename.Terms) []permission.Pair {
 	levels, extra := terms.Today(c.policy)
 	return permission.Intersect(w.permissions(levels, c.dagsOf(terms), extra), c.permissions)
 }
@@ -161,7 +179,7 @@ func (c *policyCase) dagsOf(terms rolename.Terms) []string {
 }
 
 // grantNote says what of the terms cannot be given.
-func (w *work) grantNote(c *policyCase, terms rolename.Terms) *access.Problem {
+func (w *granting) grantNote(c *policyCase, terms rolename.Terms) *access.Problem {
 	levels, extra := terms.Today(c.policy)
 	if note := w.notGiven(levels, c.dagsOf(terms), extra); note != nil {
 		return note
@@ -171,7 +189,7 @@ func (w *work) grantNote(c *policyCase, terms rolename.Terms) *access.Problem {
 
 // staysIn finds the role in which the user of a grant stays who is not in the right one while nothing may be granted: the
 // present role, unless it gives more than the grant, and than the grant gave of DAGs that are gone.
-func (w *work) staysIn(c *policyCase, base, right string, user access.User, terms rolename.Terms, bases []string) (string, bool) {
+func (w *granting) staysIn(c *policyCase, base, right string, user access.User, terms rolename.Terms, bases []string) (string, bool) {
 	if desired, managed := w.out.Roles[right]; managed {
 		if role, ok := w.heldBy(c, base, user); ok {
 			w.wantHeld(c, base, role, desired.Permissions)
@@ -191,7 +209,7 @@ func (w *work) staysIn(c *policyCase, base, right string, user access.User, term
 
 // mayStay says whether a grant's user may stay in a role of its policy while nothing may be granted. A role that is left
 // as it is may hold no more than the grant gives today, one that is narrowed no more than the grant was given.
-func (w *work) mayStay(c *policyCase, role string, terms rolename.Terms) bool {
+func (w *granting) mayStay(c *policyCase, role string, terms rolename.Terms) bool {
 	has, gone := w.content(role), w.leavingOf(c, terms)
 	if c.upkeep == access.UpkeepNone {
 		return permission.Contains(permission.Union(w.grantPermissions(c, terms), gone), has)
@@ -208,7 +226,7 @@ func (w *work) mayStay(c *policyCase, role string, terms rolename.Terms) bool {
 }
 
 // leavingOf are what terms gave on DAGs that the list lacks, or has with other properties, by now.
-func (w *work) leavingOf(c *policyCase, terms rolename.Terms) []permission.Pair {
+func (w *granting) leavingOf(c *policyCase, terms rolename.Terms) []permission.Pair {
 	levels, _ := terms.Today(c.policy)
 	dags := slices.DeleteFunc(slices.Clone(c.desire.Leaving), func(id string) bool {
 		return terms.Dags != nil && !slices.Contains(terms.Dags, id)

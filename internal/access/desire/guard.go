@@ -32,41 +32,62 @@ const (
 	defaultLimit = 25
 )
 
+// guard looks after DAGs that are no longer selected: a list that loses many of them at once is not believed at once.
+type guard struct {
+	in    *access.Input
+	dags  *dag.Index
+	stock *stock
+	held  []v1alpha1.HeldRevocation // losses that wait for a release
+}
+
 // keep gives the DAGs whose rights the policy's role keeps although nothing selects them now: while only one list was
 // read, while the list cannot be read, and while a mass revocation is held.
-func (w *work) keep(c *policyCase, selection dag.Selection, held map[string]bool) []string {
-	if len(c.stored) == 0 || !w.ours(c.stored[0]) || len(held) == 0 {
+func (g *guard) keep(c *policyCase, selection dag.Selection, held map[string]bool) []string {
+	switch {
+	case len(held) == 0, len(c.stored) == 0, !g.stock.ours(c.stored[0]):
 		return nil
 	}
-	kept, lost := w.missing(c, selection, held)
-	if len(lost) > alwaysAllowed && len(lost)*100 > w.limit()*len(held) && w.hold(c, lost) {
+	kept, lost := g.missing(c, selection, held)
+	if g.tooMany(len(lost), len(held)) && g.hold(c, lost) {
 		return append(kept, lost...)
 	}
 	c.desire.Leaving = text.SortedSet(append(c.desire.Leaving, lost...))
 	return kept
 }
 
+// tooMany says whether a loss of some of all DAGs of a policy is a mass revocation.
+func (g *guard) tooMany(lost, all int) bool { return lost > max(alwaysAllowed, g.limit()*all/100) }
+
 // missing are the DAGs that the role holds and nothing selects now: those that are kept because only one list was read,
 // and those that the list has lost. What an edit, somebody else or an adoption left there is neither.
-func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]bool) (kept, lost []string) {
-	adopted := func(role string) bool { return w.stored[role].Adopted }
-	synced := w.syncedDags(c.policy)
-	if !w.in.DagList.Readable() {
-		return w.unreadable(c, selection, held, synced), nil
+func (g *guard) missing(c *policyCase, selection dag.Selection, held map[string]bool) (kept, lost []string) {
+	adopted := func(role string) bool { return g.stock.stored[role].Adopted }
+	synced := g.syncedDags(c.policy)
+	if !g.in.DagList.Readable() {
+		return g.unreadable(c, selection, held, synced), nil
 	}
 	if synced == "" && slices.ContainsFunc(c.stored, adopted) {
 		return nil, nil // what was in the role before it was taken over is not ours to guard
 	}
-	desired, before := sets.New(c.desire.Dags...), w.dagsBefore(c.stored)
+	desired, before := sets.New(c.desire.Dags...), g.dagsBefore(c.stored)
 	accepted := synced == dag.Digest(c.policy.Spec.Dags)
 	for _, id := range slices.Sorted(maps.Keys(held)) {
-		listed := w.dags.Has(id)
-		byOthers := before != nil && !before[id]
+		if desired.Has(id) {
+			continue
+		}
+		listed := g.dags.Has(id)
+		if byOthers := before != nil && !before[id]; byOthers {
+			if !listed {
+				c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
+			}
+			continue
+		}
+		if edited := listed && !accepted; edited {
+			continue
+		}
 		switch {
-		case byOthers && !listed && !desired.Has(id):
-			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
-		case desired.Has(id) || byOthers || listed && !accepted || !selection.CouldHaveMatched(id, listed):
-		case !listed && w.in.DagList == access.DagListFirst:
+		case !selection.CouldHaveMatched(id, listed):
+		case g.in.DagList == access.DagListFirst && !listed:
 			kept = append(kept, id)
 		default:
 			lost = append(lost, id)
@@ -77,49 +98,49 @@ func (w *work) missing(c *policyCase, selection dag.Selection, held map[string]b
 
 // unreadable are the DAGs that the role holds, nothing selects now, and a list that cannot be read may have: no right is
 // revoked because of what an old list says. What an edit of the selectors excludes goes all the same.
-func (w *work) unreadable(c *policyCase, selection dag.Selection, held map[string]bool, synced string) (kept []string) {
+func (g *guard) unreadable(c *policyCase, selection dag.Selection, held map[string]bool, synced string) (kept []string) {
 	edited := synced != dag.Digest(c.policy.Spec.Dags)
 	for _, id := range slices.Sorted(maps.Keys(held)) {
-		listed := w.dags.Has(id)
+		listed := g.dags.Has(id)
 		switch {
 		case slices.Contains(c.desire.Dags, id), listed && edited:
 		case selection.CouldHaveMatched(id, listed):
 			kept = append(kept, id)
 		}
 	}
-	for _, before := range w.in.Instance.Status.Held { // its 24 hours do not begin anew when the list can be read
+	for _, before := range g.in.Instance.Status.Held { // its 24 hours do not begin anew when the list can be read
 		if before.Policy == c.name.String() {
-			w.out.Held = append(w.out.Held, before)
+			g.held = append(g.held, before)
 		}
 	}
 	return kept
 }
 
 // hold records a loss and says whether it still waits.
-func (w *work) hold(c *policyCase, lost []string) bool {
+func (g *guard) hold(c *policyCase, lost []string) bool {
 	policy := c.name.String()
 	shown := lost[:min(len(lost), heldNames)]
 	held := v1alpha1.HeldRevocation{
-		Policy: policy, Hash: text.Digest(append([]string{policy}, lost...)...), Since: metav1.NewTime(w.in.Now),
+		Policy: policy, Hash: text.Digest(append([]string{policy}, lost...)...), Since: metav1.NewTime(g.in.Now),
 		Dags: slices.Clone(shown), Total: int32(min(len(lost), math.MaxInt32)),
 	}
-	for _, before := range w.in.Instance.Status.Held {
+	for _, before := range g.in.Instance.Status.Held {
 		if before.Policy == policy && sameLoss(before, lost) {
 			held.Since = before.Since
 		}
 	}
-	if w.in.Instance.Spec.Release == held.Hash {
+	if g.in.Instance.Spec.Release == held.Hash {
 		return false
 	}
 	// The entry stays until the rights are gone, so that a failed write does not start the wait again.
-	w.out.Held = append(w.out.Held, held)
-	slices.SortFunc(w.out.Held, func(a, b v1alpha1.HeldRevocation) int { return strings.Compare(a.Policy, b.Policy) })
-	if w.in.Now.Sub(held.Since.Time) >= heldFor {
+	g.held = append(g.held, held)
+	slices.SortFunc(g.held, func(a, b v1alpha1.HeldRevocation) int { return strings.Compare(a.Policy, b.Policy) })
+	if g.in.Now.Sub(held.Since.Time) >= heldFor {
 		return false
 	}
 	c.desire.Notes = append(c.desire.Notes, access.Problem{Reason: v1alpha1.ReasonMassRevocationHeld, Message: fmt.Sprintf(
 		"%d DAGs are no longer selected, more than %d%% of the policy: %s. Access to them is kept. To let it go, set the instance's release to %s",
-		len(lost), w.limit(), text.List(lost, 8), held.Hash)})
+		len(lost), g.limit(), text.List(lost, 8), held.Hash)})
 	return true
 }
 
@@ -133,10 +154,11 @@ func sameLoss(before v1alpha1.HeldRevocation, lost []string) bool {
 }
 
 // limit is the instance's percentage.
-func (w *work) limit() int {
-	text, ok := strings.CutSuffix(w.in.Instance.Spec.MassRevocationLimit, "%")
+func (g *guard) limit() int {
+	text, ok := strings.CutSuffix(g.in.Instance.Spec.MassRevocationLimit, "%")
 	limit, err := strconv.Atoi(text)
-	if !ok || err != nil || limit < 0 || limit > 100 {
+	switch {
+	case !ok, err != nil, limit < 0, limit > 100:
 		return defaultLimit
 	}
 	return limit
@@ -144,13 +166,13 @@ func (w *work) limit() int {
 
 // dagsBefore are the DAGs that roles held at the end of the previous pass; nil when nobody looked. What came in since
 // was declared by nobody.
-func (w *work) dagsBefore(roles []string) map[string]bool {
-	if w.in.Previous == nil {
+func (g *guard) dagsBefore(roles []string) map[string]bool {
+	if g.in.Previous == nil {
 		return nil
 	}
 	var dags map[string]bool
 	for _, role := range roles {
-		before, ok := w.in.Previous.Roles[role]
+		before, ok := g.in.Previous.Roles[role]
 		switch {
 		case ok && dags == nil:
 			dags = permission.DagsIn(before)
@@ -162,9 +184,9 @@ func (w *work) dagsBefore(roles []string) map[string]bool {
 }
 
 // syncedDags identifies the selectors with which Airflow was last in sync; empty before the first time.
-func (w *work) syncedDags(p *v1alpha1.DagAccessPolicy) string {
+func (g *guard) syncedDags(p *v1alpha1.DagAccessPolicy) string {
 	for _, in := range p.Status.Instances {
-		if in.Name == w.in.Instance.Name {
+		if in.Name == g.in.Instance.Name {
 			return in.SyncedDags
 		}
 	}

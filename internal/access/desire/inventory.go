@@ -10,9 +10,12 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
+// ledger brings the inventory up to date.
+type ledger struct{ *work }
+
 // finishInventory keeps an entry for every role that is desired, being deleted, being adopted or let go of. What was
 // ours and is wanted by nothing any more is doomed, whether the inventory or only its name says that it was ours.
-func (w *work) finishInventory() {
+func (w *ledger) finishInventory() {
 	for name, entry := range w.stored {
 		role, desired := w.out.Roles[name]
 		switch {
@@ -47,7 +50,7 @@ func (w *work) finishInventory() {
 
 // doomLost finds roles that are ours by name only and that nothing wants. One that the operator's account holds is none of
 // them: without it nothing would ever end.
-func (w *work) doomLost() {
+func (w *ledger) doomLost() {
 	for name := range w.in.Observed.Roles {
 		_, stored := w.stored[name]
 		_, desired := w.out.Roles[name]
@@ -66,12 +69,12 @@ func (w *work) doomLost() {
 }
 
 // letsGo says whether a role is to stay in Airflow without its policy.
-func (w *work) letsGo(role access.Role) bool {
+func (w *ledger) letsGo(role access.Role) bool {
 	c := w.byName[role.Policy]
-	return c != nil && c.policy.DeletionTimestamp != nil && c.policy.Spec.Deletion == v1alpha1.PolicyDeletionOrphan
+	return c != nil && c.policy.Orphans()
 }
 
-func (w *work) policyUID(role access.Role) string {
+func (w *ledger) policyUID(role access.Role) string {
 	if c := w.byName[role.Policy]; c != nil {
 		return string(c.policy.UID)
 	}

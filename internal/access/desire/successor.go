@@ -17,33 +17,67 @@ import (
 
 // generation is one Airflow role of a line.
 type generation struct {
-	name            string
-	exists, retired bool
+	name  string
+	state generationState
 }
 
-// generations are the roles of a line that may carry it, the newest first. A successor that no inventory knows counts
-// only when its name is one that nobody but us may give.
-func (w *work) generations(c *policyCase, base string) []generation {
+// generationState is where a role of a line stands in its life.
+type generationState int
+
+const (
+	// planned: the inventory holds it, and Airflow does not store it yet, or not any more.
+	planned generationState = iota
+	// inUse: Airflow stores it.
+	inUse
+	// retired: Airflow stores it and cannot delete it; it was emptied.
+	retired
+	// gone: it was retired, and Airflow does not store it any more.
+	gone
+)
+
+// generations are the roles of a line that may carry it, the newest first.
+func (s *stock) generations(c *policyCase, base string) []generation {
 	var out []generation
 	add := func(name string) {
-		entry, inventoried := w.stored[name]
-		own := rolename.HasOwnPrefix(name)
-		letGo := inventoried && w.orphaned(entry) && entry.PolicyUID != string(c.policy.UID)
-		if exists := w.exists(name); (inventoried && !letGo || own) && (inventoried || exists) {
-			out = append(out, generation{name: name, exists: exists, retired: entry.Retired})
+		if state, counts := s.stateOf(c, name); counts {
+			out = append(out, generation{name: name, state: state})
 		}
 	}
-	for _, n := range w.successors[rolename.LineOf(base)] {
+	for _, n := range s.successors[rolename.LineOf(base)] {
 		add(rolename.Successor(base, n))
 	}
 	add(base)
 	return out
 }
 
-// present is the newest role of a line that is there and in use.
+// stateOf says where a role stands, and whether it may carry a policy: a role that no inventory knows, or that another
+// policy let go of, counts only when its name is one that only the operator gives.
+func (s *stock) stateOf(c *policyCase, name string) (state generationState, counts bool) {
+	entry, inventoried := s.stored[name]
+	exists, own := s.exists(name), rolename.HasOwnPrefix(name)
+	if !inventoried {
+		return inUse, own && exists
+	}
+	if !own && s.orphaned(entry) {
+		counts = entry.PolicyUID == string(c.policy.UID)
+	} else {
+		counts = true
+	}
+	switch {
+	case !entry.Retired && exists:
+		return inUse, counts
+	case !entry.Retired:
+		return planned, counts
+	case exists:
+		return retired, counts
+	}
+	return gone, counts
+}
+
+// present is the newest role of a line that is in use.
 func present(line []generation) (string, bool) {
 	for _, g := range line {
-		if g.exists && !g.retired {
+		if g.state == inUse {
 			return g.name, true
 		}
 	}
@@ -52,18 +86,18 @@ func present(line []generation) (string, bool) {
 
 // storedFor are the roles that carry a policy in Airflow now, the newest first. One that is not ours yet counts: it may
 // be taken over.
-func (w *work) storedFor(c *policyCase) []string {
-	if len(w.generations(c, c.role)) == 0 && w.exists(c.role) {
+func (s *stock) storedFor(c *policyCase) []string {
+	if len(s.generations(c, c.role)) == 0 && s.exists(c.role) {
 		return []string{c.role}
 	}
-	return w.presentIn(c, c.role)
+	return s.presentIn(c, c.role)
 }
 
 // presentIn are the roles of a line that are there and in use, the newest first.
-func (w *work) presentIn(c *policyCase, base string) []string {
+func (s *stock) presentIn(c *policyCase, base string) []string {
 	var out []string
-	for _, g := range w.generations(c, base) {
-		if g.exists && !g.retired {
+	for _, g := range s.generations(c, base) {
+		if g.state == inUse {
 			out = append(out, g.name)
 		}
 	}
@@ -71,13 +105,13 @@ func (w *work) presentIn(c *policyCase, base string) []string {
 }
 
 // contents is what Airflow stores in any of some roles.
-func (w *work) contents(roles []string) []permission.Pair {
+func (s *stock) contents(roles []string) []permission.Pair {
 	var out []permission.Pair
 	for i, role := range roles {
 		if i == 0 {
-			out = w.content(role)
+			out = s.content(role)
 		} else {
-			out = permission.Union(out, w.content(role))
+			out = permission.Union(out, s.content(role))
 		}
 	}
 	return out
@@ -85,8 +119,8 @@ func (w *work) contents(roles []string) []permission.Pair {
 
 // carry chooses the role of a line that carries it from now on. The same is chosen again after every step on the way: a
 // role that will do stays one that will do. While nothing is granted it is the present one.
-func (w *work) carry(c *policyCase, base string, want []permission.Pair) string {
-	line := w.generations(c, base)
+func (s *stock) carry(c *policyCase, base string, want []permission.Pair) string {
+	line := s.generations(c, base)
 	if len(line) == 0 {
 		return base
 	}
@@ -95,38 +129,42 @@ func (w *work) carry(c *policyCase, base string, want []permission.Pair) string 
 			return name
 		}
 	}
-	for _, suits := range []func(g generation) bool{
-		func(g generation) bool { return g.exists && !g.retired && w.fits(g.name, want) },
-		func(g generation) bool { return !g.exists && !g.retired },
-		func(g generation) bool { return g.exists && g.retired && w.revives(base, g.name, want) },
-	} {
-		if at := slices.IndexFunc(line, suits); at >= 0 {
+	suits := map[generationState]func(role string) bool{
+		inUse:   func(role string) bool { return s.fits(role, want) },
+		planned: func(string) bool { return true },
+		retired: func(role string) bool { return s.revives(base, role, want) },
+	}
+	for _, state := range []generationState{inUse, planned, retired} {
+		at := slices.IndexFunc(line, func(g generation) bool { return g.state == state && suits[state](g.name) })
+		if at >= 0 {
 			return line[at].name
 		}
 	}
-	return rolename.Successor(base, w.nextNumber(base))
+	return rolename.Successor(base, s.nextNumber(base))
 }
 
 // fits says whether a role can come to hold exactly what it should.
-func (w *work) fits(role string, want []permission.Pair) bool {
-	return !w.in.OnlyAdds() || permission.Contains(want, w.content(role))
+func (s *stock) fits(role string, want []permission.Pair) bool {
+	return !s.in.OnlyAdds() || permission.Contains(want, s.content(role))
 }
 
 // revives says whether a retired role can be used again: nobody is in it, and it holds what it should, or can be made to.
-func (w *work) revives(base, role string, want []permission.Pair) bool {
-	if w.holders()[role] {
+func (s *stock) revives(base, role string, want []permission.Pair) bool {
+	if s.holders()[role] {
 		return false
 	}
-	if !w.in.OnlyAdds() {
+	if !s.in.OnlyAdds() {
 		return true
 	}
-	restores := w.in.Contested[access.RoleKey(base)] || w.in.Instance.Spec.Drift == v1alpha1.DriftReport
-	return !restores && slices.Equal(w.content(role), want)
+	if s.in.LeavesOut(access.RoleKey(base)) {
+		return false
+	}
+	return slices.Equal(s.content(role), want)
 }
 
 // nextNumber is above those of all successors that are known.
-func (w *work) nextNumber(base string) int {
-	known, n := w.successors[rolename.LineOf(base)], 1
+func (s *stock) nextNumber(base string) int {
+	known, n := s.successors[rolename.LineOf(base)], 1
 	if len(known) > 0 && known[0] < rolename.MaxSuccessor {
 		return known[0] + 1
 	}
@@ -137,50 +175,50 @@ func (w *work) nextNumber(base string) int {
 }
 
 // findSuccessors notes the numbers of all successors that are inventoried or stored, the highest first.
-func (w *work) findSuccessors() {
+func (s *stock) findSuccessors() {
 	note := func(name string) {
 		if line, n, ok := rolename.Succession(name); ok {
-			w.successors[line] = append(w.successors[line], n)
+			s.successors[line] = append(s.successors[line], n)
 		}
 	}
-	for name := range w.stored {
+	for name := range s.stored {
 		note(name)
 	}
-	for name := range w.in.Observed.Roles {
-		if _, stored := w.stored[name]; !stored {
+	for name := range s.in.Observed.Roles {
+		if _, stored := s.stored[name]; !stored {
 			note(name)
 		}
 	}
-	for _, numbers := range w.successors {
+	for _, numbers := range s.successors {
 		slices.SortFunc(numbers, func(a, b int) int { return b - a })
 	}
-	if len(w.successors) > 0 {
-		w.kin = access.KinOf(w.in.Instance.Status.ManagedRoles)
+	if len(s.successors) > 0 {
+		s.kin = access.KinOf(s.in.Instance.Status.ManagedRoles)
 	}
 }
 
 // holders are the roles that somebody but the operator's account is in.
-func (w *work) holders() map[string]bool {
-	if w.held == nil {
-		w.held = map[string]bool{}
-		for _, user := range w.in.Observed.Users {
-			if w.users.IsAccount(user.Username) {
+func (s *stock) holders() map[string]bool {
+	if s.held == nil {
+		s.held = map[string]bool{}
+		for _, user := range s.in.Observed.Users {
+			if s.users.IsAccount(user.Username) {
 				continue
 			}
 			for _, role := range user.Roles {
-				w.held[role] = true
+				s.held[role] = true
 			}
 		}
 	}
-	return w.held
+	return s.held
 }
 
 // heldBy is the role of a line that a user is in, when nothing may be granted: a user who has not come to the successor
 // yet stays in the old one.
-func (w *work) heldBy(c *policyCase, base string, user access.User) (string, bool) {
-	for _, g := range w.generations(c, base) {
-		if g.exists && !g.retired && slices.Contains(user.Roles, g.name) {
-			return g.name, true
+func (s *stock) heldBy(c *policyCase, base string, user access.User) (string, bool) {
+	for _, role := range s.presentIn(c, base) {
+		if slices.Contains(user.Roles, role) {
+			return role, true
 		}
 	}
 	return "", false
@@ -188,7 +226,18 @@ func (w *work) heldBy(c *policyCase, base string, user access.User) (string, boo
 
 // retires says whether a role that nothing needs stays in Airflow, and all who were in it have left. Whom somebody else
 // puts into it later leaves again; that does not bring it back into use.
-func (w *work) retires(entry v1alpha1.ManagedRole) bool {
-	stays := !w.in.Deletes() || entry.Adopted && w.carried[rolename.LineOf(entry.Name)]
-	return stays && w.exists(entry.Name) && (entry.Retired || !w.holders()[entry.Name])
+func (s *stock) retires(entry v1alpha1.ManagedRole) bool {
+	if !s.exists(entry.Name) || !s.outlives(entry) {
+		return false
+	}
+	return entry.Retired || !s.holders()[entry.Name]
+}
+
+// outlives says whether a role stays in Airflow when nothing needs it: no role can be deleted, or it was adopted and a
+// successor has its place.
+func (s *stock) outlives(entry v1alpha1.ManagedRole) bool {
+	if !s.in.Deletes() {
+		return true
+	}
+	return entry.Adopted && s.carried[rolename.LineOf(entry.Name)]
 }

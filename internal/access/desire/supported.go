@@ -6,20 +6,27 @@ import (
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
+// levels are what access levels come to on the server, for the DAGs that are there.
+type levels struct {
+	in   *access.Input
+	dags *dag.Index
+}
+
 // supported drops the levels that cannot be given on these DAGs, and says why in one note.
-func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []v1alpha1.AccessLevel, note *access.Problem) {
-	server := w.in.Server()
+func (l *levels) supported(levels []v1alpha1.AccessLevel, dags []string) (known []v1alpha1.AccessLevel, note *access.Problem) {
+	server := l.in.Server()
 	var lacking []string
 	for _, level := range levels {
 		why := server.Lacks(level)
 		if level == v1alpha1.AccessViewCode && server.ShowsWholeFiles() {
-			if why = w.dags.Shared(dags); why != "" {
+			if why = l.dags.Shared(dags); why != "" {
 				why += ", which is not covered and would be shown: cover it, move it to a file of its own, or use Airflow 3.3"
 			}
 		}
@@ -38,24 +45,24 @@ func (w *work) supported(levels []v1alpha1.AccessLevel, dags []string) (known []
 }
 
 // permissions are those of the levels that can be given on these DAGs, without resources that the server does not know.
-func (w *work) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []permission.Pair {
-	server := w.in.Server()
-	known, _ := w.supported(levels, dags)
+func (l *levels) permissions(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) []permission.Pair {
+	server := l.in.Server()
+	known, _ := l.supported(levels, dags)
 	return slices.DeleteFunc(server.ForLevels(known, dags, extra), func(p permission.Pair) bool {
-		return !server.Knows(p.Resource) || w.in.UnknownResources[p.Resource]
+		return !server.Knows(p.Resource) || l.in.UnknownResources[p.Resource]
 	})
 }
 
 // notGiven says in one note which levels, and which global permissions of the others and of airflowPermissions, cannot be
 // given on these DAGs.
-func (w *work) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) *access.Problem {
-	known, note := w.supported(levels, dags)
-	if len(w.in.UnknownResources) == 0 {
+func (l *levels) notGiven(levels []v1alpha1.AccessLevel, dags []string, extra []v1alpha1.AirflowPermission) *access.Problem {
+	known, note := l.supported(levels, dags)
+	if len(l.in.UnknownResources) == 0 {
 		return note
 	}
 	var unknown []string
-	for _, p := range w.in.Server().ForLevels(known, dags, extra) {
-		if w.in.UnknownResources[p.Resource] {
+	for _, p := range l.in.Server().ForLevels(known, dags, extra) {
+		if l.in.UnknownResources[p.Resource] {
 			unknown = append(unknown, p.String())
 		}
 	}

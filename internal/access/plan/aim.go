@@ -48,27 +48,35 @@ const (
 	narrows          // gets less
 )
 
+// gains says whether a role gets permissions.
+func (c change) gains() bool { return c == widens || c == replaces }
+
+// loses says whether a role loses permissions.
+func (c change) loses() bool { return c == narrows || c == replaces }
+
+// comes says whether the role is there, or comes to be in this plan.
+func (r *roleAim) comes() bool { return r != nil && (r.exists || r.create) }
+
 // changeOf compares what an existing role holds with what it should hold.
 func (r *roleAim) changeOf() change {
 	if r.create || r.drop {
 		return unchanged
 	}
-	switch more, less := !permission.Contains(r.have, r.want), !permission.Contains(r.want, r.have); {
-	case more && less:
-		return replaces
-	case more:
-		return widens
-	case less:
+	if permission.Contains(r.have, r.want) { // it gains nothing
+		if permission.Contains(r.want, r.have) {
+			return unchanged
+		}
 		return narrows
 	}
-	return unchanged
+	if permission.Contains(r.want, r.have) {
+		return widens
+	}
+	return replaces
 }
 
 // userAim is where one user is and should come to, managed roles only; all lists are sorted.
 type userAim struct {
 	name string
-	// foreign are the other roles.
-	foreign []string
 	// gone are roles without a cause, which are taken off first.
 	gone []string
 	// have are the roles that are left then, want those that the user should have.
@@ -77,19 +85,15 @@ type userAim struct {
 
 func newAim(in *access.Input, d *access.Desired) *aim {
 	a := &aim{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), roles: make(map[string]*roleAim, len(d.Roles))}
-	for name := range d.Roles {
-		if rolename.Manageable(name) {
-			a.managed[name] = true
-		}
-	}
-	for _, name := range d.Doomed {
+	for _, name := range slices.AppendSeq(slices.Clone(d.Doomed), maps.Keys(d.Roles)) {
 		if rolename.Manageable(name) {
 			a.managed[name] = true
 		}
 	}
 	for name := range a.managed {
-		_, _, ok := rolename.Succession(name)
-		a.succeeds = a.succeeds || ok
+		if _, _, succeeds := rolename.Succession(name); succeeds {
+			a.succeeds = true
+		}
 	}
 	a.retired = map[string]bool{}
 	for _, entry := range in.Instance.Status.ManagedRoles {
@@ -103,11 +107,16 @@ func newAim(in *access.Input, d *access.Desired) *aim {
 	return a
 }
 
-// withheld says whether the restoration of an item is left out.
-func (a *aim) withheld(key string) bool {
-	return a.in.Contested[key] || a.in.Instance.Spec.Drift == v1alpha1.DriftReport
+// leftOut says whether an item that is missing is not given now: because that is contested, or because another writer took
+// it and the instance only reports drift.
+func (a *aim) leftOut(key string, lost bool) bool {
+	if lost {
+		return a.in.LeavesOut(key)
+	}
+	return a.in.Contested[key]
 }
 
+// aimRoles decides for every managed role what it should come to hold.
 func (a *aim) aimRoles() {
 	for name, role := range a.d.Roles {
 		if !a.managed[name] {
@@ -140,12 +149,12 @@ func (a *aim) decideRole(r *roleAim, role access.Role) {
 	case role.Upkeep == access.UpkeepNarrow:
 		r.want = permission.Intersect(r.want, r.have)
 	case !r.exists && role.Follows == "":
-		r.create = !a.in.Contested[key] && (!a.lost.roles[r.name] || !a.withheld(key))
+		r.create = !a.leftOut(key, a.lost.roles[r.name])
 	case a.in.Contested[key]:
 		r.create, r.want = !r.exists, permission.Intersect(r.want, permission.Union(r.have, a.followed(r.name)))
 	default:
 		r.create = !r.exists
-		if a.withheld(key) {
+		if a.in.LeavesOut(key) {
 			r.want = permission.Minus(r.want, a.lost.pairs[r.name])
 		}
 	}
@@ -159,7 +168,7 @@ func (a *aim) bound(r *roleAim) {
 		r.want = permission.Intersect(r.want, r.have)
 	}
 	switch {
-	case !r.exists && !r.create:
+	case !r.comes():
 		r.want = r.have // nothing can be changed in what is not there
 	case !r.exists:
 	case a.in.OnlyAdds():
@@ -179,10 +188,9 @@ func (a *aim) followed(name string) []permission.Pair {
 
 // aimUsers decides for every user which managed roles go first, stay, and come. The operator's account is left out.
 func (a *aim) aimUsers() {
-	account := text.Fold(a.in.Account)
 	pinned := a.pinnedElsewhere()
 	for _, user := range a.in.Observed.Users {
-		if account != "" && text.Fold(user.Username) == account {
+		if a.in.IsAccount(user.Username) {
 			continue
 		}
 		u := a.aimUser(&user, pinned)
@@ -194,7 +202,7 @@ func (a *aim) aimUsers() {
 	a.findMovers()
 	for i := range a.users {
 		u := &a.users[i]
-		u.foreign, u.gone, u.have, u.want = text.SortedSet(u.foreign), text.SortedSet(u.gone), text.SortedSet(u.have), text.SortedSet(u.want)
+		u.gone, u.have, u.want = text.SortedSet(u.gone), text.SortedSet(u.have), text.SortedSet(u.want)
 	}
 }
 
@@ -204,11 +212,11 @@ func (a *aim) aimUser(user *access.User, pinned map[string]bool) userAim {
 	u := userAim{name: user.Username}
 	for _, role := range user.Roles {
 		switch {
-		case !a.managed[role] && (len(pinned) == 0 || !pinned[access.MemberKey(user.Username, role)]):
-			u.foreign = append(u.foreign, role)
-		case a.managed[role] && (slices.Contains(wanted, role)):
-			u.have = append(u.have, role)
-		case a.succeeds && a.passesOn(role, user.Roles, wanted):
+		case !a.managed[role]:
+			if len(pinned) > 0 && pinned[access.MemberKey(user.Username, role)] {
+				u.gone = append(u.gone, role)
+			}
+		case slices.Contains(wanted, role), a.passesOn(role, user.Roles, wanted):
 			u.have = append(u.have, role)
 		default:
 			u.gone = append(u.gone, role)
@@ -224,27 +232,39 @@ func (a *aim) aimUser(user *access.User, pinned map[string]bool) userAim {
 
 // canHave says whether a user who should have a role has it or can get it now.
 func (a *aim) canHave(username, role string, have []string) bool {
-	r := a.roles[role]
-	switch {
-	case r == nil || !r.exists && !r.create || a.d.Roles[role].Name == "":
+	desired, ok := a.d.Roles[role]
+	if !ok || !a.roles[role].comes() {
 		return false
+	}
+	switch {
 	case slices.Contains(have, role):
 		return true
-	case !a.d.Roles[role].Giving.All():
+	case !desired.Giving.All():
 		return false
-	case a.succeeds && slices.ContainsFunc(have, func(held string) bool { return rolename.SameLine(held, role) }):
+	case a.follows(role, have):
 		return true
 	}
 	key := access.MemberKey(username, role)
-	return !a.in.Contested[key] && (!a.lost.members[key] || !a.withheld(key))
+	return !a.leftOut(key, a.lost.members[key])
+}
+
+// follows says whether a role is of the line of one that a user has: it takes the place of that one.
+func (a *aim) follows(role string, have []string) bool {
+	return a.succeeds && slices.ContainsFunc(have, func(held string) bool { return rolename.SameLine(held, role) })
 }
 
 // passesOn says whether a user is in a role whose place another one takes, which the user should have and has not yet.
 func (a *aim) passesOn(role string, has, wanted []string) bool {
-	return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(wanted, func(name string) bool {
+	if !a.succeeds || !a.inUse(role) {
+		return false
+	}
+	return slices.ContainsFunc(wanted, func(name string) bool {
 		return rolename.SameLine(name, role) && !slices.Contains(has, name) && a.canHave("", name, []string{role})
 	})
 }
+
+// inUse says whether a role is managed and not retired.
+func (a *aim) inUse(role string) bool { return a.roles[role] != nil && !a.retired[role] }
 
 // pinnedElsewhere are memberships (MemberKey) that ended grants pinned in roles that are not managed any more, or in
 // their successors: the grant itself proves that they were ours. Roles that were let go of are nobody's business.
@@ -252,8 +272,11 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 	out := map[string]bool{}
 	var known map[rolename.Line]bool
 	for _, g := range a.in.Grants {
-		pinned := g.In(a.in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !rolename.LineOf(pinned.Role).Manageable() || a.d.Grants[g.UID].Live {
+		pinned := unproved(a.in, a.d, g)
+		if pinned == nil || a.managed[pinned.Role] {
+			continue
+		}
+		if !rolename.LineOf(pinned.Role).Manageable() {
 			continue
 		}
 		if known == nil {
@@ -264,6 +287,15 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 		}
 	}
 	return out
+}
+
+// unproved is what a grant pinned in the instance that is not live any more and whose removal was not proved; nil for
+// every other grant.
+func unproved(in *access.Input, d *access.Desired, g *v1alpha1.AccessGrant) *v1alpha1.GrantInstance {
+	if d.Grants[g.UID].Live || g.Status.RemovedAt != nil {
+		return nil
+	}
+	return g.In(in.Instance)
 }
 
 // findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its
@@ -292,7 +324,7 @@ func (a *aim) findMovers() {
 // takeBack takes roles of the lines of bases back from gone to have.
 func (a *aim) takeBack(u *userAim, bases []string) {
 	carried := func(role string) bool {
-		return a.roles[role] != nil && !a.retired[role] && slices.ContainsFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
+		return a.inUse(role) && slices.ContainsFunc(bases, func(base string) bool { return rolename.SameLine(base, role) })
 	}
 	for _, role := range slices.Clone(u.gone) {
 		if carried(role) {

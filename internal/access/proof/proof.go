@@ -1,9 +1,12 @@
 package proof
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 
@@ -63,6 +66,7 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 	return out
 }
 
+// assessor compares one observation with what is desired.
 type assessor struct {
 	in      *access.Input
 	d       *access.Desired
@@ -81,7 +85,7 @@ func (a *assessor) readUsers() {
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user
-		if a.in.Account != "" && text.Fold(user.Username) == text.Fold(a.in.Account) {
+		if a.in.IsAccount(user.Username) {
 			continue
 		}
 		for _, role := range user.Roles {
@@ -98,40 +102,53 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) access.GrantProof {
 	if pinned == nil {
 		return proof
 	}
-	for _, username := range a.persons.Of(pinned) {
-		user := a.users[username]
-		for _, role := range user.Roles {
-			if a.leftover(g, pinned, role) && !a.otherCause(g, username, role) {
-				proof.Absent = false
-			}
-		}
-		if desire.Live && username == desire.Username && a.d.Members.Has(username, desire.Role) {
-			proof.Present, proof.Empty = a.given(user, desire.Role)
-		}
+	names := a.persons.Of(pinned)
+	proof.Absent = !slices.ContainsFunc(names, func(username string) bool { return a.left(g, pinned, username) })
+	if !desire.Live {
+		return proof
 	}
-	if desire.Live && !proof.Present && proof.Problem == nil {
-		proof.Problem = a.d.Roles[desire.Role].Giving.RevokeOnly
+	if slices.Contains(names, desire.Username) && a.d.Members.Has(desire.Username, desire.Role) {
+		proof.Present, proof.Empty = a.given(a.users[desire.Username], desire.Role)
 	}
-	if desire.Live && !proof.Present && proof.Problem == nil && a.contested(desire) {
-		proof.Problem = &access.Problem{Reason: v1alpha1.ReasonContested, Message: "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance"}
+	if !proof.Present {
+		proof.Problem = cmp.Or(proof.Problem, a.d.Roles[desire.Role].Giving.RevokeOnly, a.contested(desire))
 	}
 	return proof
+}
+
+// left says whether a user has a role that may have come from a grant and that nothing else gives.
+func (a *assessor) left(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, username string) bool {
+	return slices.ContainsFunc(a.users[username].Roles, func(role string) bool {
+		return a.leftover(g, pinned, role) && !a.otherCause(g, username, role)
+	})
 }
 
 // given says whether a user has what a role should give, and whether that is nothing.
 func (a *assessor) given(user *access.User, role string) (present, empty bool) {
 	empty = nothing(a.d.Roles[role].Permissions)
 	for _, held := range user.Roles {
-		if a.gives(held, role) {
-			present, empty = true, empty && nothing(a.in.Observed.Roles[held])
+		if !a.gives(held, role) {
+			continue
+		}
+		present = true
+		if !nothing(a.in.Observed.Roles[held]) {
+			empty = false
 		}
 	}
 	return present, present && empty
 }
 
-// contested says whether giving a grant was given up for now.
-func (a *assessor) contested(desire access.GrantDesire) bool {
-	return a.in.Contested[access.RoleKey(desire.Role)] || a.in.Contested[access.MemberKey(desire.Username, desire.Role)]
+// contested says that restoring a grant was given up for now; nil where it was not.
+func (a *assessor) contested(desire access.GrantDesire) *access.Problem {
+	for _, key := range []string{access.RoleKey(desire.Role), access.MemberKey(desire.Username, desire.Role)} {
+		if a.in.Contested[key] {
+			return &access.Problem{
+				Reason:  v1alpha1.ReasonContested,
+				Message: "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance",
+			}
+		}
+	}
+	return nil
 }
 
 // gives says whether a stored role gives at least what the desired one should: that one, or the one whose place it takes.
@@ -139,21 +156,36 @@ func (a *assessor) gives(role, desired string) bool {
 	if role == desired {
 		return a.storesEnough(role)
 	}
-	_, inventoried := a.entries[role]
-	return inventoried && rolename.SameLine(role, desired) &&
-		permission.Contains(a.in.Canonical(a.in.Observed.Roles[role]), a.in.Canonical(a.d.Roles[desired].Permissions))
+	if _, inventoried := a.entries[role]; !inventoried {
+		return false
+	}
+	return rolename.SameLine(role, desired) && a.holds(role, desired)
+}
+
+// holds says whether Airflow stores at least what a desired role should hold in a role.
+func (a *assessor) holds(role, desired string) bool {
+	return permission.Contains(a.in.Canonical(a.in.Observed.Roles[role]), a.in.Canonical(a.d.Roles[desired].Permissions))
 }
 
 // leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
 // its policy, also the policy's own, and roles of which only the name says that they were ours.
 func (a *assessor) leftover(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantInstance, role string) bool {
-	entry, inventoried := a.entries[role]
-	if !rolename.Manageable(role) || entry.Orphaned && a.d.Roles[role].Name == "" {
+	if !rolename.Manageable(role) {
 		return false
 	}
 	line := rolename.LineOf(pinned.Role)
-	return inventoried && (entry.Policy == "" || entry.Policy == g.PolicyKey().String()) ||
-		rolename.LineOf(role) == line && line.Manageable() && (inventoried || !a.known[line])
+	carries := line.Manageable() && rolename.LineOf(role) == line
+	entry, inventoried := a.entries[role]
+	_, desired := a.d.Roles[role]
+	switch {
+	case !inventoried: // the pinned role and its successors, unless another role of the line says that this one is not ours
+		return carries && !a.known[line]
+	case entry.Orphaned && !desired:
+		return false
+	case entry.Policy == "", entry.Policy == g.PolicyKey().String():
+		return true
+	}
+	return carries
 }
 
 // otherCause says whether something else than this grant gives the role to the user.
@@ -168,13 +200,13 @@ func nothing(ps []permission.Pair) bool {
 
 // storesEnough says whether a role stores at least what it should.
 func (a *assessor) storesEnough(role string) bool {
-	enough, known := a.enough[role]
-	if !known {
-		stored, exists := a.in.Observed.Roles[role]
-		desired, managed := a.d.Roles[role]
-		enough = exists && managed && permission.Contains(a.in.Canonical(stored), a.in.Canonical(desired.Permissions))
-		a.enough[role] = enough
+	if enough, known := a.enough[role]; known {
+		return enough
 	}
+	_, exists := a.in.Observed.Roles[role]
+	_, managed := a.d.Roles[role]
+	enough := exists && managed && a.holds(role, role)
+	a.enough[role] = enough
 	return enough
 }
 
@@ -203,7 +235,7 @@ func (a *assessor) differences() map[string][]string {
 	}
 	for _, name := range a.d.Doomed {
 		entry := a.entries[name]
-		if !a.isGone(entry) && !a.rests(entry) {
+		if !a.settled(entry) {
 			out[entry.Policy] = append(out[entry.Policy], "role "+text.Plain(name)+" is not gone yet")
 		}
 	}
@@ -219,6 +251,7 @@ func (a *assessor) tooMany(role access.Role) string {
 	return text
 }
 
+// appendCount adds a line about a role unless the count is zero.
 func appendCount(lines []string, format, role string, count int) []string {
 	if count == 0 {
 		return lines
@@ -226,6 +259,7 @@ func appendCount(lines []string, format, role string, count int) []string {
 	return append(lines, fmt.Sprintf(format, text.Plain(role), count))
 }
 
+// bounded are the first lines, and how many more there are.
 func bounded(lines []string) []string {
 	if len(lines) <= differencesShown {
 		return lines
@@ -249,25 +283,36 @@ func (a *assessor) isGone(entry v1alpha1.ManagedRole) bool {
 	return !a.in.Deletes() && a.in.Instance.DeletionTimestamp != nil
 }
 
-// rests says whether a role that nothing needs stays in Airflow without members.
-func (a *assessor) rests(entry v1alpha1.ManagedRole) bool {
-	return len(a.members[entry.Name]) == 0 && (entry.Adopted || !a.in.Deletes())
+// settled says whether nothing is to be done any more about a role that nothing needs: it is gone, or stays in Airflow
+// without members.
+func (a *assessor) settled(entry v1alpha1.ManagedRole) bool {
+	switch {
+	case a.isGone(entry):
+		return true
+	case len(a.members[entry.Name]) > 0:
+		return false
+	}
+	return entry.Adopted || !a.in.Deletes()
 }
 
 // gone are the entries that may be dropped.
 func (a *assessor) gone() []string {
-	ending := a.in.Instance.DeletionTimestamp != nil
-	doomed := map[string]bool{}
-	for _, name := range a.d.Doomed {
-		doomed[name] = true
-	}
+	doomed := sets.New(a.d.Doomed...)
 	var out []string
 	for _, entry := range a.d.Inventory {
-		_, exists := a.in.Observed.Roles[entry.Name]
-		switch {
-		case doomed[entry.Name] && a.isGone(entry), entry.Orphaned && (!exists || ending):
+		if a.mayDrop(entry, doomed.Has(entry.Name)) {
 			out = append(out, entry.Name)
 		}
 	}
 	return text.SortedSet(out)
+}
+
+// mayDrop says whether nothing needs an entry any more. That of a role which was let go of is kept until the role or the
+// instance goes.
+func (a *assessor) mayDrop(entry v1alpha1.ManagedRole, doomed bool) bool {
+	if doomed && a.isGone(entry) {
+		return true
+	}
+	_, exists := a.in.Observed.Roles[entry.Name]
+	return entry.Orphaned && (!exists || a.in.Instance.DeletionTimestamp != nil)
 }

@@ -168,16 +168,21 @@ func observe(f *Facts, phase v1alpha1.GrantPhase, proof *access.GrantReport) dec
 		}
 		return active
 	}
-	for _, p := range problems(proof) {
-		if intended.Has(p.Reason) {
-			return decision.Conclusion{State: decision.StatePaused, Reason: p.Reason, Message: p.Message}
-		}
-		return decision.Conclusion{State: decision.StateApplying, Reason: p.Reason, Message: p.Message, Warning: true}
+	if found := problems(proof); len(found) > 0 {
+		return hindered(found[0])
 	}
 	if phase == v1alpha1.GrantActive {
 		return missing
 	}
 	return activating()
+}
+
+// hindered is the state of a live grant that is not stored in Airflow because of a problem.
+func hindered(p access.Problem) decision.Conclusion {
+	if intended.Has(p.Reason) {
+		return decision.Conclusion{State: decision.StatePaused, Reason: p.Reason, Message: p.Message}
+	}
+	return decision.Conclusion{State: decision.StateApplying, Reason: p.Reason, Message: p.Message, Warning: true}
 }
 
 // unreported returns the state of a live grant of which no pass reports anything now: that which is stored, once the grant

@@ -149,13 +149,11 @@ func (c *phaseChecker) phase(ok bool, what string) {
 
 func (c *phaseChecker) pending() {
 	st := c.grant.Status
-	switch c.active {
-	case metav1.ConditionFalse:
-	case metav1.ConditionUnknown:
-		c.phase(st.Activation != nil, "Active does not fit")
-	default:
-		c.phase(false, "Active does not fit")
+	fits := c.active == metav1.ConditionFalse
+	if c.active == metav1.ConditionUnknown {
+		fits = st.Activation != nil
 	}
+	c.phase(fits, "Active does not fit")
 	c.phase(st.End == nil, "an end is written")
 	admitted := status.Find(st.Conditions, v1alpha1.ConditionAdmitted)
 	if admitted != nil && admitted.Status == metav1.ConditionFalse {

@@ -103,19 +103,28 @@ func (s *store) SetUserinfoFromRequest(ctx context.Context, info *oidc.UserInfo,
 // machine is a client that gets JWTs by client credentials.
 type machine struct{ *storage.Client }
 
+// GrantTypes implements op.Client.
 func (machine) GrantTypes() []oidc.GrantType {
 	return []oidc.GrantType{oidc.GrantTypeClientCredentials}
 }
+
+// AccessTokenType implements op.Client.
 func (machine) AccessTokenType() op.AccessTokenType { return op.AccessTokenTypeJWT }
 
+// machineRequest is a request for such a token.
 type machineRequest struct {
 	subject          string
 	audience, scopes []string
 }
 
-func (r *machineRequest) GetSubject() string    { return r.subject }
+// GetSubject implements op.TokenRequest.
+func (r *machineRequest) GetSubject() string { return r.subject }
+
+// GetAudience implements op.TokenRequest.
 func (r *machineRequest) GetAudience() []string { return r.audience }
-func (r *machineRequest) GetScopes() []string   { return r.scopes }
+
+// GetScopes implements op.TokenRequest.
+func (r *machineRequest) GetScopes() []string { return r.scopes }
 
 // userStore are the users in the form of the library's example.
 type userStore []User

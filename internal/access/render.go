@@ -1,12 +1,11 @@
-package plan
+package access
 
 import (
 	"fmt"
 	"strings"
 
-	"github.com/airflow-oam/airflow-oam/internal/access"
-
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -17,7 +16,7 @@ const (
 
 // Render writes a plan for people: at most 64 lines of at most 256 characters. When there are more steps, the last line
 // says how many.
-func Render(p access.Plan) []string {
+func Render(p Plan) []string {
 	var lines []string
 	total := 0
 	for _, steps := range p.Phases {
@@ -35,7 +34,7 @@ func Render(p access.Plan) []string {
 }
 
 // Describe is one step on one line, of at most 256 characters: what is done, and why.
-func Describe(s access.Step) string {
+func Describe(s Step) string {
 	message := action(s)
 	if why := reason(s); why != "" {
 		message += ": " + why
@@ -44,46 +43,46 @@ func Describe(s access.Step) string {
 }
 
 // action says what a step does.
-func action(s access.Step) string {
+func action(s Step) string {
 	user, role := text.Plain(s.Username), text.Plain(s.Role)
 	switch s.Kind {
-	case access.StepRemoveMember, access.StepRemoveReplaced:
+	case StepRemoveMember, StepRemoveReplaced:
 		return fmt.Sprintf("revoke %s from %s", names(s.Roles), user)
-	case access.StepAddMember:
+	case StepAddMember:
 		return fmt.Sprintf("grant %s to %s", names(s.Roles), user)
-	case access.StepSwapMember:
+	case StepSwapMember:
 		return fmt.Sprintf("grant %s to %s in place of %s", names(s.Roles), user, names(s.Replaced))
-	case access.StepCreateRole:
+	case StepCreateRole:
 		return fmt.Sprintf("create role %s with %d permissions", role, len(s.Permissions))
-	case access.StepWidenRole:
+	case StepWidenRole:
 		return fmt.Sprintf("widen role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
-	case access.StepReplaceRole:
+	case StepReplaceRole:
 		return fmt.Sprintf("replace the permissions of role %s by %d%s", role, len(s.Permissions), edit(s, 1))
-	case access.StepNarrowRole:
+	case StepNarrowRole:
 		return fmt.Sprintf("narrow role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
-	case access.StepDeleteRole:
+	case StepDeleteRole:
 		return "delete role " + role
 	}
 	return string(s.Kind)
 }
 
 // reason says why a step is taken.
-func reason(s access.Step) string {
+func reason(s Step) string {
 	switch s.Kind {
-	case access.StepRemoveMember:
+	case StepRemoveMember:
 		return ending(s.Ended)
-	case access.StepAddMember, access.StepSwapMember:
+	case StepAddMember, StepSwapMember:
 		return membership(s)
-	case access.StepRemoveReplaced:
+	case StepRemoveReplaced:
 		return "another role gives the access of " + causesText(s.For)
-	case access.StepCreateRole:
+	case StepCreateRole:
 		return creation(s)
-	case access.StepWidenRole, access.StepReplaceRole, access.StepNarrowRole:
+	case StepWidenRole, StepReplaceRole, StepNarrowRole:
 		if s.Repair != "" {
 			return "another writer changed the role"
 		}
 		return purpose(s)
-	case access.StepDeleteRole:
+	case StepDeleteRole:
 		if s.Successor != "" {
 			return text.Plain(s.Successor) + " has taken its place"
 		}
@@ -93,7 +92,7 @@ func reason(s access.Step) string {
 }
 
 // ending says why a role is revoked.
-func ending(ended []access.Cause) string {
+func ending(ended []Cause) string {
 	if len(ended) == 0 {
 		return "no policy or grant gives it"
 	}
@@ -101,7 +100,7 @@ func ending(ended []access.Cause) string {
 }
 
 // membership says why a role is granted.
-func membership(s access.Step) string {
+func membership(s Step) string {
 	if s.Repair != "" {
 		return "another writer revoked it, and " + causesText(s.For) + " gives it"
 	}
@@ -109,7 +108,7 @@ func membership(s access.Step) string {
 }
 
 // creation says why a role is created.
-func creation(s access.Step) string {
+func creation(s Step) string {
 	switch {
 	case s.Follows != "":
 		return fmt.Sprintf("takes the place of %s, which has %d permissions too many: this Airflow only adds permissions to roles",
@@ -121,7 +120,7 @@ func creation(s access.Step) string {
 }
 
 // purpose says what a role is for.
-func purpose(s access.Step) string {
+func purpose(s Step) string {
 	if s.RoleKind == v1alpha1.ManagedRoleGrant {
 		return "grants under policy " + s.Policy.String()
 	}
@@ -129,7 +128,7 @@ func purpose(s access.Step) string {
 }
 
 // causesText names causes, the oldest first.
-func causesText(causes []access.Cause) string {
+func causesText(causes []Cause) string {
 	shown := make([]string, 0, len(causes))
 	for _, cause := range causes {
 		shown = append(shown, cause.String())
@@ -138,13 +137,13 @@ func causesText(causes []access.Cause) string {
 }
 
 // edit is what a role gains and loses, with the first names of each.
-func edit(s access.Step, limit int) string {
+func edit(s Step, limit int) string {
 	var parts []string
 	if n := len(s.Gained); n > 0 {
-		parts = append(parts, fmt.Sprintf("adding %d (%s)", n, listPermissions(s.Gained, limit)))
+		parts = append(parts, fmt.Sprintf("adding %d (%s)", n, ListPermissions(s.Gained, limit)))
 	}
 	if n := len(s.Lost); n > 0 {
-		parts = append(parts, fmt.Sprintf("removing %d (%s)", n, listPermissions(s.Lost, limit)))
+		parts = append(parts, fmt.Sprintf("removing %d (%s)", n, ListPermissions(s.Lost, limit)))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -162,4 +161,13 @@ func names(roles []string) string {
 		shown = append(shown, text.Plain(role))
 	}
 	return word + text.List(shown, 4)
+}
+
+// ListPermissions names the first of some permissions on one line.
+func ListPermissions(ps []permission.Pair, limit int) string {
+	names := make([]string, 0, len(ps))
+	for _, p := range ps {
+		names = append(names, text.Cut(p.String(), 60))
+	}
+	return text.List(names, limit)
 }
