@@ -140,7 +140,7 @@ func drifts(stored []v1alpha1.Drift, found []access.Drift, at time.Time) []v1alp
 // write stores the status where something changed beside the time of the pass, which changes in every pass. Drift that could
 // not be stored is stored the next time: no later pass finds it again.
 func (s *scope) write(ctx context.Context) error {
-	ctx, cancel := s.asking(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	withoutPass := func(afi *v1alpha1.AirflowInstance) { afi.Status.LastPass = nil }
 	_, err := status.Patch(ctx, s.r.Client, s.before, s.afi, withoutPass)

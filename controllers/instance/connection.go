@@ -52,7 +52,7 @@ func connect(ctx context.Context, s *scope) *problem {
 	if s.client != nil && s.secretsFresh(s.afi, now) {
 		return s.secrets
 	}
-	found, problem := s.readSecrets(ctx)
+	found, problem := readSecrets(ctx, s)
 	s.secrets = problem
 	s.secretsRead(s.afi, now)
 	if s.secrets == nil {
@@ -62,8 +62,8 @@ func connect(ctx context.Context, s *scope) *problem {
 }
 
 // readSecrets reads the Secrets from the API server, and is done before the next ending.
-func (s *scope) readSecrets(ctx context.Context) (material, *problem) {
-	ctx, cancel := s.asking(ctx, storeTimeout)
+func readSecrets(ctx context.Context, s *scope) (material, *problem) {
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	return readMaterial(ctx, s.r.APIReader, s.afi)
 }

@@ -20,7 +20,9 @@ import (
 func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
 	now, open, err := r.Clock.Now(), false, s.unread
 	if err == nil {
-		open, err = r.compare(ctx, s)
+		bounded, cancel := asking(ctx, s, kind.MaxWait)
+		open, err = s.opens(bounded, r.APIReader, r.Cache(), s.afi)
+		cancel()
 	}
 	switch {
 	case err != nil:
@@ -35,13 +37,6 @@ func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
 	}
 	r.revokeDue(ctx, s)
 	return true, nil
-}
-
-// compare compares the cache with the API server, and is done before the next ending.
-func (r *Reconciler) compare(ctx context.Context, s *scope) (open bool, err error) {
-	ctx, cancel := s.asking(ctx, kind.MaxWait)
-	defer cancel()
-	return s.opens(ctx, r.APIReader, r.Cache(), s.afi)
 }
 
 // inspect finds out once an interval which server this is, and whether the account has all required permissions. What has
@@ -110,7 +105,7 @@ func (r *Reconciler) revokeDue(ctx context.Context, s *scope) {
 func (r *Reconciler) revokeFirst(ctx context.Context, s *scope) {
 	now := r.Clock.Now()
 	switch {
-	case s.actuator == nil, now.Before(s.notBefore), !s.asks(now):
+	case s.actuator == nil, now.Before(s.notBefore), !s.asks(s.afi, now):
 	case s.afi.Abandoned(), !r.serves(s.afi.Namespace):
 	default:
 		r.revokeDue(ctx, s)

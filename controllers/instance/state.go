@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
@@ -23,6 +24,14 @@ type state struct {
 	schedule
 	cacheGate
 	drifts driftLog
+}
+
+// asks reports whether something is asked of the API server before the next pass.
+func (s *state) asks(afi *v1alpha1.AirflowInstance, now time.Time) bool {
+	if !controllerutil.ContainsFinalizer(afi, v1alpha1.Finalizer) {
+		return true
+	}
+	return s.uncached || !s.secretsFresh(afi, now)
 }
 
 // states are those of all instances. It is safe for concurrent use.

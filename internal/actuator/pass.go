@@ -281,7 +281,7 @@ func (p *pass) observe(ctx context.Context, look Look) error {
 	}
 	inVain := p.reader.inVain(wanted)
 	if full {
-		p.recall(inVain)
+		p.memory.recall(p.reader, inVain, p.started)
 	}
 	if err := p.unobserved(); err != nil {
 		return err
@@ -291,25 +291,16 @@ func (p *pass) observe(ctx context.Context, look Look) error {
 	return p.beside(ctx, func() error { return p.memory.awaited.read(ctx, d, p.started) })
 }
 
-// recall ends what was remembered only until roles and users were read again.
-func (p *pass) recall(inVain sets.Set[list]) {
-	if !inVain.Has(listUsers) {
-		p.reader.forgetGone(p.started)
-	}
-	if !inVain.Has(listRoles) {
-		p.memory.inventory.confirmAll()
-	}
-}
-
 // unobserved is why too little was ever read to decide anything; nil where enough was.
 func (p *pass) unobserved() error {
 	if p.reader.wanted(LookTouched).Len() > 0 {
 		return ErrListShifted
 	}
-	if p.reader.view().complete() {
+	known := p.reader.view()
+	if known.complete() {
 		return nil
 	}
-	unread := p.reader.unread()
+	unread := known.Unread
 	return unread[len(unread)-1] // by name: after the DAGs
 }
 
@@ -335,7 +326,7 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 	}
 	switch {
 	case listed.Len() > 0:
-		return true, p.beside(ctx, func() error { return p.readListed(ctx, sets.List(listed), now) })
+		return true, p.beside(ctx, func() error { return readListed(ctx, p.reader, sets.List(listed), now) })
 	case names.Len() > 0:
 		return true, p.beside(ctx, func() error { return p.reader.readUsers(ctx, sets.List(names), now) })
 	}
@@ -343,11 +334,11 @@ func (p *pass) prove(ctx context.Context) (bool, error) {
 }
 
 // readListed reads users whose names Airflow cannot be asked for, which only the list shows.
-func (p *pass) readListed(ctx context.Context, names []string, since time.Time) error {
-	if err := p.reader.readLists(ctx, sets.New(listUsers)); err != nil {
+func readListed(ctx context.Context, r *reader, names []string, since time.Time) error {
+	if err := r.readLists(ctx, sets.New(listUsers)); err != nil {
 		return err
 	}
-	p.reader.proveByList(names, since)
+	proveByList(r, names, since)
 	return nil
 }
 
@@ -429,7 +420,7 @@ func (p *pass) failure(ctx context.Context) error {
 		case fatal(err):
 			return err
 		case mayBefallAll(err):
-			if p.reader.answers(ctx) {
+			if p.reader.server.answers(ctx) {
 				return nil
 			}
 			return err

@@ -40,6 +40,8 @@ type view struct {
 	RolesRead bool
 	// DagList is what is known of the DAG list.
 	DagList access.DagList
+	// Unread are the lists that could not be read when they were tried last, by name.
+	Unread []*ListError
 	// UnknownDags and UnknownResources are those that Airflow said not to know.
 	UnknownDags, UnknownResources map[string]bool
 }
@@ -76,7 +78,7 @@ func (r *reader) view() view {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return view{
-		Observed: r.snap.observed(), ObservedAt: r.snap.oldest(), RolesRead: !r.snap.rolesAt.IsZero(), DagList: r.snap.dagList(),
+		Observed: r.snap.observed(), ObservedAt: r.snap.oldest(), RolesRead: !r.snap.rolesAt.IsZero(), DagList: r.snap.dagList(), Unread: r.snap.listErrors(),
 		UnknownDags: maps.Clone(r.snap.unknownDags), UnknownResources: maps.Clone(r.snap.unknownResources),
 	}
 }
@@ -126,17 +128,6 @@ func (r *reader) wanted(look Look) sets.Set[list] {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return look.lists().Union(r.snap.missing())
-}
-
-// unread are the lists that could not be read when they were tried last, by name.
-func (r *reader) unread() []*ListError {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []*ListError
-	for _, which := range slices.Sorted(maps.Keys(r.snap.unread)) {
-		out = append(out, &ListError{list: which, err: r.snap.unread[which]})
-	}
-	return out
 }
 
 // inVain gives those of some lists that were tried in this pass and could not be read.
@@ -206,7 +197,7 @@ func (r *reader) readLists(ctx context.Context, wanted sets.Set[list]) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if err := r.silent(ctx, reading, wanted); err != nil {
+	if err := reading.silent(ctx, r.server, wanted); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -220,26 +211,13 @@ func (r *reader) readLists(ctx context.Context, wanted sets.Set[list]) error {
 }
 
 // silent is the error of a list where the server answers nothing else, either.
-func (r *reader) silent(ctx context.Context, reading *listReading, wanted sets.Set[list]) error {
-	failed := slices.Sorted(maps.Keys(reading.failed))
+func (l *listReading) silent(ctx context.Context, s *server, wanted sets.Set[list]) error {
+	failed := slices.Sorted(maps.Keys(l.failed))
 	switch {
-	case len(failed) == 0, len(failed) < wanted.Len(), r.answers(ctx):
+	case len(failed) == 0, len(failed) < wanted.Len(), s.answers(ctx):
 		return nil
 	}
-	return reading.failed[failed[0]]
-}
-
-// witness is the name of a role that every Airflow has. That it is not there would be an answer, too.
-const witness = "Public"
-
-// answers reports whether Airflow answers a request about something small: an error of something else is not the server's
-// then.
-func (r *reader) answers(ctx context.Context) bool {
-	err := r.server.inSlot(ctx, func() error {
-		_, err := r.server.Role(ctx, witness)
-		return err
-	})
-	return err == nil || airflow.IsNotFound(err)
+	return l.failed[failed[0]]
 }
 
 // readWhole reads lists on which something is to rest, and fails where the role list is not complete. A list that cannot be
@@ -296,34 +274,40 @@ func (r *reader) readRoles(ctx context.Context, names []string) error {
 			return err
 		}
 	}
-	tally := newTally(r.server)
+	reading := roleReading{reader: r, tally: newTally(r.server)}
 	var group errgroup.Group
 	group.SetLimit(r.server.atOnce())
 	for _, name := range names {
 		group.Go(func() error {
-			r.readRole(ctx, name, tally)
+			reading.one(ctx, name)
 			return nil
 		})
 	}
 	_ = group.Wait()
-	return tally.outcome()
+	return reading.tally.outcome()
 }
 
-// readRole reads one role by name.
-func (r *reader) readRole(ctx context.Context, name string, tally *tally) {
+// roleReading is one reading of roles by their names.
+type roleReading struct {
+	*reader
+	tally *tally
+}
+
+// one reads one role.
+func (r roleReading) one(ctx context.Context, name string) {
 	var answer airflow.Role
 	err := r.server.inSlot(ctx, func() (err error) {
-		if !tally.over() {
+		if !r.tally.over() {
 			answer, err = r.server.Role(ctx, name)
 		}
 		return err
 	})
-	if tally.over() {
+	if r.tally.over() {
 		return // nothing is stored of a reading that was given up
 	}
 	missing := airflow.IsNotFound(err)
 	if !missing {
-		tally.count(err)
+		r.tally.count(err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -395,19 +379,6 @@ type userError struct {
 
 // sentence says it.
 func (e userError) sentence() string { return "reading of user " + e.username + ": " + e.err.Error() }
-
-// proveByList notes that a complete list that was begun at a moment or later lacks users. That is a proof only for names
-// that Airflow cannot be asked for: nothing of ours can have been written for them.
-func (r *reader) proveByList(names []string, since time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.snap.users.listedAt.Before(since) {
-		return
-	}
-	for _, name := range names {
-		r.snap.users.proveMissing(name)
-	}
-}
 
 // sortByPlace sorts steps on users by where these stand in Airflow's list.
 func (r *reader) sortByPlace(steps []access.Step) {

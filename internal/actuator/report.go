@@ -102,7 +102,7 @@ func (p *pass) report(err error) *Report {
 		r.Forbidden = r.Forbidden || airflow.IsForbidden(unread.err)
 	}
 	r.Failures = r.Failures[:min(len(r.Failures), maxFailures)]
-	r.Unread = p.reader.unread()
+	r.Unread = known.Unread
 	r.FinishedAt = p.clock.Now()
 	return r
 }

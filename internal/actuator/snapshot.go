@@ -100,6 +100,15 @@ func (s *snapshot) dagList() access.DagList {
 	return access.DagListKnown
 }
 
+// listErrors are the lists that could not be read when they were tried last, by name.
+func (s *snapshot) listErrors() []*ListError {
+	var out []*ListError
+	for _, which := range slices.Sorted(maps.Keys(s.unread)) {
+		out = append(out, &ListError{list: which, err: s.unread[which]})
+	}
+	return out
+}
+
 // noteList notes whether a list could be read.
 func (s *snapshot) noteList(which list, err error) {
 	if err == nil {
