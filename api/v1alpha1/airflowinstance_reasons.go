@@ -46,6 +46,11 @@ const (
 	ReasonEndpointChanged = "EndpointChanged"
 	// ReasonListShifted: a list kept changing while it was read.
 	ReasonListShifted = "ListShifted"
+	// ReasonRoleListUnreadable, ReasonUserListUnreadable and ReasonDagListUnreadable: Airflow answers, but not for this list;
+	// what needs something new from it waits.
+	ReasonRoleListUnreadable = "RoleListUnreadable"
+	ReasonUserListUnreadable = "UserListUnreadable"
+	ReasonDagListUnreadable  = "DagListUnreadable"
 	// ReasonClockSkew: clocks differ too much to give anything.
 	ReasonClockSkew = "ClockSkew"
 	// ReasonStepsFailed: some writes did not take effect; the message names them.

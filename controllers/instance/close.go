@@ -140,7 +140,7 @@ func drifts(stored []v1alpha1.Drift, found []access.Drift, at time.Time) []v1alp
 // write stores the status where something changed beside the time of the pass, which changes in every pass. Drift that could
 // not be stored is stored the next time: no later pass finds it again.
 func (s *scope) write(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	withoutPass := func(afi *v1alpha1.AirflowInstance) { afi.Status.LastPass = nil }
 	_, err := status.Patch(ctx, s.r.Client, s.before, s.afi, withoutPass)
@@ -209,7 +209,7 @@ func (s *scope) retries() bool {
 	case !s.passed(), s.unusable != nil:
 		return true
 	}
-	return len(s.report.Failures) > 0
+	return len(s.report.Failures) > 0 || s.report.Partial()
 }
 
 // mostBackoff bounds the time between two tries: less while something should have been revoked, or a policy was changed or

@@ -52,13 +52,20 @@ func connect(ctx context.Context, s *scope) *problem {
 	if s.client != nil && s.secretsFresh(s.afi, now) {
 		return s.secrets
 	}
-	var found material
-	found, s.secrets = readMaterial(ctx, s.r.APIReader, s.afi)
+	found, problem := readSecrets(ctx, s)
+	s.secrets = problem
 	s.secretsRead(s.afi, now)
 	if s.secrets == nil {
 		s.secrets = renew(ctx, s, found)
 	}
 	return s.secrets
+}
+
+// readSecrets reads the Secrets from the API server, and is done before the next ending.
+func readSecrets(ctx context.Context, s *scope) (material, *problem) {
+	ctx, cancel := asking(ctx, s, storeTimeout)
+	defer cancel()
+	return readMaterial(ctx, s.r.APIReader, s.afi)
 }
 
 // renew makes a new client where the present one was made of something else. Credentials are sent only where their Secret

@@ -92,6 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return kind.Settle(err)
 	}
 	s := newScope(r, afi)
+	r.revokeFirst(ctx, s)
 	if s.uncached {
 		// What an earlier process stored last may not be in the cache yet, and the inventory says which roles are ours.
 		if s.read(ctx); s.gone {
@@ -274,6 +275,8 @@ const (
 	maxBackoff = 60 * time.Second
 	// maxOverdueBackoff bounds it while access should have been revoked.
 	maxOverdueBackoff = 5 * time.Second
-	// storeTimeout bounds a write to Kubernetes: endings wait behind it.
+	// storeTimeout bounds a call to the API server: endings wait behind it. shortestCall is what one has at least, although an
+	// ending is due; it is short beside the lead of endings.
 	storeTimeout = 5 * time.Second
+	shortestCall = 100 * time.Millisecond
 )

@@ -20,7 +20,9 @@ import (
 func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
 	now, open, err := r.Clock.Now(), false, s.unread
 	if err == nil {
-		open, err = s.opens(ctx, r.APIReader, r.Cache(), s.afi)
+		bounded, cancel := asking(ctx, s, kind.MaxWait)
+		open, err = s.opens(bounded, r.APIReader, r.Cache(), s.afi)
+		cancel()
 	}
 	switch {
 	case err != nil:
@@ -99,6 +101,17 @@ func (r *Reconciler) revokeDue(ctx context.Context, s *scope) {
 	}
 }
 
+// revokeFirst does that before anything is asked of the API server: an ending needs nothing from there that is not known.
+func (r *Reconciler) revokeFirst(ctx context.Context, s *scope) {
+	now := r.Clock.Now()
+	switch {
+	case s.actuator == nil, now.Before(s.notBefore), !s.asks(s.afi, now):
+	case s.afi.Abandoned(), !r.serves(s.afi.Namespace):
+	default:
+		r.revokeDue(ctx, s)
+	}
+}
+
 // revokeLate does the same where that was done long before, since a server is slow.
 func (r *Reconciler) revokeLate(ctx context.Context, s *scope, since time.Time) {
 	if r.Clock.Since(since) > time.Second {
@@ -144,9 +157,12 @@ func (r *Reconciler) conflict(ctx context.Context, s *scope) error {
 // finished notes what a pass did that was not aborted.
 func (r *Reconciler) finished(s *scope, look actuator.Look) {
 	s.uncached = false
-	if len(s.report.Failures) > 0 {
+	s.doubt(s.report.Forbidden)
+	switch {
+	case len(s.report.Failures) > 0, s.report.Partial():
 		s.stumbled(changed(s.report) && s.unusable == nil) // that access can be revoked says nothing of what is missing
-	} else {
+		s.servedBut(s.report)
+	default:
 		s.served(s.report, s.unusable == nil)
 	}
 	s.looked(s.afi, look, s.report)

@@ -94,8 +94,17 @@ func problemOf(err error) *problem {
 	return &problem{found.condition, found.reason, found.text + " (" + err.Error() + ")", found.outcome, wait}
 }
 
+// listProblem is what a list that cannot be read means: Airflow answers, and what needs something new from the list waits.
+func listProblem(unread *actuator.ListError) *problem {
+	p := unread.Problem()
+	return passing(v1alpha1.ConditionInSync, p.Reason, p.Message)
+}
+
 // passProblem is what an error of a pass means for an instance. What is invalid there is no setting of the instance.
 func passProblem(err error) *problem {
+	if unread, one := errors.AsType[*actuator.ListError](err); one {
+		return listProblem(unread)
+	}
 	if airflow.IsInvalid(err) {
 		return passing(v1alpha1.ConditionInSync, v1alpha1.ReasonStepsFailed,
 			"Airflow stores, or was asked for, something that its API does not accept ("+err.Error()+")")

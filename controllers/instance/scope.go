@@ -48,7 +48,7 @@ func newScope(r *Reconciler, afi *v1alpha1.AirflowInstance) *scope {
 
 // read reads the object past the cache. Where that fails, what is due is revoked by what the cache has.
 func (s *scope) read(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	fresh := &v1alpha1.AirflowInstance{}
 	switch err := s.r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.afi), fresh); {
@@ -59,6 +59,17 @@ func (s *scope) read(ctx context.Context) {
 	default:
 		s.unread = err
 	}
+}
+
+// asking bounds a call to the API server, which may hang: it has less time than there is until the next ending.
+func asking(ctx context.Context, s *scope, most time.Duration) (context.Context, context.CancelFunc) {
+	now := s.clocks().latest()
+	if d, err := declaredFor(ctx, s.r.Cache(), s.afi); err == nil {
+		if next := d.nextEnding(now); !next.IsZero() {
+			most = min(most, max(next.Sub(now), shortestCall))
+		}
+	}
+	return context.WithTimeout(ctx, most)
 }
 
 // stored adopts that the object was written in the middle of a reconcile.
@@ -143,7 +154,7 @@ func (s *scope) due(ctx context.Context) bool {
 }
 
 func (s *scope) addFinalizer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	before := s.afi.DeepCopy()
 	controllerutil.AddFinalizer(s.afi, v1alpha1.Finalizer)
@@ -155,7 +166,7 @@ func (s *scope) addFinalizer(ctx context.Context) error {
 }
 
 func (s *scope) removeFinalizer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	_, err := kind.RemoveFinalizer(ctx, s.r.Client, s.afi)
 	s.gone = err == nil

@@ -13,6 +13,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access/desire"
 	"github.com/airflow-oam/airflow-oam/internal/access/plan"
 	"github.com/airflow-oam/airflow-oam/internal/access/proof"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
@@ -56,8 +57,17 @@ type Report struct {
 	Err error
 	// Contested are items that others keep changing and that are left alone for now.
 	Contested []string
-	// Failures are steps that did not take effect, as sentences without secrets, bounded.
+	// Failures are steps that did not take effect and users that could not be read, as sentences without secrets, bounded.
 	Failures []string
+	// Unread are lists that could not be read when they were tried last, by name: what needs something new from them waits.
+	Unread []*ListError
+	// Forbidden is true where Airflow refused something for lack of a permission: the account is to be checked again.
+	Forbidden bool
+}
+
+// Partial reports whether roles or users could not be read when they were tried last.
+func (r *Report) Partial() bool {
+	return slices.ContainsFunc(r.Unread, func(unread *ListError) bool { return unread.list != listDags })
 }
 
 // maxFailures bounds the sentences of a report.
@@ -83,9 +93,16 @@ func (p *pass) report(err error) *Report {
 			p.fill(r)
 		}
 	}
-	for _, f := range failures[:min(len(failures), maxFailures)] {
+	for _, f := range failures {
 		r.Failures = append(r.Failures, f.sentence())
+		r.Forbidden = r.Forbidden || airflow.IsForbidden(f.err)
 	}
+	for _, unread := range p.reader.unreadUsers() {
+		r.Failures = append(r.Failures, unread.sentence())
+		r.Forbidden = r.Forbidden || airflow.IsForbidden(unread.err)
+	}
+	r.Failures = r.Failures[:min(len(r.Failures), maxFailures)]
+	r.Unread = known.Unread
 	r.FinishedAt = p.clock.Now()
 	return r
 }
@@ -98,10 +115,14 @@ func (p *pass) fill(r *Report) {
 		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
 		r.Policies[key] = access.PolicyReport{
 			UID: policy.UID, Generation: policy.Generation, Desire: p.desired.Policies[key], Proof: policies[key], Failures: p.failuresOf(key),
+			Refusal: p.refusalOf(key),
 		}
 	}
 	for _, grant := range p.input.Grants {
 		entry := access.GrantReport{Desire: p.desired.Grants[grant.UID], Proof: grants[grant.UID]}
+		if entry.Awaited() {
+			entry.Proof.Problem = r.Policies[grant.PolicyKey()].Refusal
+		}
 		if a := grant.Status.Activation; a != nil && len(a.Instances) > 0 {
 			entry.ObservedAt = p.reader.readAt(a.Instances[0].Username)
 		}
@@ -167,6 +188,18 @@ func counts(o access.Observed, inventory []v1alpha1.ManagedRole) v1alpha1.Instan
 
 // size is the length of a list, as far as the API has room for it.
 func size[T any](items []T) int32 { return int32(min(len(items), math.MaxInt32)) }
+
+// refusalOf is the problem of a policy for which something in front of Airflow refuses a write; nil where there is none.
+func (p *pass) refusalOf(key types.NamespacedName) *access.Problem {
+	ofPolicy := func(role string) bool { return p.desired.Roles[role].Policy == key }
+	for _, f := range p.ledger.failed() {
+		if airflow.IsProxy(f.err) && slices.ContainsFunc(f.roles(), ofPolicy) {
+			return &access.Problem{Reason: v1alpha1.ReasonRefusedInFront, Message: f.sentence() +
+				": have the proxy or web application firewall in front of Airflow accept this request, or divide the policy into smaller ones"}
+		}
+	}
+	return nil
+}
 
 // failuresOf are the sentences about the roles of one policy.
 func (p *pass) failuresOf(key types.NamespacedName) []string {

@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -36,6 +37,10 @@ type roleWrite struct {
 // run writes roles, and reads back each whose write was begun.
 func (ph *rolePhase) run(ctx context.Context, steps []access.Step) error {
 	for _, step := range steps {
+		if err := ph.reader.unreadRole(step.Role); err != nil {
+			ph.ledger.giveUp(step, err)
+			continue
+		}
 		write := &roleWrite{step: step, target: ph.portion(step)}
 		ph.writes = append(ph.writes, write)
 		if !ph.begin(ctx, write) {
@@ -137,7 +142,10 @@ func (ph *rolePhase) verify(ctx context.Context) error {
 // judge decides by what was read back whether a write took effect.
 func (ph *rolePhase) judge(ctx context.Context, write *roleWrite) error {
 	resource, unknown := airflow.UnknownResource(write.err)
+	unread := ph.reader.unreadRole(write.step.Role)
 	switch {
+	case unread != nil:
+		ph.ledger.giveUp(write.step, cmp.Or(write.err, unread))
 	case unknown && ph.reader.isNews(resource):
 		return ph.reader.learnUnknown(ctx, resource, ph.capabilities.PermissionList)
 	case ph.isForeign(write):

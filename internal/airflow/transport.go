@@ -69,7 +69,7 @@ const maxTries = 3
 // repeated: whether it took effect is for the caller to find out.
 func (t *transport) read(ctx context.Context, r request, out any) error {
 	tries := maxTries
-	if r.method != http.MethodGet {
+	if r.once || r.method != http.MethodGet {
 		tries = 1
 	}
 	for {

@@ -156,8 +156,16 @@ func (w *work) decideGiving(c *policyCase) {
 		c.stay(access.Problem{Reason: v1alpha1.ReasonPolicySuspended, Message: "the policy is suspended and gives nothing new"})
 	case !w.in.Giving.All():
 		c.giving, c.upkeep = w.in.Giving, access.UpkeepNarrow
+	case w.in.DagList == access.DagListUnread && !w.carries(c):
+		unread := access.Problem{Reason: v1alpha1.ReasonDagListUnreadable, Message: "the DAG list of Airflow cannot be read," +
+			" and no role says which DAGs the policy covers: see the conditions of the AirflowInstance"}
+		c.giving, c.upkeep = access.Giving{RevokeOnly: &unread}, access.UpkeepNarrow
+		c.desire.Notes = append(c.desire.Notes, unread)
 	}
 }
+
+// carries says whether a role of ours has what the policy gives.
+func (w *work) carries(c *policyCase) bool { return len(c.stored) > 0 && w.ours(c.stored[0]) }
 
 // enforces says whether neither the instance nor the policy is told to leave things as they are.
 func (w *work) enforces(c *policyCase) bool {
@@ -212,12 +220,18 @@ func (w *work) decideContent(c *policyCase) {
 	}
 	c.desire.Pending = text.SortedSet(pending)
 	kept := w.guard.keep(c, selection, held)
+	if w.in.DagList == access.DagListUnread {
+		c.desire.Dags, c.desire.Pending = kept, text.Without(c.desire.Pending, kept)
+	}
 	c.covered = text.SortedSet(append(slices.Clone(c.desire.Dags), kept...))
 	if note := w.notGiven(c.policy.Spec.Access, c.covered, c.pairs); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)
 	}
 	c.permissions = w.permissions(c.policy.Spec.Access, c.covered, c.pairs)
-	if len(kept) > 0 {
+	switch {
+	case w.in.DagList == access.DagListUnread:
+		c.permissions = permission.Intersect(c.permissions, w.contents(c.stored))
+	case len(kept) > 0:
 		c.permissions = w.onlyObserved(c.permissions, c.stored, kept)
 	}
 	c.desire.Permissions = len(c.permissions)

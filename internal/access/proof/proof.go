@@ -59,7 +59,7 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 	}
 	for _, note := range desire.Notes {
 		switch note.Reason {
-		case v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld:
+		case v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld, v1alpha1.ReasonDagListUnreadable:
 			out = append(out, note.Message)
 		}
 	}
