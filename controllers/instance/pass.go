@@ -9,7 +9,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -112,9 +111,7 @@ func (r *Reconciler) pass(ctx context.Context, s *scope) (bool, error) {
 	before := s.requests.Load()
 	report := s.actuator.Pass(ctx, source{s}, look)
 	s.report, s.used = report, s.requests.Load()-before
-	for _, step := range report.Changes {
-		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", access.Describe(step))
-	}
+	s.logChanges(ctx)
 	if apierrors.IsConflict(report.Err) {
 		return true, r.conflict(ctx, s)
 	}
@@ -144,6 +141,7 @@ func (r *Reconciler) conflict(ctx context.Context, s *scope) error {
 // finished notes what a pass did that was not aborted.
 func (r *Reconciler) finished(s *scope, look actuator.Look) {
 	s.uncached = false
+	s.blame(claimedBy(s.afi, s.report.Claim))
 	if len(s.report.Failures) > 0 {
 		s.stumbled(changed(s.report) && s.unusable == nil) // that access can be revoked says nothing of what is missing
 	} else {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -83,12 +84,20 @@ func reason(s Step) string {
 		}
 		return purpose(s)
 	case StepDeleteRole:
-		if s.Successor != "" {
-			return text.Plain(s.Successor) + " has taken its place"
-		}
-		return "no policy or grant needs it"
+		return deletion(s)
 	}
 	return ""
+}
+
+// deletion says why a role is deleted.
+func deletion(s Step) string {
+	switch {
+	case s.Successor != "":
+		return text.Plain(s.Successor) + " has taken its place"
+	case rolename.IsClaim(s.Role):
+		return "this claim on the Airflow ends"
+	}
+	return "no policy or grant needs it"
 }
 
 // ending says why a role is revoked.
@@ -115,6 +124,8 @@ func creation(s Step) string {
 			text.Plain(s.Follows), len(s.Lost))
 	case s.Repair != "":
 		return "another writer deleted the role"
+	case rolename.IsClaim(s.Role):
+		return "it claims the Airflow for the AirflowInstance"
 	}
 	return purpose(s)
 }

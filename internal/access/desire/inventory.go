@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/sets"
+
 	"github.com/airflow-oam/airflow-oam/internal/access"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -14,7 +16,8 @@ import (
 type ledger struct{ *work }
 
 // finishInventory keeps an entry for every role that is desired, being deleted, being adopted or let go of. What was
-// ours and is wanted by nothing any more is doomed, whether the inventory or only its name says that it was ours.
+// ours and is wanted by nothing any more is doomed, whether the inventory or, under the own claim, only its name says that
+// it was ours.
 func (w *ledger) finishInventory() {
 	for name, entry := range w.stored {
 		role, desired := w.out.Roles[name]
@@ -43,29 +46,39 @@ func (w *ledger) finishInventory() {
 			w.out.Inventory = append(w.out.Inventory, entry)
 		}
 	}
-	w.doomLost()
+	w.findLost()
 	slices.Sort(w.out.Doomed)
 	sortInventory(w.out.Inventory)
 }
 
-// doomLost finds roles that are ours by name only and that nothing wants. One that the operator's account holds is none of
-// them: without it nothing would ever end.
-func (w *ledger) doomLost() {
+// findLost finds roles that are ours by name only and that nothing wants: they go under the own claim, and stay where they
+// were there before it. One that the operator's account holds is none of them: without it nothing would ever end.
+func (w *ledger) findLost() {
+	decide, wanted := w.doom, sets.New[rolename.Line]()
+	switch {
+	case w.claim.own:
+	case w.claim.first():
+		decide, wanted = w.spare, w.wantedLines()
+	default:
+		return
+	}
 	for name := range w.in.Observed.Roles {
 		_, stored := w.stored[name]
 		_, desired := w.out.Roles[name]
-		if stored || desired || w.account[name] || !rolename.IsOwn(name, w.bases) {
-			continue
+		switch {
+		case stored, desired, w.account[name], wanted.Has(rolename.LineOf(name)):
+		case rolename.IsOwn(name, w.bases):
+			decide(name)
 		}
-		kind := v1alpha1.ManagedRolePolicy
-		if rolename.IsForGrant(name) {
-			kind = v1alpha1.ManagedRoleGrant
-		}
-		entry := v1alpha1.ManagedRole{Name: name, Kind: kind}
-		entry.Retired = w.retires(entry)
-		w.out.Doomed = append(w.out.Doomed, name)
-		w.out.Inventory = append(w.out.Inventory, entry)
 	}
+}
+
+// doom lets a role go that is ours by name only.
+func (w *ledger) doom(name string) {
+	entry := v1alpha1.ManagedRole{Name: name, Kind: kindOf(name)}
+	entry.Retired = w.retires(entry)
+	w.out.Doomed = append(w.out.Doomed, name)
+	w.out.Inventory = append(w.out.Inventory, entry)
 }
 
 // letsGo says whether a role is to stay in Airflow without its policy.

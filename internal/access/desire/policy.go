@@ -85,8 +85,12 @@ func (w *work) wantHeld(c *policyCase, base, name string, permissions []permissi
 // mayHave says whether the policy may have its role: a role that was there before us needs adoption.
 func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 	used := func(g generation) bool { return g.state <= inUse }
-	if !w.exists(c.role) || w.ours(c.role) || rolename.HasOwnPrefix(c.role) || slices.ContainsFunc(w.generations(c, c.role), used) {
+	if !w.exists(c.role) || w.ours(c.role) || slices.ContainsFunc(w.generations(c, c.role), used) {
 		return nil, false
+	}
+	if rolename.HasOwnPrefix(c.role) {
+		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has the role " + text.Quoted(c.role) +
+			", and no claim proves that it belongs to this AirflowInstance: see the conditions of the AirflowInstance"}, false
 	}
 	refuse := func(message string) *access.Problem {
 		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has a role " + text.Quoted(c.role) + " that this operator did not make: " + message}

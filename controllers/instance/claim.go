@@ -1,0 +1,101 @@
+package instance
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/internal/text"
+)
+
+// claimedBy is the problem that another instance claims the Airflow; nil where none does, or where the mode grants nothing
+// anyway.
+func claimedBy(afi *v1alpha1.AirflowInstance, claim access.Claim) *problem {
+	switch {
+	case !claim.Taken(), !afi.Enforces():
+		return nil
+	}
+	return stalledBy(v1alpha1.ConditionReady, v1alpha1.ReasonEndpointTaken, foreignClaim(claim))
+}
+
+// foreignClaim says who claims an Airflow, and both ways out.
+func foreignClaim(claim access.Claim) string {
+	return fmt.Sprintf("the AirflowInstance with UID %s claims this Airflow: to take it over with its roles, set spec.takeOver to that UID;"+
+		" if that instance is gone and its roles are to stay, delete the role %s in Airflow", claim.Foreign, rolename.Claim(claim.Foreign))
+}
+
+// describeClaim adopts that the claim was read back. What spec.takeOver asks for is done when no claim is left that it names.
+func describeClaim(afi *v1alpha1.AirflowInstance, claim access.Claim) {
+	if !claim.Mine() {
+		return
+	}
+	afi.Status.Claim = &v1alpha1.InstanceClaim{Role: claim.Role}
+	if claim.Complete {
+		afi.Status.Claim.TookOver = afi.Spec.TakeOver
+	}
+}
+
+// releaseClaim deletes the claim of an abandoned instance, where a connection is at hand and one request suffices. A claim
+// that stays grants nothing; another instance takes the Airflow over from it.
+func (s *scope) releaseClaim(ctx context.Context) {
+	switch {
+	case s.client == nil, s.afi.Status.Claim == nil, s.r.Clock.Now().Before(s.notBefore):
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	role := rolename.Claim(string(s.afi.UID))
+	if err := s.client.DeleteRole(ctx, role); err != nil && !airflow.IsNotFound(err) {
+		log.FromContext(ctx).Info("the claim on an abandoned Airflow stays: delete its role there", "role", role, "error", err.Error())
+	}
+}
+
+// shown bounds the names that a deleted role is reported with.
+const shown = 8
+
+// logChanges logs what a pass changed in Airflow, and what deleted roles contained. Deleted roles are Events, too.
+func (s *scope) logChanges(ctx context.Context) {
+	left, events := map[string][]string{}, 0
+	for _, step := range s.report.Changes {
+		logger := log.FromContext(ctx).WithValues("step", access.Describe(step))
+		for _, role := range leaves(step) {
+			left[role] = append(left[role], step.Username)
+		}
+		if step.Kind != access.StepDeleteRole {
+			logger.Info("changed in Airflow, and read back")
+			continue
+		}
+		permissions, members := access.ListPermissions(step.Lost, shown), text.List(text.SortedSet(left[step.Role]), shown)
+		logger.Info("deleted a role in Airflow, and read back", "role", step.Role, "permissions", permissions, "members", members)
+		if events++; events <= maxDrift {
+			s.eventf(corev1.EventTypeNormal, v1alpha1.ReasonRoleDeleted, "Delete", "%s; it had %d permissions (%s), and %d members left it (%s)",
+				access.Describe(step), len(step.Lost), text.Cut(permissions, 256), len(left[step.Role]), text.Cut(members, 256))
+		}
+	}
+}
+
+// leaves are the roles that a user leaves by a step.
+func leaves(step access.Step) []string {
+	switch step.Kind {
+	case access.StepRemoveMember, access.StepRemoveReplaced:
+		return step.Roles
+	case access.StepSwapMember:
+		return step.Replaced
+	case access.StepAddMember, access.StepCreateRole, access.StepWidenRole, access.StepReplaceRole, access.StepNarrowRole, access.StepDeleteRole:
+	}
+	return nil
+}
+
+// eventf sends an Event about the instance.
+func (s *scope) eventf(kind, reason, action, format string, args ...any) {
+	if s.r.Recorder != nil {
+		s.r.Recorder.Eventf(s.afi, nil, kind, reason, action, format, args...)
+	}
+}
+
