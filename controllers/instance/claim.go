@@ -98,4 +98,3 @@ func (s *scope) eventf(kind, reason, action, format string, args ...any) {
 		s.r.Recorder.Eventf(s.afi, nil, kind, reason, action, format, args...)
 	}
 }
-
