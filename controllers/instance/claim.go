@@ -43,7 +43,7 @@ func describeClaim(afi *v1alpha1.AirflowInstance, claim access.Claim) {
 
 // releaseClaim deletes the claim of an abandoned instance, where a connection is at hand and one request suffices. A claim
 // that stays grants nothing; another instance takes the Airflow over from it.
-func (s *scope) releaseClaim(ctx context.Context) {
+func releaseClaim(ctx context.Context, s *scope) {
 	switch {
 	case s.client == nil, s.afi.Status.Claim == nil, s.r.Clock.Now().Before(s.notBefore):
 		return
@@ -60,7 +60,7 @@ func (s *scope) releaseClaim(ctx context.Context) {
 const shown = 8
 
 // logChanges logs what a pass changed in Airflow, and what deleted roles contained. Deleted roles are Events, too.
-func (s *scope) logChanges(ctx context.Context) {
+func logChanges(ctx context.Context, s *scope) {
 	left, events := map[string][]string{}, 0
 	for _, step := range s.report.Changes {
 		logger := log.FromContext(ctx).WithValues("step", access.Describe(step))
@@ -74,7 +74,7 @@ func (s *scope) logChanges(ctx context.Context) {
 		permissions, members := access.ListPermissions(step.Lost, shown), text.List(text.SortedSet(left[step.Role]), shown)
 		logger.Info("deleted a role in Airflow, and read back", "role", step.Role, "permissions", permissions, "members", members)
 		if events++; events <= maxDrift {
-			s.eventf(corev1.EventTypeNormal, v1alpha1.ReasonRoleDeleted, "Delete", "%s; it had %d permissions (%s), and %d members left it (%s)",
+			eventf(s, corev1.EventTypeNormal, v1alpha1.ReasonRoleDeleted, "Delete", "%s; it had %d permissions (%s), and %d members left it (%s)",
 				access.Describe(step), len(step.Lost), text.Cut(permissions, 256), len(left[step.Role]), text.Cut(members, 256))
 		}
 	}
@@ -93,7 +93,7 @@ func leaves(step access.Step) []string {
 }
 
 // eventf sends an Event about the instance.
-func (s *scope) eventf(kind, reason, action, format string, args ...any) {
+func eventf(s *scope, kind, reason, action, format string, args ...any) {
 	if s.r.Recorder != nil {
 		s.r.Recorder.Eventf(s.afi, nil, kind, reason, action, format, args...)
 	}

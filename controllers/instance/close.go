@@ -177,7 +177,7 @@ func (s *scope) announceDrift(ctx context.Context) {
 		if d.Repaired {
 			reason = v1alpha1.ReasonDriftRepaired
 		}
-		s.eventf(corev1.EventTypeWarning, reason, "Compare", "%s (%s)", d.What, d.Cause)
+		eventf(s, corev1.EventTypeWarning, reason, "Compare", "%s (%s)", d.What, d.Cause)
 	}
 }
 

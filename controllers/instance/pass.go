@@ -111,7 +111,7 @@ func (r *Reconciler) pass(ctx context.Context, s *scope) (bool, error) {
 	before := s.requests.Load()
 	report := s.actuator.Pass(ctx, source{s}, look)
 	s.report, s.used = report, s.requests.Load()-before
-	s.logChanges(ctx)
+	logChanges(ctx, s)
 	if apierrors.IsConflict(report.Err) {
 		return true, r.conflict(ctx, s)
 	}

@@ -265,7 +265,7 @@ func TestK3ObserveShowsWhatWouldGo(t *testing.T) {
 	w.setRole("oam.legacy.team", nil)
 	w.user("alice", "oam.legacy.team")
 	shown := func() string { return strings.Join(Render(ObservePlan(w.Input)), "\n") }
-	if got := shown(); !strings.Contains(got, "create role "+ownClaim) || strings.Contains(got, "legacy") {
+	if got := shown(); got != "" {
 		t.Errorf("without a claim:\n%s", got)
 	}
 	w.setRole(foreignClaim, nil)

@@ -36,16 +36,15 @@ func Of(in access.Input) access.Desired {
 }
 
 // Enforced is the input that an instance would have if its mode were Enforce, and what should hold then. Roles that would
-// be taken over are in it as if their first pass, which only reports, were over, and what should hold is what should once
-// the instance has its claim.
+// be taken over are in it as if their first pass, which only reports, were over, and so is the claim of
+// the instance, which gives no access.
 func Enforced(in access.Input) (access.Input, access.Desired) {
 	enforced := *in.Instance
 	enforced.Spec.Mode = v1alpha1.ModeEnforce
 	in.Instance = &enforced
 	desired := Of(in)
-	claimed := in
 	if claim := in.Claim(); in.Claims(claim) {
-		claimed.Observed = in.Claiming(claim)
+		in.Observed = in.Claiming(claim)
 	}
 	stored := enforced.Status.ManagedRoles
 	for _, entry := range desired.Inventory {
@@ -55,7 +54,7 @@ func Enforced(in access.Input) (access.Input, access.Desired) {
 			enforced.Status.ManagedRoles = append(slices.Clip(enforced.Status.ManagedRoles), entry)
 		}
 	}
-	return in, Of(claimed)
+	return in, Of(in)
 }
 
 // work is one decision in the making: the policies, and what was decided so far.
