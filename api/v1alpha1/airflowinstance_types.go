@@ -164,10 +164,10 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-f0-9]*$')",message="release must be the hash that the condition InSync names"
 	Release string `json:"release,omitempty"`
 
-	// takeOver takes this Airflow over from the AirflowInstance with this UID, which
-	// the condition Ready names (EndpointTaken): its claim is replaced by the one of
-	// this instance, and its roles with names that begin with oam. become this
-	// instance's. It counts once.
+	// takeOver takes this Airflow over from the AirflowInstance with this UID,
+	// which the condition Ready names (EndpointTaken): its claim is replaced by
+	// the one of this instance, and its roles with names that begin with oam.
+	// become this instance's. It counts once.
 	// +optional
 	// +kubebuilder:validation:MaxLength=36
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$')",message="takeOver must be the UID of an AirflowInstance, as the condition Ready names it"

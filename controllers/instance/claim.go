@@ -10,8 +10,6 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
-	"github.com/airflow-oam/airflow-oam/internal/rolename"
-	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // claimedBy is the problem that another instance claims the Airflow; nil where none does, or where the mode grants nothing
@@ -27,7 +25,7 @@ func claimedBy(afi *v1alpha1.AirflowInstance, claim access.Claim) *problem {
 // foreignClaim says who claims an Airflow, and both ways out.
 func foreignClaim(claim access.Claim) string {
 	return fmt.Sprintf("the AirflowInstance with UID %s claims this Airflow: to take it over with its roles, set spec.takeOver to that UID;"+
-		" if that instance is gone and its roles are to stay, delete the role %s in Airflow", claim.Foreign, rolename.Claim(claim.Foreign))
+		" if that instance is gone and its roles are to stay, delete the role %s in Airflow", claim.Foreign, claim.ForeignRole())
 }
 
 // describeClaim adopts that the claim was read back. What spec.takeOver asks for is done when no claim is left that it names.
@@ -50,32 +48,28 @@ func releaseClaim(ctx context.Context, s *scope) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	role := rolename.Claim(string(s.afi.UID))
+	role := s.afi.Status.Claim.Role
 	if err := s.client.DeleteRole(ctx, role); err != nil && !airflow.IsNotFound(err) {
 		log.FromContext(ctx).Info("the claim on an abandoned Airflow stays: delete its role there", "role", role, "error", err.Error())
 	}
 }
 
-// shown bounds the names that a deleted role is reported with.
-const shown = 8
-
 // logChanges logs what a pass changed in Airflow, and what deleted roles contained. Deleted roles are Events, too.
 func logChanges(ctx context.Context, s *scope) {
 	left, events := map[string][]string{}, 0
 	for _, step := range s.report.Changes {
-		logger := log.FromContext(ctx).WithValues("step", access.Describe(step))
 		for _, role := range leaves(step) {
 			left[role] = append(left[role], step.Username)
 		}
+		logger := log.FromContext(ctx).WithValues("step", access.Describe(step))
 		if step.Kind != access.StepDeleteRole {
 			logger.Info("changed in Airflow, and read back")
 			continue
 		}
-		permissions, members := access.ListPermissions(step.Lost, shown), text.List(text.SortedSet(left[step.Role]), shown)
-		logger.Info("deleted a role in Airflow, and read back", "role", step.Role, "permissions", permissions, "members", members)
+		content := access.Content(step, left[step.Role])
+		logger.Info("changed in Airflow, and read back", "content", content)
 		if events++; events <= maxDrift {
-			eventf(s, corev1.EventTypeNormal, v1alpha1.ReasonRoleDeleted, "Delete", "%s; it had %d permissions (%s), and %d members left it (%s)",
-				access.Describe(step), len(step.Lost), text.Cut(permissions, 256), len(left[step.Role]), text.Cut(members, 256))
+			eventf(s, corev1.EventTypeNormal, v1alpha1.ReasonRoleDeleted, "Delete", "%s; %s", access.Describe(step), content)
 		}
 	}
 }

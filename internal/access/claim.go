@@ -47,6 +47,9 @@ func (c Claim) Mine() bool { return c.State == ClaimMine }
 // Taken reports whether the Airflow is another instance's.
 func (c Claim) Taken() bool { return c.State == ClaimForeign }
 
+// ForeignRole is the claim of the other instance.
+func (c Claim) ForeignRole() string { return rolename.Claim(c.Foreign) }
+
 // Withdraws reports whether the own claim is to go: two instances claimed the Airflow at the same time. An instance that had
 // the claim before keeps it, and waits for the other one.
 func (c Claim) Withdraws() bool { return c.Taken() && c.Stands && !c.Confirmed }

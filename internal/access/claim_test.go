@@ -278,6 +278,22 @@ func TestK3ObserveShowsWhatWouldGo(t *testing.T) {
 	}
 }
 
+func TestK3DeletedRoleShowsItsContent(t *testing.T) {
+	w := settled(t)
+	w.Policies = nil
+	for _, step := range w.converge(t) {
+		if step.Kind != access.StepDeleteRole || step.Role != "oam.data.finance" {
+			continue
+		}
+		got := access.Content(step, []string{"bob", "alice"})
+		if !strings.HasPrefix(got, "it had 13 permissions (can_read on DAG Dependencies, ") || !strings.HasSuffix(got, " and 2 members (alice, bob)") {
+			t.Errorf("got %q", got)
+		}
+		return
+	}
+	t.Error("the role is not deleted")
+}
+
 func TestK3ClaimIsKeptAsItIs(t *testing.T) {
 	w := settled(t)
 	w.confirmed()

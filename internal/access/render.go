@@ -89,6 +89,26 @@ func reason(s Step) string {
 	return ""
 }
 
+// Content is what a deleted role contained, on one line: its permissions, and the members that left it before. The first of
+// each are named.
+func Content(s Step, members []string) string {
+	const shown = 8
+	names := make([]string, 0, len(members))
+	for _, member := range text.SortedSet(members) {
+		names = append(names, text.Plain(member))
+	}
+	return fmt.Sprintf("it had %s and %s", counted(len(s.Lost), "permissions", text.Cut(ListPermissions(s.Lost, shown), renderWidth)),
+		counted(len(names), "members", text.Cut(text.List(names, shown), renderWidth)))
+}
+
+// counted is a number of things, with names where there are any.
+func counted(count int, things, names string) string {
+	if count == 0 {
+		return "no " + things
+	}
+	return fmt.Sprintf("%d %s (%s)", count, things, names)
+}
+
 // deletion says why a role is deleted.
 func deletion(s Step) string {
 	switch {

@@ -7,11 +7,13 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
+	"github.com/airflow-oam/airflow-oam/test/controlplane"
 )
 
 // second is a scene with the same Airflow, by another URL.
@@ -21,6 +23,22 @@ func (s *scene) second() *scene {
 	other.sim = s.sim
 	other.url = strings.Replace(s.sim.URL, "127.0.0.1", "localhost", 1)
 	return other
+}
+
+// anotherCluster goes on with another control plane and an operator of its own until the spec ends. The first operator
+// runs on.
+func anotherCluster() {
+	GinkgoHelper()
+	here, user, end := plane, admin, stop
+	DeferCleanup(func() {
+		stopOperator()
+		plane, admin, stop = here, user, end
+	})
+	var err error
+	plane, _ = controlplane.Start(GinkgoT(), controlplane.WithAdmission())
+	admin, err = client.New(plane, client.Options{Scheme: scheme})
+	Expect(err).NotTo(HaveOccurred())
+	startOperator()
 }
 
 var _ = Describe("K3: two instances for one Airflow by two URLs", Serial, func() {
@@ -72,6 +90,24 @@ var _ = Describe("K3: two instances for one Airflow by two URLs", Serial, func()
 		edit(grant, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
 		Expect(first.sim.Holders(role(second))).To(ConsistOf("alice"))
+	})
+
+	It("two clusters: the second operator is EndpointTaken and changes nothing, until it takes over on purpose", func() {
+		first, instance, _ := begin()
+		changes := len(first.sim.Changes(nil))
+		anotherCluster()
+		second := first.second()
+		second.secret()
+		taken, policy := second.instance(), second.policy()
+		Eventually(condition(taken, v1alpha1.ConditionStalled)).Should(Equal("True/" + v1alpha1.ReasonEndpointTaken))
+		look(taken)
+		Consistently(func() []airflowtest.Change { return first.sim.Changes(nil) }, time.Second).Should(HaveLen(changes))
+		edit(taken, func(i *v1alpha1.AirflowInstance) { i.Spec.TakeOver = string(instance.UID) })
+		settled(policy)
+		settled(taken)
+		Expect(first.sim.Holders(role(second))).To(ConsistOf("alice"))
+		_, stands := first.sim.Role(role(first))
+		Expect(stands).To(BeFalse())
 	})
 
 	It("a claim that is deleted gives the Airflow to the second, and the roles of the first stay", func() {
