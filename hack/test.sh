@@ -22,7 +22,7 @@ failed=0
 kind_of() { # import path
   case "$1/" in
   */test/airflow/* | */test/signon/* | */hack/airflow/*) echo real ;;
-  */controllers/* | */test/* | */hack/bench/*) echo kube ;;
+  */controllers/ | */test/* | */hack/bench/*) echo kube ;;
   *) echo unit ;;
   esac
 }

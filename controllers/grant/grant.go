@@ -32,6 +32,7 @@ type Reconciler = kind.Reconciler[object, grant.Facts]
 func New(env kind.Env) *Reconciler {
 	return kind.New(env, kind.Kind[object, grant.Facts]{
 		Name:    "accessgrant",
+		Noun:    "grant",
 		Workers: 8,
 		New:     func() object { return &v1alpha1.AccessGrant{} },
 		Status: func(g object) kind.Status {

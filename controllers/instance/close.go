@@ -160,7 +160,8 @@ func (s *scope) announce(ctx context.Context) {
 	if s.report != nil || s.problem != nil {
 		metrics.SetInstanceUp(s.afi.Key().String(), s.passed())
 	}
-	kind.Announce(ctx, s.r.Recorder, s.afi, "Govern", s.view().entries(s.before.Status.Conditions))
+	announcer := kind.Announcer{Recorder: s.r.Recorder, Noun: "instance", Action: "Govern"}
+	announcer.Announce(ctx, s.afi, s.view().entries(s.before.Status.Conditions))
 	s.announceDrift(ctx)
 }
 

@@ -12,18 +12,25 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
-// Announce turns new entries of an object's history into Events and lines of the log. The recorder may be nil: then there
-// are no Events. action is the verb of the Events: what the operator did when it found that.
-func Announce(ctx context.Context, recorder events.EventRecorder, object client.Object, action string, entries []decision.Entry) {
+// Announcer makes known what is new about objects of one kind.
+type Announcer struct {
+	// Recorder of Events; nil sends none.
+	Recorder events.EventRecorder
+	// Noun is the kind in lines of the log, Action what Events say that the operator did.
+	Noun, Action string
+}
+
+// Announce turns new entries of an object's history into Events and lines of the log.
+func (a Announcer) Announce(ctx context.Context, object client.Object, entries []decision.Entry) {
 	for _, entry := range entries {
-		log.FromContext(ctx).Info("decided", "event", entry.Event, "message", entry.Message)
-		if recorder == nil {
+		log.FromContext(ctx).Info(a.Noun+" decided", "event", entry.Event, "message", entry.Message)
+		if a.Recorder == nil {
 			continue
 		}
 		level := corev1.EventTypeNormal
 		if entry.Warning {
 			level = corev1.EventTypeWarning
 		}
-		recorder.Eventf(object, nil, level, entry.Event, action, "%s", status.Line(entry.Message, status.MaxMessage))
+		a.Recorder.Eventf(object, nil, level, entry.Event, a.Action, "%s", status.Line(entry.Message, status.MaxMessage))
 	}
 }

@@ -36,8 +36,8 @@ func (e *Env) Cache() Cache { return Cache{e.Client} }
 
 // Kind is what one kind brings. Everything else is the life that all kinds share.
 type Kind[T client.Object, F any] struct {
-	// Name of the controller in the log and in metrics: the kind in lower case.
-	Name string
+	// Name of the controller in the log and in metrics: the kind in lower case. Noun is its short word in the log.
+	Name, Noun string
 	// Workers is how many objects are decided at once. Each waits for the API server only.
 	Workers int
 	// New gives an empty object.

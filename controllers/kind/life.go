@@ -132,7 +132,7 @@ func (s *scope[T, F]) store(ctx context.Context) error {
 
 // announce makes known what was stored: Events, log and metrics, and the memory of the wakers.
 func (s *scope[T, F]) announce(ctx context.Context) error { //nolint:unparam // it is a phase, as all that can fail
-	Announce(ctx, s.Recorder, s.updated, "Decide", s.verdict.Entries)
+	Announcer{Recorder: s.Recorder, Noun: s.kind.Noun, Action: "Decide"}.Announce(ctx, s.updated, s.verdict.Entries)
 	s.memory.Decided(s.updated, s.verdict.Interest)
 	if s.kind.Measure != nil {
 		s.kind.Measure(s.facts, s.Object, s.updated)

@@ -34,6 +34,7 @@ type Reconciler = kind.Reconciler[object, policy.Facts]
 func New(env kind.Env) *Reconciler {
 	return kind.New(env, kind.Kind[object, policy.Facts]{
 		Name:    "dagaccesspolicy",
+		Noun:    "policy",
 		Workers: 4,
 		New:     func() object { return &v1alpha1.DagAccessPolicy{} },
 		Status: func(p object) kind.Status {

@@ -16,11 +16,6 @@ type exception struct {
 
 // exceptions are all values that may miss their limit. An entry goes as soon as it is no longer needed.
 var exceptions = []exception{
-	{"internal/access/desire", density, 9, "the package is not cut into parts yet"},
-	{"internal/access/desire.work", methodsOfObject, 62, "the package is not cut into parts yet"},
-	{"internal/access/desire.work", filesOfObject, 8, "the package is not cut into parts yet"},
-	{"internal/access/plan", density, 8.1, "the package is not cut into parts yet"},
-	{"internal/access/proof", density, 10.6, "the package is not cut into parts yet"},
 	// The simulator is the API of one server, written down: a handler for each endpoint, a setter for each thing that a test
 	// changes behind the operator's back, by subject in files of their own. It is used by tests alone, and nothing in it has
 	// to be understood before the next endpoint is added. Its conditions count as all others do.

@@ -3,6 +3,7 @@ package access
 import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // server is what levels and permissions mean in this Airflow.
@@ -18,3 +19,13 @@ func (in *Input) OnlyAdds() bool { return in.Capabilities.RoleUpdate == v1alpha1
 
 // deletes says whether roles can be deleted.
 func (in *Input) Deletes() bool { return in.Capabilities.RoleDelete != v1alpha1.RoleDeleteFails }
+
+// LeavesOut says whether what others took of an item (Drift.Key) is not restored now.
+func (in *Input) LeavesOut(key string) bool {
+	return in.Contested[key] || in.Instance.Spec.Drift == v1alpha1.DriftReport
+}
+
+// IsAccount says whether a user is the operator's own account.
+func (in *Input) IsAccount(username string) bool {
+	return in.Account != "" && text.Fold(username) == text.Fold(in.Account)
+}

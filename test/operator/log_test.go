@@ -64,8 +64,8 @@ var _ = Describe("the operator's log", func() {
 			{"grant decided", `"event"="Active"`},
 			{"grant decided", `"event"="Revoked"`},
 			{"policy decided", `"event"="Ready"`},
-			{"the instance says something new", `"reason"="Ready"`},
-			{"somebody else changed", `"user"="carol"`, `"cause"="Manual"`},
+			{"instance decided", `"event"="Ready"`},
+			{"another writer changed", `"user"="carol"`, `"cause"="Manual"`},
 		} {
 			Eventually(func() []string { return journal.about(s.namespace, parts...) }).ShouldNot(BeEmpty(), "%q", parts)
 		}

@@ -36,25 +36,34 @@ func Of(in access.Input) access.Desired {
 }
 
 // Enforced is the input that an instance would have if its mode were Enforce, and what should hold then. Roles that would
-// be taken over are in it as if their first pass, which only reports, were over, and so is the claim of
-// the instance, which gives no access.
+// be taken over are in it as if their first pass, which only reports, were over, and so is the claim of the instance, which
+// gives no access.
 func Enforced(in access.Input) (access.Input, access.Desired) {
 	enforced := *in.Instance
 	enforced.Spec.Mode = v1alpha1.ModeEnforce
 	in.Instance = &enforced
 	desired := Of(in)
 	if claim := in.Claim(); in.Claims(claim) {
+		enforced.Status.ManagedRoles = withReported(enforced.Status.ManagedRoles, desired.Inventory)
 		in.Observed = in.Claiming(claim)
+		desired = Of(in)
 	}
-	stored := enforced.Status.ManagedRoles
-	for _, entry := range desired.Inventory {
+	enforced.Status.ManagedRoles = withReported(enforced.Status.ManagedRoles, desired.Inventory)
+	return in, Of(in)
+}
+
+// withReported adds entries to an inventory that are stored before anything is done with their roles: of roles that are adopted,
+// and of those that are left alone.
+func withReported(stored, desired []v1alpha1.ManagedRole) []v1alpha1.ManagedRole {
+	out := slices.Clip(stored)
+	for _, entry := range desired {
 		switch known := slices.ContainsFunc(stored, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name }); {
 		case known:
 		case entry.Adopted, entry.Orphaned:
-			enforced.Status.ManagedRoles = append(slices.Clip(enforced.Status.ManagedRoles), entry)
+			out = append(out, entry)
 		}
 	}
-	return in, Of(in)
+	return out
 }
 
 // work is one decision in the making: the policies, and what was decided so far.
@@ -117,8 +126,7 @@ func newWork(in access.Input) *work {
 
 // instanceEnds says whether the instance is being deleted and takes everything along.
 func (w *work) instanceEnds() bool {
-	i := w.in.Instance
-	if i.DeletionTimestamp == nil || i.Spec.Deletion == v1alpha1.InstanceDeletionAbandon {
+	if !w.in.Instance.Revoking() {
 		return false
 	}
 	for _, c := range w.cases {
@@ -132,7 +140,10 @@ func (w *work) claimNames() {
 	holder := map[string]*policyCase{}
 	for _, c := range w.cases {
 		mine := w.inventoriedFor(c)
-		if w.mayClaim(c, mine) && (holder[c.role] == nil || mine) {
+		if !w.mayClaim(c, mine) {
+			continue
+		}
+		if mine || holder[c.role] == nil {
 			holder[c.role] = c
 		}
 	}
@@ -165,7 +176,11 @@ func (w *work) mayClaim(c *policyCase, mine bool) bool {
 			c.desire.Refused = &access.Problem{Reason: v1alpha1.ReasonInvalidRoleName, Message: err.Error()}
 		}
 	}
-	return c.desire.Refused == nil && rolename.Manageable(c.role) && (mine || c.policy.DeletionTimestamp == nil)
+	switch {
+	case c.desire.Refused != nil, !rolename.Manageable(c.role):
+		return false
+	}
+	return mine || c.policy.DeletionTimestamp == nil
 }
 
 func (w *work) finishMembers() {

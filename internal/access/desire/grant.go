@@ -23,7 +23,7 @@ type granting struct {
 // decideGrants decides what every grant gives. Grants whose terms equal their policy of today are members of the
 // policy's role; others share a role of their own with grants of equal terms.
 func (w *granting) decideGrants() {
-	ending := w.in.Instance.DeletionTimestamp != nil && w.in.Instance.Spec.Deletion != v1alpha1.InstanceDeletionAbandon
+	ending := w.in.Instance.Revoking()
 	for _, g := range inOrder(w.in.Grants) {
 		desire := access.GrantDesire{}
 		if pinned := g.In(w.in.Instance); pinned != nil {
@@ -42,7 +42,7 @@ func (w *granting) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantIn
 		return
 	}
 	c := w.byName[g.PolicyKey()]
-	if c == nil || c.policy.DeletionTimestamp != nil || c.policy.Spec.Grants == nil {
+	if !c.makesGrants() {
 		desire.Problem = &access.Problem{Reason: v1alpha1.ReasonPolicyNotFound, Message: "the policy is gone or makes no grants any more"}
 		return
 	}
@@ -62,6 +62,15 @@ func (w *granting) decideGrant(g *v1alpha1.AccessGrant, pinned *v1alpha1.GrantIn
 		return
 	}
 	w.place(c, g, pinned, user, desire)
+}
+
+// makesGrants says whether the policy is there and grants may be made under it.
+func (c *policyCase) makesGrants() bool {
+	switch {
+	case c == nil, c.policy.DeletionTimestamp != nil:
+		return false
+	}
+	return c.policy.Spec.Grants != nil
 }
 
 // place decides the role that carries a live grant, and makes its user a member unless there is a problem already.
@@ -117,7 +126,10 @@ func inOrder(grants []*v1alpha1.AccessGrant) []*v1alpha1.AccessGrant {
 // holder is the stored user whom a grant pinned, when it is still the same person.
 func (w *granting) holder(pinned *v1alpha1.GrantInstance) (access.User, *access.Problem) {
 	user, problem := w.users.Resolve(v1alpha1.Subject{Username: pinned.Username})
-	if problem == nil && pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {
+	if problem != nil {
+		return user, problem
+	}
+	if pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {
 		problem = &access.Problem{Reason: v1alpha1.ReasonSubjectChanged, Message: "another person has the user name " + text.Quoted(pinned.Username) +
 			" in Airflow since this was granted: create another grant"}
 	}

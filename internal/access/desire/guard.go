@@ -43,7 +43,8 @@ type guard struct {
 // keep gives the DAGs whose rights the policy's role keeps although nothing selects them now: while only one list was
 // read, and while a mass revocation is held.
 func (g *guard) keep(c *policyCase, selection dag.Selection, held map[string]bool) []string {
-	if len(c.stored) == 0 || !g.stock.ours(c.stored[0]) || len(held) == 0 {
+	switch {
+	case len(held) == 0, len(c.stored) == 0, !g.stock.ours(c.stored[0]):
 		return nil
 	}
 	kept, lost := g.missing(c, selection, held)
@@ -133,7 +134,8 @@ func sameLoss(before v1alpha1.HeldRevocation, lost []string) bool {
 func (g *guard) limit() int {
 	text, ok := strings.CutSuffix(g.in.Instance.Spec.MassRevocationLimit, "%")
 	limit, err := strconv.Atoi(text)
-	if !ok || err != nil || limit < 0 || limit > 100 {
+	switch {
+	case !ok, err != nil, limit < 0, limit > 100:
 		return defaultLimit
 	}
 	return limit

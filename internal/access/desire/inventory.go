@@ -84,7 +84,7 @@ func (w *ledger) doom(name string) {
 // letsGo says whether a role is to stay in Airflow without its policy.
 func (w *ledger) letsGo(role access.Role) bool {
 	c := w.byName[role.Policy]
-	return c != nil && letsGo(c.policy)
+	return c != nil && c.policy.Orphans()
 }
 
 func (w *ledger) policyUID(role access.Role) string {

@@ -51,6 +51,11 @@ func (w *work) decidePolicy(c *policyCase) {
 	w.decideStanding(c)
 }
 
+// adopts says whether the policy takes a role over that is there already.
+func (c *policyCase) adopts() bool {
+	return c.policy.Spec.Role != nil && c.policy.Spec.Role.Adoption == v1alpha1.AdoptionIfExists
+}
+
 // stay leaves the roles of a policy as they are, for a reason.
 func (c *policyCase) stay(reason access.Problem) {
 	c.giving, c.upkeep = access.Giving{RevokeOnly: &reason}, access.UpkeepNone
@@ -84,8 +89,7 @@ func (w *work) wantHeld(c *policyCase, base, name string, permissions []permissi
 
 // mayHave says whether the policy may have its role: a role that was there before us needs adoption.
 func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
-	used := func(g generation) bool { return g.state <= inUse }
-	if !w.exists(c.role) || w.ours(c.role) || slices.ContainsFunc(w.generations(c, c.role), used) {
+	if !w.belongsToOthers(c) {
 		return nil, false
 	}
 	if rolename.HasOwnPrefix(c.role) {
@@ -96,7 +100,7 @@ func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has a role " + text.Quoted(c.role) + " that this operator did not make: " + message}
 	}
 	switch {
-	case c.policy.Spec.Role == nil || c.policy.Spec.Role.Adoption != v1alpha1.AdoptionIfExists:
+	case !c.adopts():
 		return refuse("choose another role.name, or set role.adoption to IfExists and list the role in the instance's adoptableRoles"), false
 	case !slices.Contains(w.in.Instance.Spec.AdoptableRoles, c.role):
 		return refuse("the platform team may list it in the instance's adoptableRoles"), false
@@ -104,6 +108,16 @@ func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 		return refuse("the operator's own account holds it, so that it cannot be taken over"), false
 	}
 	return nil, true
+}
+
+// belongsToOthers says whether Airflow stores a role of the policy's name that is not ours.
+func (w *work) belongsToOthers(c *policyCase) bool {
+	used := func(g generation) bool { return g.state <= inUse }
+	switch {
+	case !w.exists(c.role), w.ours(c.role):
+		return false
+	}
+	return !slices.ContainsFunc(w.generations(c, c.role), used)
 }
 
 // reportAdoption says what taking a role over will change. The role stays out of the plan until the inventory holds it.
@@ -151,8 +165,7 @@ func (w *work) decideGiving(c *policyCase) {
 
 // enforces says whether neither the instance nor the policy is told to leave things as they are.
 func (w *work) enforces(c *policyCase) bool {
-	mode := w.in.Instance.Spec.Mode
-	return mode != v1alpha1.ModeObserve && mode != v1alpha1.ModeSuspended && c.policy.Spec.State != v1alpha1.PolicySuspended
+	return w.in.Instance.Enforces() && !c.policy.Suspended()
 }
 
 // checkSpec refuses what a policy may not say. Of its airflowPermissions it gives those that are allowed.

@@ -71,22 +71,24 @@ func (s *stock) inventory() []v1alpha1.ManagedRole {
 	return s.in.Instance.Status.ManagedRoles
 }
 
-// letsGo says whether the role of a policy is to stay in Airflow without it.
-func letsGo(p *v1alpha1.DagAccessPolicy) bool {
-	return p.DeletionTimestamp != nil && p.Spec.Deletion == v1alpha1.PolicyDeletionOrphan
-}
-
 // full says whether a line of roles that the inventory does not know is one too many.
 func (s *stock) full(base string) *access.Problem {
-	_, stored := s.stored[base]
 	switch {
-	case stored || s.fresh[base] || len(s.successors[rolename.LineOf(base)]) > 0 || s.exists(base):
+	case s.knows(base):
 		return nil
 	case len(s.stored)+len(s.fresh) >= MaxRoles:
 		return &access.Problem{Reason: v1alpha1.ReasonTooManyRoles, Message: fmt.Sprintf("the AirflowInstance manages %d roles already, and can hold no more: end grants with DAGs or levels of their own, or delete policies", MaxRoles)}
 	}
 	s.fresh[base] = true
 	return nil
+}
+
+// knows says whether a line of roles is there already, or to be made in this pass.
+func (s *stock) knows(base string) bool {
+	if _, stored := s.stored[base]; stored {
+		return true
+	}
+	return s.fresh[base] || s.exists(base) || len(s.successors[rolename.LineOf(base)]) > 0
 }
 
 // exists says whether Airflow stores a role.
@@ -109,7 +111,7 @@ func (s *stock) orphaned(entry v1alpha1.ManagedRole) bool {
 		return false
 	}
 	p := s.policies[entry.PolicyUID]
-	return p == nil || letsGo(p)
+	return p == nil || p.Orphans()
 }
 
 // content is what Airflow stores in a role, sorted and without ignored pairs.

@@ -156,8 +156,10 @@ func (s *stock) revives(base, role string, want []permission.Pair) bool {
 	if !s.in.OnlyAdds() {
 		return true
 	}
-	restores := s.in.Contested[access.RoleKey(base)] || s.in.Instance.Spec.Drift == v1alpha1.DriftReport
-	return !restores && slices.Equal(s.content(role), want)
+	if s.in.LeavesOut(access.RoleKey(base)) {
+		return false
+	}
+	return slices.Equal(s.content(role), want)
 }
 
 // nextNumber is above those of all successors that are known.
@@ -225,6 +227,17 @@ func (s *stock) heldBy(c *policyCase, base string, user access.User) (string, bo
 // retires says whether a role that nothing needs stays in Airflow, and all who were in it have left. Whom somebody else
 // puts into it later leaves again; that does not bring it back into use.
 func (s *stock) retires(entry v1alpha1.ManagedRole) bool {
-	stays := !s.in.Deletes() || entry.Adopted && s.carried[rolename.LineOf(entry.Name)]
-	return stays && s.exists(entry.Name) && (entry.Retired || !s.holders()[entry.Name])
+	if !s.exists(entry.Name) || !s.outlives(entry) {
+		return false
+	}
+	return entry.Retired || !s.holders()[entry.Name]
+}
+
+// outlives says whether a role stays in Airflow when nothing needs it: no role can be deleted, or it was adopted and a
+// successor has its place.
+func (s *stock) outlives(entry v1alpha1.ManagedRole) bool {
+	if !s.in.Deletes() {
+		return true
+	}
+	return entry.Adopted && s.carried[rolename.LineOf(entry.Name)]
 }

@@ -48,8 +48,14 @@ const (
 	narrows          // gets less
 )
 
+// gains says whether a role gets permissions.
+func (c change) gains() bool { return c == widens || c == replaces }
+
+// loses says whether a role loses permissions.
+func (c change) loses() bool { return c == narrows || c == replaces }
+
 // comes says whether the role is there, or comes to be in this plan.
-func (r *roleAim) comes() bool { return r.exists || r.create }
+func (r *roleAim) comes() bool { return r != nil && (r.exists || r.create) }
 
 // changeOf compares what an existing role holds with what it should hold.
 func (r *roleAim) changeOf() change {
@@ -85,8 +91,9 @@ func newAim(in *access.Input, d *access.Desired) *aim {
 		}
 	}
 	for name := range a.managed {
-		_, _, ok := rolename.Succession(name)
-		a.succeeds = a.succeeds || ok
+		if _, _, succeeds := rolename.Succession(name); succeeds {
+			a.succeeds = true
+		}
 	}
 	a.retired = map[string]bool{}
 	for _, entry := range in.Instance.Status.ManagedRoles {
@@ -100,16 +107,11 @@ func newAim(in *access.Input, d *access.Desired) *aim {
 	return a
 }
 
-// withheld says whether the restoration of an item is left out.
-func (a *aim) withheld(key string) bool {
-	return a.in.Contested[key] || a.in.Instance.Spec.Drift == v1alpha1.DriftReport
-}
-
 // leftOut says whether an item that is missing is not given now: because that is contested, or because another writer took
 // it and the instance only reports drift.
 func (a *aim) leftOut(key string, lost bool) bool {
 	if lost {
-		return a.withheld(key)
+		return a.in.LeavesOut(key)
 	}
 	return a.in.Contested[key]
 }
@@ -152,7 +154,7 @@ func (a *aim) decideRole(r *roleAim, role access.Role) {
 		r.create, r.want = !r.exists, permission.Intersect(r.want, permission.Union(r.have, a.followed(r.name)))
 	default:
 		r.create = !r.exists
-		if a.withheld(key) {
+		if a.in.LeavesOut(key) {
 			r.want = permission.Minus(r.want, a.lost.pairs[r.name])
 		}
 	}
@@ -186,10 +188,9 @@ func (a *aim) followed(name string) []permission.Pair {
 
 // aimUsers decides for every user which managed roles go first, stay, and come. The operator's account is left out.
 func (a *aim) aimUsers() {
-	account := text.Fold(a.in.Account)
 	pinned := a.pinnedElsewhere()
 	for _, user := range a.in.Observed.Users {
-		if account != "" && text.Fold(user.Username) == account {
+		if a.in.IsAccount(user.Username) {
 			continue
 		}
 		u := a.aimUser(&user, pinned)
@@ -232,7 +233,7 @@ func (a *aim) aimUser(user *access.User, pinned map[string]bool) userAim {
 // canHave says whether a user who should have a role has it or can get it now.
 func (a *aim) canHave(username, role string, have []string) bool {
 	desired, ok := a.d.Roles[role]
-	if r := a.roles[role]; !ok || r == nil || !r.comes() {
+	if !ok || !a.roles[role].comes() {
 		return false
 	}
 	switch {
@@ -271,8 +272,11 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 	out := map[string]bool{}
 	var known map[rolename.Line]bool
 	for _, g := range a.in.Grants {
-		pinned := g.In(a.in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || a.managed[pinned.Role] || !rolename.LineOf(pinned.Role).Manageable() || a.d.Grants[g.UID].Live {
+		pinned := unproved(a.in, a.d, g)
+		if pinned == nil || a.managed[pinned.Role] {
+			continue
+		}
+		if !rolename.LineOf(pinned.Role).Manageable() {
 			continue
 		}
 		if known == nil {
@@ -283,6 +287,15 @@ func (a *aim) pinnedElsewhere() map[string]bool {
 		}
 	}
 	return out
+}
+
+// unproved is what a grant pinned in the instance that is not live any more and whose removal was not proved; nil for
+// every other grant.
+func unproved(in *access.Input, d *access.Desired, g *v1alpha1.AccessGrant) *v1alpha1.GrantInstance {
+	if d.Grants[g.UID].Live || g.Status.RemovedAt != nil {
+		return nil
+	}
+	return g.In(in.Instance)
 }
 
 // findMovers takes roles back from gone to have when a live grant that they carried moves to another role of its

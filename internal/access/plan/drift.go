@@ -30,7 +30,7 @@ func findDrift(in *access.Input, d *access.Desired, managed, retired map[string]
 	}}
 	f.findHeirs()
 	for _, entry := range in.Instance.Status.ManagedRoles {
-		if managed[entry.Name] && !entry.Orphaned && !entry.Retired && f.stands(entry.Name) {
+		if managed[entry.Name] && inService(&entry) && f.stands(entry.Name) {
 			f.role(entry)
 		}
 	}
@@ -41,6 +41,7 @@ func findDrift(in *access.Input, d *access.Desired, managed, retired map[string]
 	return f.found, f.lost
 }
 
+// driftFinder collects what others changed.
 type driftFinder struct {
 	in      *access.Input
 	d       *access.Desired
@@ -69,6 +70,9 @@ func (f *driftFinder) findHeirs() {
 		}
 	}
 }
+
+// inService says whether an inventoried role was neither let go of nor retired.
+func inService(entry *v1alpha1.ManagedRole) bool { return !entry.Orphaned && !entry.Retired }
 
 // heir is the desired role that carries what a role carried.
 func (f *driftFinder) heir(role string) string {
@@ -109,7 +113,7 @@ func (f *driftFinder) reference(role string) (string, bool) {
 		return role, true
 	}
 	for _, entry := range f.kin[rolename.LineOf(role)] {
-		if _, existed := f.in.Previous.Roles[entry.Name]; existed && !entry.Retired && !entry.Orphaned {
+		if _, existed := f.in.Previous.Roles[entry.Name]; existed && inService(&entry) {
 			return entry.Name, true
 		}
 	}
@@ -125,6 +129,7 @@ func (f *driftFinder) storedAs(role, heir string) ([]permission.Pair, bool) {
 	return stored, exists
 }
 
+// role compares one inventoried role.
 func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	heir := f.heir(entry.Name)
 	drift := access.Drift{Key: access.RoleKey(entry.Name), Role: entry.Name, Successor: successorOf(entry.Name, heir)}
@@ -140,14 +145,19 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	}
 	before, existed := f.in.Previous.Roles[entry.Name]
 	switch {
-	case existed && !exists && !wanted:
-		return
-	case existed && !exists:
+	case existed && exists:
+		if slices.Equal(before, stored) || !f.edit(&drift, heir, before, stored) {
+			return
+		}
+	case existed:
+		if !wanted {
+			return
+		}
 		drift.What, drift.Cause, drift.Taken = "the role was deleted", v1alpha1.DriftCauseRoleDeleted, true
 		f.lost.roles[heir] = true
-	case !existed && exists:
+	case exists:
 		drift.What, drift.Cause = "the role was created by somebody else", v1alpha1.DriftCauseManual
-	case !existed || slices.Equal(before, stored) || !f.edit(&drift, heir, before, stored):
+	default:
 		return
 	}
 	f.found = append(f.found, drift)
@@ -179,7 +189,8 @@ func byAccessControl(had, has, taken, added []permission.Pair) bool {
 		}
 		return true
 	}
-	if len(taken) == 0 || !perDag(taken) || !perDag(added) || perDag(had) {
+	switch {
+	case len(taken) == 0, perDag(had), !perDag(taken), !perDag(added):
 		return false
 	}
 	left := permission.DagsIn(permission.Minus(has, added))
@@ -191,6 +202,7 @@ func byAccessControl(had, has, taken, added []permission.Pair) bool {
 	return true
 }
 
+// describeEdit names the first of the permissions that others changed.
 func describeEdit(taken, added []permission.Pair) string {
 	var parts []string
 	if len(taken) > 0 {
@@ -225,18 +237,20 @@ func (f *driftFinder) users() {
 	}
 }
 
+// member compares the managed roles of one user.
 func (f *driftFinder) member(before, now access.User) {
 	had, has := f.ours(before.Roles), f.ours(now.Roles)
-	if f.in.Account != "" && text.Fold(now.Username) == text.Fold(f.in.Account) {
+	if f.in.IsAccount(now.Username) {
 		return
 	}
-	cause := v1alpha1.DriftCauseManual
-	if len(had) > 0 && len(has) == 0 && before.LastLogin != now.LastLogin {
-		cause = v1alpha1.DriftCauseLoginRoleSync
+	cause, wanted := v1alpha1.DriftCauseManual, f.d.Members.Roles(now.Username)
+	if loggedIn := before.LastLogin != now.LastLogin; loggedIn && len(has) == 0 {
+		cause = v1alpha1.DriftCauseLoginRoleSync // all managed roles are gone since
 	}
 	for _, role := range had {
 		heir := f.heir(role)
-		if f.among(has, role) || f.lost.roles[heir] || !f.among(f.d.Members.Roles(now.Username), role) {
+		switch {
+		case f.among(has, role), f.lost.roles[heir], !f.among(wanted, role):
 			continue
 		}
 		key := access.MemberKey(now.Username, role)
@@ -259,12 +273,14 @@ func (f *driftFinder) among(roles []string, role string) bool {
 	if slices.Contains(roles, role) {
 		return true
 	}
+	if f.heirs == nil || f.retired[role] {
+		return false
+	}
 	line := rolename.LineOf(role)
-	return f.heirs != nil && !f.retired[role] && slices.ContainsFunc(roles, func(name string) bool {
-		return !f.retired[name] && rolename.LineOf(name) == line
-	})
+	return slices.ContainsFunc(roles, func(name string) bool { return !f.retired[name] && rolename.LineOf(name) == line })
 }
 
+// ours are the managed ones of some roles.
 func (f *driftFinder) ours(roles []string) []string {
 	var out []string
 	for _, role := range roles {

@@ -3,8 +3,6 @@ package plan
 import (
 	"slices"
 
-	"k8s.io/apimachinery/pkg/util/sets"
-
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
@@ -47,9 +45,9 @@ func newOrder(a *aim) *order {
 	}
 	for name, role := range a.roles {
 		switch {
-		case role.change == unchanged, role.change == widens:
+		case !role.change.loses():
 			o.wide[name] = role.want
-		case role.change == replaces && shared[name]:
+		case shared[name]:
 			o.wide[name] = permission.Union(role.have, role.want)
 		default:
 			o.wide[name] = role.have
@@ -82,24 +80,21 @@ func (o *order) takeAlong(u *userAim, left string) {
 
 // mustLeave says whether a user leaves a role that gains permissions.
 func (o *order) mustLeave(u *userAim, role string) bool {
-	change := o.aim.roles[role].change
-	return (change == widens || change == replaces) && !slices.Contains(u.want, role)
+	return o.aim.roles[role].change.gains() && !slices.Contains(u.want, role)
 }
 
 // when says when the roles of a user change.
 func (o *order) when(u *userAim) moment {
-	loses := false
+	when := afterNarrowing
 	for _, role := range u.have {
 		if o.mustLeave(u, role) {
 			return beforeWidening
 		}
-		change := o.aim.roles[role].change
-		loses = loses || change == replaces || change == narrows
+		if o.aim.roles[role].change.loses() {
+			when = beforeNarrowing
+		}
 	}
-	if loses {
-		return beforeNarrowing
-	}
-	return afterNarrowing
+	return when
 }
 
 // together are the roles that gain and lose and must have both for a moment, because of one user: where the user leaves a
@@ -115,7 +110,8 @@ func (o *order) together(u *userAim) []string {
 			replaced = append(replaced, role)
 		}
 	}
-	if len(replaced) == 1 && slices.Contains(u.have, replaced[0]) && sets.New(u.want...).HasAll(u.have...) {
+	leaves, joins := text.Without(u.have, u.want), text.Without(replaced, u.have)
+	if len(replaced) == 1 && len(leaves)+len(joins) == 0 {
 		return nil
 	}
 	return replaced

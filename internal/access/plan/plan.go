@@ -55,11 +55,7 @@ func (b *builder) removals() []access.Step {
 			step.Ended = append(step.Ended, b.ended[access.MemberKey(u.name, role)]...)
 		}
 		step.Ended = access.SortCauses(step.Ended)
-		for _, role := range u.gone {
-			if key := access.MemberKey(u.name, role); step.Repair == "" && b.drifted(key) {
-				step.Repair = key
-			}
-		}
+		step.Repair = firstKey(u.name, u.gone, b.drifted)
 		steps = append(steps, step)
 	}
 	return steps
@@ -99,7 +95,10 @@ func (b *builder) widenings(left bool) []access.Step {
 	var steps []access.Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
-		if b.left[name] == left && role.exists && !permission.Contains(role.have, b.wide[name]) {
+		if b.left[name] != left || role.create {
+			continue
+		}
+		if !permission.Contains(role.have, b.wide[name]) {
 			steps = append(steps, b.edit(access.StepWidenRole, name, role.have, b.wide[name]))
 		}
 	}
@@ -122,7 +121,11 @@ func (b *builder) narrowings() []access.Step {
 	var steps []access.Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
-		if wide := b.wide[name]; permission.Contains(wide, role.want) && !permission.Contains(role.want, wide) {
+		wide := b.wide[name]
+		if !permission.Contains(wide, role.want) {
+			continue // it is replaced
+		}
+		if !permission.Contains(role.want, wide) {
 			steps = append(steps, b.edit(access.StepNarrowRole, name, wide, role.want))
 		}
 	}
@@ -160,7 +163,7 @@ func (b *builder) move(username string, from, to []string) (access.Step, bool) {
 	given, taken := text.Without(to, from), text.Without(from, to)
 	step := access.Step{Username: username, Roles: given}
 	switch {
-	case len(given) == 0 && len(taken) == 0:
+	case len(given)+len(taken) == 0:
 		return access.Step{}, false
 	case len(taken) == 0:
 		step.Kind = access.StepAddMember
@@ -177,12 +180,18 @@ func (b *builder) move(username string, from, to []string) (access.Step, bool) {
 		step.For = append(step.For, b.d.Members.Causes(username, role)...)
 	}
 	step.For = access.SortCauses(step.For)
-	for _, role := range given {
-		if key := access.MemberKey(username, role); step.Repair == "" && b.aim.lost.members[key] {
-			step.Repair = key
+	step.Repair = firstKey(username, given, func(key string) bool { return b.aim.lost.members[key] })
+	return step, true
+}
+
+// firstKey is the first membership (Drift.Key) of a user in some roles of which something is so.
+func firstKey(username string, roles []string, so func(key string) bool) string {
+	for _, role := range roles {
+		if key := access.MemberKey(username, role); so(key) {
+			return key
 		}
 	}
-	return step, true
+	return ""
 }
 
 // heirs are those of some roles that carry the same policies as the ones that a user leaves.
@@ -207,7 +216,10 @@ func (b *builder) deletions() []access.Step {
 	heirs := map[rolename.Line]string{}
 	for name := range b.d.Roles {
 		line, _, ok := rolename.Succession(name)
-		if before, known := heirs[line]; ok && (!known || rolename.CompareNewest(name, before) < 0) {
+		if !ok {
+			continue
+		}
+		if before, known := heirs[line]; !known || rolename.CompareNewest(name, before) < 0 {
 			heirs[line] = name
 		}
 	}
@@ -238,8 +250,8 @@ func findEnded(in *access.Input, d *access.Desired, users []userAim) map[string]
 	}
 	objects, people := newObjects(in), access.NewPersons(in.Observed.Users)
 	for _, g := range in.Grants {
-		pinned := g.In(in.Instance)
-		if pinned == nil || g.Status.RemovedAt != nil || d.Grants[g.UID].Live {
+		pinned := unproved(in, d, g)
+		if pinned == nil {
 			continue
 		}
 		holders := slices.DeleteFunc(slices.Clone(people.Of(pinned)), func(name string) bool { return !going[name] })
@@ -278,14 +290,18 @@ func (b *builder) markRepaired(plan *access.Plan) {
 	}
 	plan.Drift = slices.Clone(plan.Drift)
 	for i := range plan.Drift {
-		drift := &plan.Drift[i]
-		drift.Repaired = repaired[drift.Key] && !b.leftOut(*drift)
+		if drift := &plan.Drift[i]; repaired[drift.Key] {
+			drift.Repaired = !b.leftOut(*drift)
+		}
 	}
 }
 
 // leftOut says whether a drift took something away that the plan does not give back.
 func (b *builder) leftOut(drift access.Drift) bool {
 	heir := cmp.Or(drift.Successor, drift.Role)
-	taken := drift.Username == "" && (b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0)
-	return (taken || b.aim.lost.members[drift.Key]) && b.aim.withheld(drift.Key)
+	taken := b.aim.lost.members[drift.Key]
+	if drift.Username == "" {
+		taken = b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0
+	}
+	return taken && b.aim.in.LeavesOut(drift.Key)
 }

@@ -58,13 +58,15 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 		out = append(out, desire.Refused.Message)
 	}
 	for _, note := range desire.Notes {
-		if note.Reason == v1alpha1.ReasonAdoptionReported || note.Reason == v1alpha1.ReasonMassRevocationHeld {
+		switch note.Reason {
+		case v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld:
 			out = append(out, note.Message)
 		}
 	}
 	return out
 }
 
+// assessor compares one observation with what is desired.
 type assessor struct {
 	in      *access.Input
 	d       *access.Desired
@@ -83,7 +85,7 @@ func (a *assessor) readUsers() {
 	for i := range a.in.Observed.Users {
 		user := &a.in.Observed.Users[i]
 		a.users[user.Username] = user
-		if a.in.Account != "" && text.Fold(user.Username) == text.Fold(a.in.Account) {
+		if a.in.IsAccount(user.Username) {
 			continue
 		}
 		for _, role := range user.Roles {
@@ -233,7 +235,7 @@ func (a *assessor) differences() map[string][]string {
 	}
 	for _, name := range a.d.Doomed {
 		entry := a.entries[name]
-		if !a.isGone(entry) && !a.rests(entry) {
+		if !a.settled(entry) {
 			out[entry.Policy] = append(out[entry.Policy], "role "+text.Plain(name)+" is not gone yet")
 		}
 	}
@@ -249,6 +251,7 @@ func (a *assessor) tooMany(role access.Role) string {
 	return text
 }
 
+// appendCount adds a line about a role unless the count is zero.
 func appendCount(lines []string, format, role string, count int) []string {
 	if count == 0 {
 		return lines
@@ -256,6 +259,7 @@ func appendCount(lines []string, format, role string, count int) []string {
 	return append(lines, fmt.Sprintf(format, text.Plain(role), count))
 }
 
+// bounded are the first lines, and how many more there are.
 func bounded(lines []string) []string {
 	if len(lines) <= differencesShown {
 		return lines
@@ -279,9 +283,16 @@ func (a *assessor) isGone(entry v1alpha1.ManagedRole) bool {
 	return !a.in.Deletes() && a.in.Instance.DeletionTimestamp != nil
 }
 
-// rests says whether a role that nothing needs stays in Airflow without members.
-func (a *assessor) rests(entry v1alpha1.ManagedRole) bool {
-	return len(a.members[entry.Name]) == 0 && (entry.Adopted || !a.in.Deletes())
+// settled says whether nothing is to be done any more about a role that nothing needs: it is gone, or stays in Airflow
+// without members.
+func (a *assessor) settled(entry v1alpha1.ManagedRole) bool {
+	switch {
+	case a.isGone(entry):
+		return true
+	case len(a.members[entry.Name]) > 0:
+		return false
+	}
+	return entry.Adopted || !a.in.Deletes()
 }
 
 // gone are the entries that may be dropped: all of them when the claim was lost, since the roles went with it.
