@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/rolename"
@@ -96,4 +97,72 @@ func (w *ledger) policyUID(role access.Role) string {
 
 func sortInventory(entries []v1alpha1.ManagedRole) {
 	slices.SortFunc(entries, func(a, b v1alpha1.ManagedRole) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// decideClaim desires the own claim, without members and permissions, and dooms claims that are to go. Claims are in no
+// inventory.
+func (w *ledger) decideClaim() {
+	c := w.claim
+	w.out.Claim = c.Claim
+	if c.wanted {
+		w.out.Roles[c.Role] = access.Role{Name: c.Role}
+	}
+	if leaves := w.leavingClaim(); leaves != "" {
+		w.out.Doomed = text.SortedSet(append(w.out.Doomed, leaves))
+	}
+}
+
+// leavingClaim is the claim that is to go now; empty where none is. Where roles cannot be deleted, claims stay.
+func (w *ledger) leavingClaim() string {
+	c := w.claim
+	switch {
+	case !w.in.Deletes():
+		return ""
+	case c.Withdraws():
+		return c.Role
+	case !w.in.Instance.Revoking():
+		if c.Mine() {
+			return c.Superseded
+		}
+	case c.Stands:
+		if !slices.ContainsFunc(w.out.Doomed, w.exists) {
+			return c.Role // the last role of the instance
+		}
+	}
+	return ""
+}
+
+// wantedLines are the lines of roles that policies, and grants that may still give something, want.
+func (w *ledger) wantedLines() sets.Set[rolename.Line] {
+	lines := sets.New[rolename.Line]()
+	for _, c := range w.cases {
+		lines.Insert(rolename.LineOf(c.role))
+	}
+	for _, g := range w.in.Grants {
+		pinned := g.In(w.in.Instance)
+		if pinned == nil {
+			continue
+		}
+		lines.Insert(rolename.LineOf(pinned.Role))
+		if c := w.byName[g.PolicyKey()]; c != nil {
+			for _, role := range access.Carriers(c.policy, w.in.Instance, g.Status.Activation, pinned) {
+				lines.Insert(rolename.LineOf(role))
+			}
+		}
+	}
+	return lines
+}
+
+// spare leaves roles that stood in Airflow before the instance claims it, and that no policy wants, for good: another
+// operator, or a user, made them. Their entries in the inventory say so once the claim stands.
+func (w *ledger) spare(name string) {
+	w.out.Inventory = append(w.out.Inventory, v1alpha1.ManagedRole{Name: name, Kind: kindOf(name), Orphaned: true})
+}
+
+// kindOf is what a role of this name carries.
+func kindOf(name string) v1alpha1.ManagedRoleKind {
+	if rolename.IsForGrant(name) {
+		return v1alpha1.ManagedRoleGrant
+	}
+	return v1alpha1.ManagedRolePolicy
 }
