@@ -33,7 +33,6 @@ type Reconciler struct {
 	Settings
 
 	known states
-	gate  gate
 }
 
 // Settings of the controller.
