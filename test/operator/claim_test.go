@@ -125,6 +125,16 @@ var _ = Describe("K3: two instances for one Airflow by two URLs", Serial, func()
 		Expect(read(taking).Status.ManagedRoles).To(ContainElement(And(HaveField("Name", role(first)), HaveField("Orphaned", true))))
 	})
 
+	It("an abandoned instance leaves its roles, and removes its claim where it has a connection", func() {
+		first, instance, _ := begin()
+		edit(instance, func(i *v1alpha1.AirflowInstance) { i.Spec.Deletion = v1alpha1.InstanceDeletionAbandon })
+		Expect(admin.Delete(ctx(), instance)).To(Succeed())
+		gone(instance)
+		_, stands := first.sim.Role(rolename.Claim(string(instance.UID)))
+		Expect(stands).To(BeFalse())
+		Expect(first.sim.Holders(role(first))).To(ConsistOf("alice", "bob"))
+	})
+
 	It("an instance in mode Observe changes nothing, whatever begins with oam.", func() {
 		first, _, _ := begin()
 		first.sim.SetRole("oam.legacy.team", airflow.Permission{Action: "can_read", Resource: "DAG:marketing_report"})
