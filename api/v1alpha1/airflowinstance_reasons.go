@@ -40,7 +40,8 @@ const (
 	ReasonUnsupportedVersion = "UnsupportedVersion"
 	// ReasonNamespaceNotServed: the operator does not serve AirflowInstances of this namespace.
 	ReasonNamespaceNotServed = "NamespaceNotServed"
-	// ReasonEndpointTaken: an older AirflowInstance governs the same Airflow.
+	// ReasonEndpointTaken: another AirflowInstance governs the same Airflow: an older one of this operator with the same
+	// address, or one of any operator that claims it in Airflow.
 	ReasonEndpointTaken = "EndpointTaken"
 	// ReasonEndpointChanged: spec.url changed and the managed roles are not found there.
 	ReasonEndpointChanged = "EndpointChanged"
@@ -61,6 +62,8 @@ const (
 	ReasonDriftReported = "DriftReported"
 	// ReasonDriftRepaired: somebody else changed what is managed, and it was restored.
 	ReasonDriftRepaired = "DriftRepaired"
+	// ReasonRoleDeleted: the operator deleted a role in Airflow (Event).
+	ReasonRoleDeleted = "RoleDeleted"
 	// ReasonObserved: mode Observe; status.plan holds the steps that would be taken.
 	ReasonObserved = "Observed"
 	// ReasonSuspended: mode Suspended.

@@ -164,6 +164,15 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-f0-9]*$')",message="release must be the hash that the condition InSync names"
 	Release string `json:"release,omitempty"`
 
+	// takeOver takes this Airflow over from the AirflowInstance with this UID,
+	// which the condition Ready names (EndpointTaken): its claim is replaced by
+	// the one of this instance, and its roles with names that begin with oam.
+	// become this instance's. It counts once.
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$')",message="takeOver must be the UID of an AirflowInstance, as the condition Ready names it"
+	TakeOver string `json:"takeOver,omitempty"`
+
 	// deletion says what happens to access when this object is deleted: Revoke
 	// takes it away first, Abandon lets go. It may be changed while the object is
 	// being deleted.
@@ -262,6 +271,10 @@ type AirflowInstanceStatus struct {
 	// counts of what was seen in the last pass that changed this status.
 	// +optional
 	Counts *InstanceCounts `json:"counts,omitempty"`
+	// claim is the role that proves that this instance governs the Airflow, after
+	// it was read back.
+	// +optional
+	Claim *InstanceClaim `json:"claim,omitempty"`
 	// managedRoles is the inventory of Airflow roles that are ours. An entry is
 	// stored before the role is created.
 	// +optional
@@ -296,6 +309,19 @@ type AirflowInstanceStatus struct {
 	// +listMapKey=policy
 	// +kubebuilder:validation:MaxItems=256
 	Held []HeldRevocation `json:"held,omitempty"`
+}
+
+// InstanceClaim is the proof, in Airflow, that an instance governs it.
+type InstanceClaim struct {
+	// role is the name of the claim in Airflow: oam.claim~ and the UID of this
+	// instance. The role has no permissions and no members.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Role string `json:"role"`
+	// tookOver is the value of spec.takeOver that has been applied.
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	TookOver string `json:"tookOver,omitempty"`
 }
 
 // AirflowServer is the version of a server.
@@ -357,7 +383,9 @@ type ManagedRole struct {
 	// adopted is true for a role that was there before us; it is never deleted.
 	// +optional
 	Adopted bool `json:"adopted,omitempty"`
-	// orphaned is true for a role that was let go of (deletion: Orphan).
+	// orphaned is true for a role that is not changed: its policy let go of it
+	// (deletion: Orphan), or it stood in Airflow before this instance claimed that
+	// Airflow, and no policy wants it.
 	// +optional
 	Orphaned bool `json:"orphaned,omitempty"`
 	// retired is true for a role that is not used any more and stays in

@@ -79,6 +79,9 @@ func (v view) settled() decision.Conclusion {
 	switch v.afi.Spec.Mode {
 	case v1alpha1.ModeObserve:
 		c.Reason, c.Message = v1alpha1.ReasonObserved, fmt.Sprintf("mode Observe: nothing is granted; status.plan has %d lines", len(v.report.Plan))
+		if v.report.Claim.Taken() {
+			c.Message += "; " + foreignClaim(v.report.Claim)
+		}
 	case v1alpha1.ModeSuspended:
 		c.Reason, c.Message = v1alpha1.ReasonSuspended, "mode Suspended: nothing is granted and nothing is repaired; endings go on"
 	case v1alpha1.ModeEnforce:

@@ -138,6 +138,7 @@ func (r *Reconciler) abandon(ctx context.Context, s *scope) (bool, error) {
 		return false, nil
 	}
 	log.FromContext(ctx).Info("abandoning an Airflow: its roles stay", "endpoint", s.afi.Status.Endpoint, "roles", len(s.afi.Status.ManagedRoles))
+	releaseClaim(ctx, s)
 	return true, s.removeFinalizer(ctx)
 }
 

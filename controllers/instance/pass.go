@@ -9,7 +9,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -125,9 +124,7 @@ func (r *Reconciler) pass(ctx context.Context, s *scope) (bool, error) {
 	before := s.requests.Load()
 	report := s.actuator.Pass(ctx, source{s}, look)
 	s.report, s.used = report, s.requests.Load()-before
-	for _, step := range report.Changes {
-		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", access.Describe(step))
-	}
+	logChanges(ctx, s)
 	if apierrors.IsConflict(report.Err) {
 		return true, r.conflict(ctx, s)
 	}
@@ -158,6 +155,7 @@ func (r *Reconciler) conflict(ctx context.Context, s *scope) error {
 func (r *Reconciler) finished(s *scope, look actuator.Look) {
 	s.uncached = false
 	s.doubt(s.report.Forbidden)
+	s.blame(claimedBy(s.afi, s.report.Claim))
 	switch {
 	case len(s.report.Failures) > 0, s.report.Partial():
 		s.stumbled(changed(s.report) && s.unusable == nil) // that access can be revoked says nothing of what is missing

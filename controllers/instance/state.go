@@ -88,6 +88,8 @@ type schedule struct {
 	// comparison.
 	comparedFor int64
 	asked       string
+	// claimed is true where the last pass found the claim of another instance: everything is read each time until that is gone.
+	claimed bool
 
 	// failures in a row, and notBefore, until which the server asked for no more requests.
 	failures  int
@@ -124,7 +126,7 @@ func (c *schedule) secretsRead(afi *v1alpha1.AirflowInstance, now time.Time) {
 // look is how much the next pass must read.
 func (c *schedule) look(afi *v1alpha1.AirflowInstance, now time.Time) actuator.Look {
 	switch {
-	case c.fullAt.IsZero(), now.Sub(c.fullAt) >= c.nextFull:
+	case c.claimed, c.fullAt.IsZero(), now.Sub(c.fullAt) >= c.nextFull:
 		return actuator.LookFull
 	case c.asked != afi.Annotations[v1alpha1.ReconcileAtAnnotation], c.comparedFor != afi.Generation:
 		return actuator.LookFull
@@ -136,6 +138,7 @@ func (c *schedule) look(afi *v1alpha1.AirflowInstance, now time.Time) actuator.L
 
 // looked notes what was read, and when it is to be read again: intervals of many instances are spread.
 func (c *schedule) looked(afi *v1alpha1.AirflowInstance, look actuator.Look, report *actuator.Report) {
+	c.claimed = report.Claim.Taken()
 	if look == actuator.LookDags {
 		c.dagsAt = report.StartedAt
 	}

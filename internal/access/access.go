@@ -103,6 +103,9 @@ type Desired struct {
 	Grants map[types.UID]GrantDesire
 	// Held are losses that wait for a release.
 	Held []v1alpha1.HeldRevocation
+	// Claim is whose the Airflow is. The own claim is in Roles where the instance is to have one, and in Doomed where it is to
+	// go; it is never in the inventory.
+	Claim Claim
 	// Doomed are inventoried roles that are to be emptied, and deleted unless they were there before us or the server
 	// cannot delete roles.
 	Doomed []string
@@ -241,7 +244,8 @@ type Step struct {
 	Role string
 	// Permissions that the role has after the step.
 	Permissions []permission.Pair
-	// Gained and Lost are the permissions that a role which is there has only after the step, and only before it.
+	// Gained and Lost are the permissions that a role which is there has only after the step, and only before it. A deleted
+	// role loses all.
 	Gained, Lost []permission.Pair
 	// Username of member steps.
 	Username string

@@ -13,6 +13,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/access/desire"
 	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -181,7 +182,7 @@ func rolesOf(plan access.Plan) sets.Set[string] {
 // name, and keep the access under it.
 func (p *pass) oldLists(plan access.Plan) sets.Set[list] {
 	rests := sets.New[list]()
-	if slices.ContainsFunc(slices.Concat(plan.Phases...), p.revokesFromCaused) {
+	if slices.ContainsFunc(slices.Concat(plan.Phases...), p.restsOnRoles) {
 		rests.Insert(listRoles)
 	}
 	for _, policy := range p.desired.Policies {
@@ -194,6 +195,15 @@ func (p *pass) oldLists(plan access.Plan) sets.Set[list] {
 		old.Insert(listUsers)
 	}
 	return old
+}
+
+// restsOnRoles reports whether a step must not be carried out by an old list of roles: one that may revoke from a user who
+// has a cause, and one that makes a claim, since another instance may have made one.
+func (p *pass) restsOnRoles(s access.Step) bool {
+	if s.Kind == access.StepCreateRole {
+		return rolename.IsClaim(s.Role)
+	}
+	return p.revokesFromCaused(s)
 }
 
 // revokesFromCaused reports whether a user who has a cause may lose something by a step. Users who are removed from a role
@@ -380,7 +390,7 @@ func (p *pass) revokeDue(ctx context.Context) error {
 
 // endings are the steps of a plan that revoke what ended, except for users that are being written.
 func (p *pass) endings(plan access.Plan) []access.Step {
-	return slices.DeleteFunc(p.next(plan), func(s access.Step) bool {
+	return slices.DeleteFunc(p.next(onlyRevoking(plan)), func(s access.Step) bool {
 		return s.Kind != access.StepRemoveMember || !s.Ending() || p.ledger.isWriting(s.Username)
 	})
 }

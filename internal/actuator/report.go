@@ -28,6 +28,8 @@ type Report struct {
 	CacheTTL time.Duration
 	// Giving is how much the pass was allowed to do, as its source said.
 	Giving access.Giving
+	// Claim is whose the Airflow is, by the last reading of its roles.
+	Claim access.Claim
 	// Behind is how much the slowest of the clocks is behind ours, at least 0.
 	Behind time.Duration
 	// StartedAt and FinishedAt of the pass, by our clock. ObservedAt is the time of the oldest look that the
@@ -110,6 +112,7 @@ func (p *pass) report(err error) *Report {
 // fill judges the last observation against what is desired. What was declared since the last decision is in no entry: nothing
 // was compared with it.
 func (p *pass) fill(r *Report) {
+	r.Claim, r.Giving = p.claim()
 	grants, policies, gone := proof.Assess(p.input, p.desired)
 	for _, policy := range p.input.Policies {
 		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
@@ -145,6 +148,16 @@ func (p *pass) fill(r *Report) {
 		r.Plan = access.Render(plan.New(desire.Enforced(p.input)))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
+}
+
+// claim is whose the Airflow is in the end, and how much may be done for that.
+func (p *pass) claim() (access.Claim, access.Giving) {
+	claim, giving := p.input.Claim(), p.declared.Giving
+	switch {
+	case claim.Mine(), !giving.All(), !p.input.Instance.Enforces():
+		return claim, giving
+	}
+	return claim, access.OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "the AirflowInstance has no claim on this Airflow")
 }
 
 // outcome is the drift of the pass, with what is undone now: a plan that is made of the last reading must not find it any

@@ -11,6 +11,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // maxNewPairs is how many permissions one write adds at most. A pair that Airflow has not yet stored costs it about
@@ -128,7 +129,11 @@ func (ph *rolePhase) verify(ctx context.Context) error {
 	for i, write := range ph.writes {
 		names[i] = write.step.Role
 	}
-	if err := ph.course.beside(ctx, func() error { return ph.reader.readRoles(ctx, names) }); err != nil {
+	read := func() error { return ph.reader.readRoles(ctx, names) }
+	if slices.ContainsFunc(names, rolename.IsClaim) { // another instance may have made its own at the same time
+		read = func() error { return ph.reader.readWhole(ctx, sets.New(listRoles)) }
+	}
+	if err := ph.course.beside(ctx, read); err != nil {
 		return err
 	}
 	for _, write := range ph.writes {

@@ -92,6 +92,10 @@ func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 	if !w.belongsToOthers(c) {
 		return nil, false
 	}
+	if rolename.HasOwnPrefix(c.role) {
+		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has the role " + text.Quoted(c.role) +
+			", and no claim proves that it belongs to this AirflowInstance: see the conditions of the AirflowInstance"}, false
+	}
 	refuse := func(message string) *access.Problem {
 		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has a role " + text.Quoted(c.role) + " that this operator did not make: " + message}
 	}
@@ -110,7 +114,7 @@ func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 func (w *work) belongsToOthers(c *policyCase) bool {
 	used := func(g generation) bool { return g.state <= inUse }
 	switch {
-	case !w.exists(c.role), w.ours(c.role), rolename.HasOwnPrefix(c.role):
+	case !w.exists(c.role), w.ours(c.role):
 		return false
 	}
 	return !slices.ContainsFunc(w.generations(c, c.role), used)
