@@ -68,9 +68,9 @@ func (s *scope) stored() { s.before = s.afi.DeepCopy() }
 func (s *scope) passed() bool { return s.report != nil && s.report.Err == nil }
 
 // blame notes why the instance cannot be governed; nil is no reason. What only a user can solve stays before what comes
-// after it.
+// after it, which may be of credentials and certificates that the spec does not name any more.
 func (s *scope) blame(p *problem) {
-	if p != nil && !s.problem.stalled() {
+	if p != nil && !s.problem.first() {
 		s.problem = p
 	}
 }
@@ -104,7 +104,7 @@ func (s *scope) giving() access.Giving {
 	differing := s.clocks().differing()
 	switch {
 	case s.unusable != nil:
-		return access.OnlyRevoking(v1alpha1.ReasonMissingPermissions, "the operator's account is not known to have all required permissions")
+		return s.unusable.limit()
 	case s.taken != nil:
 		return access.OnlyRevoking(s.taken.reason, s.taken.message)
 	case !airflow.SameOrigin(s.endpoint, s.afi.Spec.URL):
