@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -36,7 +37,7 @@ type material struct {
 func (m material) digest(url string) string {
 	hash := sha256.New()
 	parts := []string{
-		url, m.credentials.Username, m.credentials.Password, fmt.Sprint(m.credentials.Exchange), string(m.ca), string(m.certificate), string(m.key),
+		url, m.credentials.Username, m.credentials.Password, strconv.FormatBool(m.credentials.Exchange), string(m.ca), string(m.certificate), string(m.key),
 	}
 	for _, part := range slices.Concat(parts, m.identity) {
 		fmt.Fprintf(hash, "%d:%s", len(part), part)

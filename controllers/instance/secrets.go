@@ -31,13 +31,14 @@ func (x sources) read(ctx context.Context, afi *v1alpha1.AirflowInstance) (mater
 	if wrong != nil {
 		return material{}, wrong
 	}
-	if tls := afi.Spec.TLS; tls != nil {
-		if wrong := x.authorities(ctx, afi, &m); wrong != nil {
-			return material{}, wrong
-		}
-		if wrong := x.certificate(ctx, afi, &m); wrong != nil {
-			return material{}, wrong
-		}
+	if afi.Spec.TLS == nil {
+		return m, m.useProvider(afi)
+	}
+	if wrong := x.authorities(ctx, afi, &m); wrong != nil {
+		return material{}, wrong
+	}
+	if wrong := x.certificate(ctx, afi, &m); wrong != nil {
+		return material{}, wrong
 	}
 	return m, m.useProvider(afi)
 }
