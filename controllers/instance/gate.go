@@ -2,17 +2,17 @@ package instance
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/controllers/kind"
 )
 
 const (
@@ -24,11 +24,15 @@ const (
 	behindPatience = 5 * time.Second
 )
 
-// cacheGate is what the cache is known to lack of one instance.
+// cacheGate opens once in the life of a process: when the cache has every policy and grant of the instance in the version in
+// which the API server had it when it was asked. A cache never goes back, so that from then on it has everything that an
+// earlier process stored about the instance. It is asked for each instance: a process may cache a part of the namespaces, and
+// changes of other instances' grants are no reason to wait.
 type cacheGate struct {
 	// uncached is true where the object is to be read past the cache: at the start and after a conflict.
 	uncached bool
-	// behindSince is when the cache was first seen to be behind; zero before.
+	// open is true once the cache has caught up; behindSince is when it was first seen to be behind; zero before.
+	open        bool
 	behindSince time.Time
 }
 
@@ -40,65 +44,66 @@ func (g *cacheGate) patient(now time.Time) bool {
 	return now.Sub(g.behindSince) < behindPatience
 }
 
-// gate opens once in the life of a process: when the cache has every policy and grant of the API server in the version in
-// which the server had it when it was asked. A cache never goes back, so that from then on it has everything that an
-// earlier process stored.
-type gate struct {
-	open atomic.Bool
-	mu   sync.Mutex
-}
-
-// opens reports whether the gate is open, and compares where it is not. It is false, too, while another instance compares.
-func (g *gate) opens(ctx context.Context, server, cache client.Reader) (bool, error) {
-	if g.open.Load() {
+// opens reports whether the gate is open, and compares where it is not.
+func (g *cacheGate) opens(ctx context.Context, server client.Reader, cache kind.Cache, afi *v1alpha1.AirflowInstance) (bool, error) {
+	if g.open {
 		return true, nil
 	}
-	if !g.mu.TryLock() {
-		return false, nil
-	}
-	defer g.mu.Unlock()
-	for _, list := range []client.ObjectList{&v1alpha1.DagAccessPolicyList{}, &v1alpha1.AccessGrantList{}} {
-		if behind, err := behind(ctx, server, cache, list); behind || err != nil {
-			return false, err
+	behind, err := behind(ctx, server, cache, afi)
+	g.open = err == nil && !behind
+	return g.open, err
+}
+
+// versions are resource versions of objects, and at the version of the list that had them.
+type versions struct {
+	of map[types.UID]string
+	at string
+}
+
+// behind reports whether the cache lacks something of an instance that the API server has, or has something that is gone, or
+// has it in an older version. Grants that are proved gone grant nothing any more and do not count.
+func behind(ctx context.Context, server client.Reader, cache kind.Cache, afi *v1alpha1.AirflowInstance) (bool, error) {
+	ours := sets.New[types.NamespacedName]()
+	policies, err := readVersions(ctx, server, func() client.ObjectList { return &v1alpha1.DagAccessPolicyList{} }, func(p *v1alpha1.DagAccessPolicy) bool {
+		if p.Of(afi) {
+			ours.Insert(p.Key())
 		}
-	}
-	g.open.Store(true)
-	return true, nil
-}
-
-// versions are resource versions of objects.
-type versions map[types.UID]string
-
-// behind reports whether the cache lacks an object of a kind that the API server has, or has one that is gone, or has an
-// older one. Only versions are kept of what the server gives.
-func behind(ctx context.Context, server, cache client.Reader, kind client.ObjectList) (bool, error) {
-	there, at, err := readVersions(ctx, server, kind)
+		return p.Of(afi)
+	}, client.InNamespace(afi.Namespace))
 	if err != nil {
 		return false, err
 	}
-	cached, err := cachedVersions(ctx, cache, kind)
+	grants, err := readVersions(ctx, server, func() client.ObjectList { return &v1alpha1.AccessGrantList{} }, func(g *v1alpha1.AccessGrant) bool {
+		return unproved(g) && (ours.Has(g.PolicyKey()) || g.In(afi) != nil)
+	})
 	if err != nil {
 		return false, err
 	}
-	return lacks(there, at, cached), nil
+	cached, err := declaredFor(ctx, cache, afi)
+	if err != nil {
+		return false, err
+	}
+	return lacks(policies, cached.policies, func(*v1alpha1.DagAccessPolicy) bool { return true }) || lacks(grants, cached.grants, unproved), nil
 }
 
-// lacks compares what the API server had at a version of the whole list with a cache that was read later.
-func lacks(there versions, at string, cached versions) bool {
+// unproved reports whether a grant is not proved to be gone.
+func unproved(g *v1alpha1.AccessGrant) bool { return g.Status.RemovedAt == nil }
+
+// lacks compares what the API server had with a cache that was read later. What does not count may be missing there.
+func lacks[T client.Object](there versions, cached []T, counts func(T) bool) bool {
 	found := 0
-	for uid, version := range cached {
-		listed, exists := there[uid]
+	for _, object := range cached {
+		version, exists := there.of[object.GetUID()]
 		switch {
-		case !exists && !olderThan(at, version):
-			return true // it was gone by then
-		case !exists:
-		case olderThan(version, listed):
+		case exists && olderThan(object.GetResourceVersion(), version):
 			return true
-		default:
+		case exists:
 			found++
+		case counts(object) && !olderThan(there.at, object.GetResourceVersion()):
+			return true // it was gone by then
 		}
 	}
-	return found < len(there)
+	return found < len(there.of)
 }
 
 // olderThan compares versions of objects of one kind; what cannot be compared counts as older.
@@ -107,50 +112,32 @@ func olderThan(a, b string) bool {
 	return err != nil || order < 0
 }
 
-// readVersions reads a list from the API server by pages, which are all of one moment, and gives its versions and its own.
-func readVersions(ctx context.Context, server client.Reader, kind client.ObjectList) (found versions, at string, err error) {
-	found = versions{}
+// readVersions reads a list from the API server by pages, which are all of one moment, and gives the versions of the objects
+// that a test accepts. Nothing else is kept of them.
+func readVersions[T client.Object](ctx context.Context, server client.Reader, list func() client.ObjectList, accepts func(T) bool, options ...client.ListOption) (versions, error) {
+	found := versions{of: map[types.UID]string{}}
 	for token := ""; ; {
-		page := empty(kind)
-		if err := readPage(ctx, server, page, token); err != nil {
-			return nil, "", err
+		page := list()
+		if err := readPage(ctx, server, page, append(options, client.Limit(pageSize), client.Continue(token))); err != nil {
+			return versions{}, err
 		}
-		if err := found.add(page); err != nil {
-			return nil, "", err
+		err := meta.EachListItem(page, func(item runtime.Object) error {
+			if object, ok := item.(T); ok && accepts(object) {
+				found.of[object.GetUID()] = object.GetResourceVersion()
+			}
+			return nil
+		})
+		if err != nil {
+			return versions{}, err
 		}
-		if token = page.GetContinue(); token == "" {
-			return found, page.GetResourceVersion(), nil
+		if token, found.at = page.GetContinue(), page.GetResourceVersion(); token == "" {
+			return found, nil
 		}
 	}
 }
 
-func readPage(ctx context.Context, server client.Reader, page client.ObjectList, token string) error {
+func readPage(ctx context.Context, server client.Reader, page client.ObjectList, options []client.ListOption) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	return server.List(ctx, page, client.Limit(pageSize), client.Continue(token))
-}
-
-func cachedVersions(ctx context.Context, cache client.Reader, kind client.ObjectList) (versions, error) {
-	list, found := empty(kind), versions{}
-	if err := cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, err
-	}
-	return found, found.add(list)
-}
-
-// add notes the versions of a list's objects.
-func (v versions) add(list client.ObjectList) error {
-	return meta.EachListItem(list, func(object runtime.Object) error {
-		accessor, err := meta.Accessor(object)
-		if err == nil {
-			v[accessor.GetUID()] = accessor.GetResourceVersion()
-		}
-		return err
-	})
-}
-
-// empty makes an empty list of the same kind.
-func empty(kind client.ObjectList) client.ObjectList {
-	copied, _ := kind.DeepCopyObject().(client.ObjectList) // no list copies itself into something else
-	return copied
+	return server.List(ctx, page, options...)
 }

@@ -34,7 +34,6 @@ type Reconciler struct {
 	Settings
 
 	known states
-	gate  gate
 }
 
 // Settings of the controller.

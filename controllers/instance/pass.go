@@ -19,7 +19,7 @@ import (
 func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
 	now, open, err := r.Clock.Now(), false, s.unread
 	if err == nil {
-		open, err = r.gate.opens(ctx, r.APIReader, r.Client)
+		open, err = s.opens(ctx, r.APIReader, r.Cache(), s.afi)
 	}
 	switch {
 	case err != nil:

@@ -10,7 +10,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -45,14 +44,6 @@ func (p *problem) first() bool {
 
 // credentials reports whether Airflow, or the source of a token, refused the operator. There may be none.
 func (p *problem) credentials() bool { return p != nil && p.outcome == kind.OutcomeCredentials }
-
-// limit is how much may be done while the server is not known to be usable for this problem.
-func (p *problem) limit() access.Giving {
-	if p.credentials() {
-		return access.OnlyRevoking(p.reason, "Airflow does not accept the operator's newest credentials")
-	}
-	return access.OnlyRevoking(v1alpha1.ReasonMissingPermissions, "the operator's account is not known to have all required permissions")
-}
 
 // stalled reports whether only a user can solve the problem. There may be none.
 func (p *problem) stalled() bool { return p != nil && p.outcome == kind.OutcomeStalled }

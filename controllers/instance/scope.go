@@ -104,7 +104,7 @@ func (s *scope) giving() access.Giving {
 	differing := s.clocks().differing()
 	switch {
 	case s.unusable != nil:
-		return s.unusable.limit()
+		return access.OnlyRevoking(s.unusable.reason, s.unusable.message)
 	case s.taken != nil:
 		return access.OnlyRevoking(s.taken.reason, s.taken.message)
 	case !airflow.SameOrigin(s.endpoint, s.afi.Spec.URL):

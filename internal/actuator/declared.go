@@ -18,7 +18,7 @@ type Declared struct {
 	// Behind is how much the slowest of these clocks is behind ours, at least 0: a start waits for it.
 	Behind time.Duration
 	// Giving is how much the pass may do: only revoke while clocks differ, while the account is not known to have the
-	// permissions it needs (ReasonMissingPermissions), or where this is not the Airflow that the instance names.
+	// permissions it needs, or where this is not the Airflow that the instance names.
 	Giving   access.Giving
 	Instance *v1alpha1.AirflowInstance
 	Policies []*v1alpha1.DagAccessPolicy
