@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +45,13 @@ type Settings struct {
 	// AllowHTTPHosts are hosts that may be called without TLS, AllowedAddresses addresses that are blocked otherwise.
 	AllowHTTPHosts   []string
 	AllowedAddresses []netip.Prefix
+	// ServiceAccount is the operator's own account in Kubernetes, and Tokens issues tokens of it; both may be empty, and
+	// then no instance can use such tokens.
+	ServiceAccount types.NamespacedName
+	Tokens         corev1client.ServiceAccountsGetter
+	// TokenAudiences are the addresses to which tokens of an audience may be sent, by audience. Tokens whose audience is
+	// the address itself may always be sent there.
+	TokenAudiences map[string][]string
 	// AllowPrivileged permits write actions on global resources in airflowPermissions.
 	AllowPrivileged bool
 	// Concurrency is how many requests to one Airflow are under way at once; 0 means the actuator's default.

@@ -7,7 +7,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -52,10 +51,14 @@ func (r *Reconciler) inspect(ctx context.Context, s *scope) (bool, error) {
 	if problem == nil {
 		return false, nil
 	}
+	refused := problem.credentials()
+	if refused && s.proven != nil {
+		problem.message += "; access is revoked with the credentials that worked last, and none is granted"
+	}
 	s.blame(problem)
 	s.failed(problem, r.Clock.Now())
 	s.failures++
-	if s.account == "" || problem.reason == v1alpha1.ReasonBadCredentials {
+	if s.account == "" || refused && s.proven == nil {
 		return true, nil
 	}
 	s.unusable = problem
@@ -86,6 +89,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) *problem {
 		}
 	}
 	s.account, s.checkedAt = account.Username, began
+	s.prove()
 	return nil
 }
 
@@ -95,6 +99,9 @@ func (r *Reconciler) revokeDue(ctx context.Context, s *scope) {
 		return
 	}
 	err := s.actuator.RevokeDue(ctx, source{s})
+	if airflow.IsUnauthorized(err) {
+		s.lose()
+	}
 	if wait, asked := airflow.RetryAfter(err); asked {
 		s.notBefore = r.Clock.Now().Add(wait)
 	}
@@ -171,6 +178,9 @@ func (r *Reconciler) finished(s *scope, look actuator.Look) {
 func (r *Reconciler) aborted(ctx context.Context, s *scope) {
 	s.stumbled(changed(s.report))
 	problem := passProblem(s.report.Err)
+	if problem.credentials() {
+		s.lose()
+	}
 	log.FromContext(ctx).Error(s.report.Err, "a pass could not be finished; it is retried", "reason", problem.reason)
 	s.blame(problem)
 	s.failed(problem, r.Clock.Now())

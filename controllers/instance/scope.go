@@ -79,9 +79,9 @@ func (s *scope) stored() { s.before = s.afi.DeepCopy() }
 func (s *scope) passed() bool { return s.report != nil && s.report.Err == nil }
 
 // blame notes why the instance cannot be governed; nil is no reason. What only a user can solve stays before what comes
-// after it.
+// after it, which may be of credentials and certificates that the spec does not name any more.
 func (s *scope) blame(p *problem) {
-	if p != nil && !s.problem.stalled() {
+	if p != nil && !s.problem.first() {
 		s.problem = p
 	}
 }

@@ -198,21 +198,19 @@ func (p *pass) oldLists(plan access.Plan) sets.Set[list] {
 }
 
 // restsOnRoles reports whether a step must not be carried out by an old list of roles: one that may revoke from a user who
-// has a cause, and one that makes a claim, since another instance may have made one.
+// has a cause, and one that makes a claim, since another instance may have made one. Users who are removed from a role have no
+// cause for it, unless the role is one that the last reading of roles did not find.
 func (p *pass) restsOnRoles(s access.Step) bool {
-	if s.Kind == access.StepCreateRole {
+	switch s.Kind {
+	case access.StepCreateRole:
 		return rolename.IsClaim(s.Role)
-	}
-	return p.revokesFromCaused(s)
-}
-
-// revokesFromCaused reports whether a user who has a cause may lose something by a step. Users who are removed from a role
-// have no cause for it, unless the role is one that the last reading of roles did not find.
-func (p *pass) revokesFromCaused(s access.Step) bool {
-	if s.Kind == access.StepRemoveMember {
+	case access.StepRemoveMember:
 		return !p.progress().exist(s.Roles)
+	case access.StepDeleteRole: // which no user has
+		return false
+	case access.StepWidenRole, access.StepAddMember, access.StepRemoveReplaced, access.StepSwapMember, access.StepReplaceRole, access.StepNarrowRole:
 	}
-	return s.Kind.Takes() && s.Kind != access.StepDeleteRole // which no user has
+	return s.Kind.Takes()
 }
 
 // progress is how far the roles are that the last decision is about.

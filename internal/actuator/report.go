@@ -116,9 +116,10 @@ func (p *pass) fill(r *Report) {
 	grants, policies, gone := proof.Assess(p.input, p.desired)
 	for _, policy := range p.input.Policies {
 		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
+		failures, refusal := p.failuresOf(key)
 		r.Policies[key] = access.PolicyReport{
-			UID: policy.UID, Generation: policy.Generation, Desire: p.desired.Policies[key], Proof: policies[key], Failures: p.failuresOf(key),
-			Refusal: p.refusalOf(key),
+			UID: policy.UID, Generation: policy.Generation, Desire: p.desired.Policies[key], Proof: policies[key],
+			Failures: failures, Refusal: refusal,
 		}
 	}
 	for _, grant := range p.input.Grants {
@@ -202,26 +203,21 @@ func counts(o access.Observed, inventory []v1alpha1.ManagedRole) v1alpha1.Instan
 // size is the length of a list, as far as the API has room for it.
 func size[T any](items []T) int32 { return int32(min(len(items), math.MaxInt32)) }
 
-// refusalOf is the problem of a policy for which something in front of Airflow refuses a write; nil where there is none.
-func (p *pass) refusalOf(key types.NamespacedName) *access.Problem {
+// failuresOf are the sentences about the roles of one policy, and the problem of a policy for which something in front of
+// Airflow refuses a write; nil where there is none.
+func (p *pass) failuresOf(key types.NamespacedName) (sentences []string, refusal *access.Problem) {
 	ofPolicy := func(role string) bool { return p.desired.Roles[role].Policy == key }
 	for _, f := range p.ledger.failed() {
-		if airflow.IsProxy(f.err) && slices.ContainsFunc(f.roles(), ofPolicy) {
-			return &access.Problem{Reason: v1alpha1.ReasonRefusedInFront, Message: f.sentence() +
+		if !slices.ContainsFunc(f.roles(), ofPolicy) {
+			continue
+		}
+		if len(sentences) < maxFailures {
+			sentences = append(sentences, f.sentence())
+		}
+		if refusal == nil && airflow.IsProxy(f.err) {
+			refusal = &access.Problem{Reason: v1alpha1.ReasonRefusedInFront, Message: f.sentence() +
 				": have the proxy or web application firewall in front of Airflow accept this request, or divide the policy into smaller ones"}
 		}
 	}
-	return nil
-}
-
-// failuresOf are the sentences about the roles of one policy.
-func (p *pass) failuresOf(key types.NamespacedName) []string {
-	var out []string
-	ofPolicy := func(role string) bool { return p.desired.Roles[role].Policy == key }
-	for _, f := range p.ledger.failed() {
-		if len(out) < maxFailures && slices.ContainsFunc(f.roles(), ofPolicy) {
-			out = append(out, f.sentence())
-		}
-	}
-	return out
+	return sentences, refusal
 }

@@ -109,7 +109,8 @@ func normalPrefix(u *url.URL) (string, error) {
 	return prefix, nil
 }
 
-func allowsHTTP(hosts []string, u *url.URL) bool {
+// AllowsHTTP says whether an address may be called without TLS: hosts has its host, with its port or without.
+func AllowsHTTP(hosts []string, u *url.URL) bool {
 	return slices.ContainsFunc(hosts, func(host string) bool {
 		switch strings.ToLower(host) {
 		case u.Host, u.Hostname():
