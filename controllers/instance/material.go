@@ -34,7 +34,7 @@ type material struct {
 }
 
 // digest changes with everything that a client is made of.
-func (m material) digest(url string) string {
+func (m *material) digest(url string) string {
 	hash := sha256.New()
 	parts := []string{
 		url, m.credentials.Username, m.credentials.Password, strconv.FormatBool(m.credentials.Exchange), string(m.ca), string(m.certificate), string(m.key),
@@ -46,7 +46,7 @@ func (m material) digest(url string) string {
 }
 
 // mismatch is the problem of credentials that belong to another address than the spec's; nil where they do not.
-func (m material) mismatch(afi *v1alpha1.AirflowInstance) *problem {
+func (m *material) mismatch(afi *v1alpha1.AirflowInstance) *problem {
 	if airflow.SameOrigin(afi.Spec.URL, m.url) {
 		return nil
 	}

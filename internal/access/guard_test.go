@@ -28,9 +28,9 @@ func manyDags(t *testing.T, n int) *world {
 func heldDags(w *world) int { return len(permission.DagsIn(w.Observed.Roles["oam.data.p"])) }
 
 // lose drops some of these DAGs from the list.
-func lose(w *world, from, to int) {
+func lose(w *world, count int) {
 	var ids []string
-	for i := from; i < to; i++ {
+	for i := range count {
 		ids = append(ids, fmt.Sprintf("d%03d", i))
 	}
 	w.dropDags(ids...)
@@ -39,7 +39,7 @@ func lose(w *world, from, to int) {
 func TestMassRevocation(t *testing.T) {
 	t.Run("a loss above the limit is held, with a hash that releases it", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 11)
+		lose(w, 11)
 		d, plan := w.pass(t)
 		if len(plan.Phases) != 0 || len(d.Held) != 1 || d.Held[0].Total != 11 || !slices.Contains(notes(d), v1alpha1.ReasonMassRevocationHeld) {
 			t.Fatalf("held %v, plan %v", d.Held, Render(plan))
@@ -51,7 +51,7 @@ func TestMassRevocation(t *testing.T) {
 	})
 	t.Run("the wait counts from the first time and ends after a day", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 11)
+		lose(w, 11)
 		w.pass(t)
 		w.Now = w.Now.Add(23 * time.Hour)
 		if d, _ := w.pass(t); heldDags(w) != 40 || !d.Held[0].Since.Time.Equal(testNow) {
@@ -64,9 +64,9 @@ func TestMassRevocation(t *testing.T) {
 	})
 	t.Run("another loss is another wait", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 11)
+		lose(w, 11)
 		w.pass(t)
-		lose(w, 0, 17)
+		lose(w, 17)
 		w.Now = w.Now.Add(24 * time.Hour)
 		if d, _ := w.pass(t); heldDags(w) != 40 || !d.Held[0].Since.Time.Equal(w.Now) {
 			t.Errorf("%d DAGs, held %v", heldDags(w), d.Held)
@@ -75,9 +75,9 @@ func TestMassRevocation(t *testing.T) {
 	t.Run("a few DAGs more or less a day do not begin the wait again", func(t *testing.T) {
 		for lost, all := range map[int]int{11: 40, 36: 60} { // all of their names are stored, and not all
 			w := manyDags(t, all)
-			lose(w, 0, lost)
+			lose(w, lost)
 			w.pass(t)
-			lose(w, 0, lost+3)
+			lose(w, lost+3)
 			w.dag("d000", "x")
 			w.Now = w.Now.Add(12 * time.Hour)
 			if d, _ := w.pass(t); heldDags(w) != all || !d.Held[0].Since.Time.Equal(testNow) {
@@ -91,7 +91,7 @@ func TestMassRevocation(t *testing.T) {
 	})
 	t.Run("a quarter is not above the limit", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 10)
+		lose(w, 10)
 		if w.pass(t); heldDags(w) != 30 {
 			t.Errorf("%d DAGs", heldDags(w))
 		}
@@ -99,7 +99,7 @@ func TestMassRevocation(t *testing.T) {
 	t.Run("five DAGs are never held, six are", func(t *testing.T) {
 		for lost, left := range map[int]int{5: 1, 6: 6} {
 			w := manyDags(t, 6)
-			lose(w, 0, lost)
+			lose(w, lost)
 			if w.pass(t); heldDags(w) != left {
 				t.Errorf("%d DAGs after a loss of %d", heldDags(w), lost)
 			}
@@ -166,7 +166,7 @@ func TestMassRevocation(t *testing.T) {
 			t.Fatalf("%d DAGs after the take-over", have())
 		}
 		p.Status.Conditions = nil
-		lose(w, 0, 30)
+		lose(w, 30)
 		if d, _ := w.pass(t); have() != 40 || len(d.Held) != 1 {
 			t.Errorf("%d DAGs, held %v", have(), d.Held)
 		}
@@ -197,7 +197,7 @@ func TestMassRevocation(t *testing.T) {
 	})
 	t.Run("a single list is not believed when a DAG is missing", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 1)
+		lose(w, 1)
 		w.DagList = access.DagListFirst
 		if d, _ := w.pass(t); heldDags(w) != 40 || len(d.Held) != 0 {
 			t.Fatalf("%d DAGs", heldDags(w))
@@ -225,7 +225,7 @@ func TestK1NothingIsRevokedOrAddedBecauseOfAListThatCannotBeRead(t *testing.T) {
 	for name, list := range map[string]access.DagList{"an old list": access.DagListOld, "no list": access.DagListUnread} {
 		t.Run(name, func(t *testing.T) {
 			w := manyDags(t, 40)
-			lose(w, 0, 20)
+			lose(w, 20)
 			if list == access.DagListUnread {
 				w.Observed.Dags = nil
 			}

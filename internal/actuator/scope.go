@@ -14,7 +14,7 @@ import (
 //
 //	error                                            of a list  of one role or user
 //	asked to wait (429, Retry-After), 401, TLS,
-//	an address that is not called, canceled          Server     Server
+//	an address that is not called, canceled          Server     the same
 //	403 of Airflow, an API that is not there         Server     Object (2)
 //	5xx, no answer, not Airflow's, a proxy's         List (1)   Object (2)
 //	anything else                                    List       Object

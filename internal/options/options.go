@@ -88,6 +88,21 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 		o.AllowAddresses = append(o.AllowAddresses, prefix)
 		return nil
 	})
+	o.identityFlags(set)
+	set.BoolVar(&o.AllowPrivileged, "allow-privileged-permissions", false, "policies may hold write actions on global resources, where their instance allows them")
+	set.DurationVar(&o.Retention, "retention", 30*24*time.Hour, "how `long` an ended grant stays when no Git tool keeps it")
+	set.IntVar(&o.Concurrency, "airflow-concurrency", 8, "how many requests to one Airflow are under way at once")
+	set.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "`level`: debug, info, warn or error")
+	set.StringVar(&o.LogFormat, "log-format", "json", "`format`: json or text")
+	set.BoolVar(&o.Version, "version", false, "print the version and end")
+	if err := set.Parse(arguments); err != nil {
+		return Options{}, err
+	}
+	return o, o.validate(set.Args())
+}
+
+// identityFlags defines the flags of the operator's own tokens.
+func (o *Options) identityFlags(set *flag.FlagSet) {
 	set.Func("service-account", "the operator's own ServiceAccount, as `namespace/name`, whose tokens an AirflowInstance may use", func(v string) error {
 		namespace, name, _ := strings.Cut(v, "/")
 		if !accountText.MatchString(v) {
@@ -107,16 +122,6 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 		o.TokenAudiences[audience] = append(o.TokenAudiences[audience], url)
 		return nil
 	})
-	set.BoolVar(&o.AllowPrivileged, "allow-privileged-permissions", false, "policies may hold write actions on global resources, where their instance allows them")
-	set.DurationVar(&o.Retention, "retention", 30*24*time.Hour, "how `long` an ended grant stays when no Git tool keeps it")
-	set.IntVar(&o.Concurrency, "airflow-concurrency", 8, "how many requests to one Airflow are under way at once")
-	set.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "`level`: debug, info, warn or error")
-	set.StringVar(&o.LogFormat, "log-format", "json", "`format`: json or text")
-	set.BoolVar(&o.Version, "version", false, "print the version and end")
-	if err := set.Parse(arguments); err != nil {
-		return Options{}, err
-	}
-	return o, o.validate(set.Args())
 }
 
 func (o *Options) validate(rest []string) error {

@@ -45,7 +45,9 @@ func refusedInFront(status int) func(*world) func(*world) {
 		w.policy("large", "*", []v1alpha1.AccessLevel{view, trigger, editRuns}, "bob")
 		name := w.role("large")
 		f := airflowtest.FrontDoor(status, 0)
-		f.If = func(r airflowtest.Request) bool { return strings.Contains(r.Body, name) && !strings.Contains(r.Path, "/users") }
+		f.If = func(r airflowtest.Request) bool {
+			return strings.Contains(r.Body, name) && !strings.Contains(r.Path, "/users")
+		}
 		heal := inject(w, f)
 		return func(w *world) {
 			w.says(&v1alpha1.DagAccessPolicy{ObjectMeta: w.meta("large")}, v1alpha1.ReasonRefusedInFront)
