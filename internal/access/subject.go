@@ -25,12 +25,18 @@ func NewDirectory(users []User, account string) *Directory {
 	for i := range users {
 		name, email := text.Fold(users[i].Username), text.Fold(users[i].Email)
 		d.names[name] = append(d.names[name], i)
-		if email != "" {
+		if isAddress(email) {
 			d.emails[email] = append(d.emails[email], i)
 		}
 	}
 	return d
 }
+
+// placeholder ends the addresses that Airflow makes up for users whose identity provider gives none.
+const placeholder = "@email.notfound"
+
+// isAddress reports whether a folded e-mail is that of a user: not empty, and no placeholder.
+func isAddress(email string) bool { return email != "" && !strings.HasSuffix(email, placeholder) }
 
 // ResolveSubject finds the one stored user whom a subject means. The problem is UserNotFound, SubjectAmbiguous,
 // SubjectReserved or SubjectNotAddressable. Use a Directory for many subjects.
