@@ -259,7 +259,7 @@ func TestK2TheMessageBlamesTheRightParty(t *testing.T) {
 		w := newWorld(t)
 		w.sim.Inject(airflowtest.Status(http.StatusInternalServerError, "Internal Server Error").On(http.MethodGet, "/auth/fab/v1/roles"))
 		w.reconcile()
-		if message := w.wants(v1alpha1.ConditionReachable, v1alpha1.ReasonUnreachable); !strings.Contains(message, "answered 500 to GET /auth/fab/v1/roles") {
+		if message := w.wants(v1alpha1.ConditionReady, v1alpha1.ReasonRoleListUnreadable); !strings.Contains(message, "/auth/fab/v1/roles") || !strings.Contains(message, "(500)") {
 			t.Error(message)
 		}
 	})
