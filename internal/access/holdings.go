@@ -28,7 +28,7 @@ func NewTally(server permission.Server, d *Desired, policy types.NamespacedName)
 	return privilege.NewTally(server, func(role string) privilege.Origin { return d.Origin(role, policy) })
 }
 
-// holdings are the roles of users in the end: managed ones as desired, foreign ones as observed.
+// Holdings are the roles of users in the end: managed ones as desired, foreign ones as observed.
 type Holdings struct {
 	in      *Input
 	d       *Desired
@@ -36,6 +36,7 @@ type Holdings struct {
 	cached  map[string]*privilege.Rights
 }
 
+// NewHoldings prepares the roles of users for a desired state.
 func NewHoldings(in *Input, d *Desired) *Holdings {
 	h := &Holdings{in: in, d: d, managed: make(map[string]bool, len(d.Roles)+len(d.Doomed)), cached: map[string]*privilege.Rights{}}
 	for name := range d.Roles {

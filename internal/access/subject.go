@@ -63,6 +63,7 @@ func (d *Directory) Resolve(s v1alpha1.Subject) (User, *Problem) {
 	return user, nil
 }
 
+// IsAccount reports whether a user name is that of the operator's own account.
 func (d *Directory) IsAccount(username string) bool {
 	return d.account != "" && text.Fold(username) == d.account
 }
@@ -71,9 +72,10 @@ func (d *Directory) reserved(what string) *Problem {
 	return &Problem{v1alpha1.ReasonSubjectReserved, what + " is the operator's own account in Airflow, which is never given anything: name somebody else"}
 }
 
-// persons finds whoever a grant was given to, also under another name.
+// Persons finds the user of a grant, also under another name.
 type Persons struct{ byName, byBirth map[string][]string }
 
+// NewPersons indexes users.
 func NewPersons(users []User) Persons {
 	p := Persons{byName: make(map[string][]string, len(users)), byBirth: map[string][]string{}}
 	for i := range users {

@@ -243,6 +243,8 @@ func applyStep(server v1alpha1.Capabilities, o *access.Observed, step access.Ste
 				return fmt.Errorf("roles lose nothing here")
 			}
 			o.Roles[step.Role] = permission.SetOf(slices.Concat(stored, step.Permissions))
+		case v1alpha1.RoleUpdateRefused:
+			return fmt.Errorf("such a server is not supported")
 		}
 	case access.StepDeleteRole:
 		if !exists {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -34,7 +35,7 @@ func TestReleaseIsUpgradedAndUninstalled(t *testing.T) {
 	}
 	prepare(t, admin)
 	r := newHelm(t, config)
-	r.install(t, map[string]any{"instanceNamespaces": []any{"data-platform"}})
+	r.install(t, map[string]any{"instanceNamespaces": []any{"data-platform"}}, false)
 	samples := build(t, filepath.Join(filepath.Dir(filepath.Dir(folder(t))), "config", "samples"))
 	apply(t, admin, samples)
 	before := identities(t, admin, samples)
@@ -72,7 +73,26 @@ func TestReleaseIsUpgradedAndUninstalled(t *testing.T) {
 		t.Error("the operator's rights are still there")
 	}
 
-	r.install(t, nil)
+	// The kept definitions still belong to the release of the old name.
+	other := &helm{r.configuration, "oam"}
+	if err := other.tryInstall(t, nil, false); err == nil || !strings.Contains(err.Error(), "meta.helm.sh/release-name") {
+		t.Errorf("an installation under another name: %v", err)
+	}
+	if err := other.tryInstall(t, nil, true); err != nil {
+		t.Errorf("an installation under another name with --take-ownership: %v", err)
+	}
+	if diff := cmp.Diff(before, identities(t, admin, samples)); diff != "" {
+		t.Errorf("objects after an installation under another name (-before +after):\n%s", diff)
+	}
+	other.uninstall(t)
+
+	// Definitions of their own: the release leaves them alone.
+	if err := r.tryInstall(t, map[string]any{"crds": map[string]any{"enabled": false}}, false); err != nil {
+		t.Errorf("an installation without the definitions: %v", err)
+	}
+	r.uninstall(t)
+
+	r.install(t, nil, true)
 	if diff := cmp.Diff(before, identities(t, admin, samples)); diff != "" {
 		t.Errorf("objects after another installation (-before +after):\n%s", diff)
 	}
@@ -82,7 +102,10 @@ func TestReleaseIsUpgradedAndUninstalled(t *testing.T) {
 }
 
 // helm is Helm with one release.
-type helm struct{ configuration *action.Configuration }
+type helm struct {
+	configuration *action.Configuration
+	release       string
+}
 
 func newHelm(t *testing.T, config *rest.Config) *helm {
 	t.Helper()
@@ -93,7 +116,7 @@ func newHelm(t *testing.T, config *rest.Config) *helm {
 	settings := cli.New()
 	settings.KubeConfig = written(t, "kubeconfig", string(content))
 	settings.SetNamespace(releaseNamespace)
-	h := &helm{action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler))}
+	h := &helm{action.NewConfiguration(action.ConfigurationSetLogger(slog.DiscardHandler)), release}
 	if err := h.configuration.Init(settings.RESTClientGetter(), releaseNamespace, "secret"); err != nil {
 		t.Fatal(err)
 	}
@@ -110,14 +133,21 @@ func load(t *testing.T) *chartv2.Chart {
 	return loaded
 }
 
-// install is helm install --create-namespace.
-func (h *helm) install(t *testing.T, values map[string]any) {
+// install is helm install --create-namespace, with --take-ownership where that is asked for.
+func (h *helm) install(t *testing.T, values map[string]any, takeOwnership bool) {
 	t.Helper()
-	install := action.NewInstall(h.configuration)
-	install.ReleaseName, install.Namespace, install.CreateNamespace, install.WaitStrategy = release, releaseNamespace, true, kube.HookOnlyStrategy
-	if _, err := install.RunWithContext(t.Context(), load(t), values); err != nil {
+	if err := h.tryInstall(t, values, takeOwnership); err != nil {
 		t.Fatalf("helm install: %v", err)
 	}
+}
+
+func (h *helm) tryInstall(t *testing.T, values map[string]any, takeOwnership bool) error {
+	t.Helper()
+	install := action.NewInstall(h.configuration)
+	install.ReleaseName, install.Namespace, install.CreateNamespace, install.WaitStrategy = h.release, releaseNamespace, true, kube.HookOnlyStrategy
+	install.TakeOwnership = takeOwnership
+	_, err := install.RunWithContext(t.Context(), load(t), values)
+	return err
 }
 
 // upgrade is helm upgrade --reset-then-reuse-values, to a chart with changes.
@@ -137,7 +167,7 @@ func (h *helm) uninstall(t *testing.T) {
 	t.Helper()
 	uninstall := action.NewUninstall(h.configuration)
 	uninstall.WaitStrategy = kube.HookOnlyStrategy
-	if _, err := uninstall.Run(release); err != nil {
+	if _, err := uninstall.Run(h.release); err != nil {
 		t.Fatalf("helm uninstall: %v", err)
 	}
 }

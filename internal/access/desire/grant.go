@@ -78,10 +78,7 @@ func (w *granting) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha
 	terms := rolename.TermsOf(g.Status.Activation, c.policy)
 	base := w.baseFor(c, terms)
 	if desire.Problem != nil {
-		desire.Role = base
-		if name, ok := present(w.generations(c, base)); ok {
-			desire.Role = name
-		}
+		desire.Role = w.presentOr(c, base)
 		return
 	}
 	desire.Username = user.Username
@@ -91,11 +88,7 @@ func (w *granting) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha
 			return
 		}
 	}
-	for _, id := range terms.Dags {
-		if _, covered := slices.BinarySearch(c.covered, id); !covered {
-			desire.Pending = append(desire.Pending, id)
-		}
-	}
+	desire.Pending = c.uncovered(terms.Dags)
 	desire.Role = w.wantGrantRole(c, base, terms)
 	if note := w.grantNote(c, terms); note != nil {
 		desire.Notes = append(desire.Notes, *note)
@@ -112,6 +105,25 @@ func (w *granting) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha
 	if managed {
 		w.members.Add(user.Username, desire.Role, access.Granted(g))
 	}
+}
+
+// presentOr is the newest role of a line that is there and in use, else its first name.
+func (w *granting) presentOr(c *policyCase, base string) string {
+	if name, ok := present(w.generations(c, base)); ok {
+		return name
+	}
+	return base
+}
+
+// uncovered are those of some DAGs, in their order, that the policy does not cover.
+func (c *policyCase) uncovered(ids []string) []string {
+	var out []string
+	for _, id := range ids {
+		if _, covered := slices.BinarySearch(c.covered, id); !covered {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // inOrder is a copy in the order of names.

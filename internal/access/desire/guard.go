@@ -69,21 +69,14 @@ func (g *guard) missing(c *policyCase, selection dag.Selection, held map[string]
 	desired, before := sets.New(c.desire.Dags...), g.dagsBefore(c.stored)
 	accepted := synced == dag.Digest(c.policy.Spec.Dags)
 	for _, id := range slices.Sorted(maps.Keys(held)) {
-		if desired.Has(id) {
-			continue
-		}
 		listed := g.dags.Has(id)
-		if byOthers := before != nil && !before[id]; byOthers {
-			if !listed {
-				c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
-			}
-			continue
-		}
-		if edited := listed && !accepted; edited {
-			continue
-		}
+		byOthers, edited := before != nil && !before[id], listed && !accepted
 		switch {
-		case !selection.CouldHaveMatched(id, listed):
+		case desired.Has(id):
+		case byOthers && listed:
+		case byOthers:
+			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
+		case edited, !selection.CouldHaveMatched(id, listed):
 		case g.in.FirstList && !listed:
 			kept = append(kept, id)
 		default:

@@ -298,36 +298,41 @@ func Remember(in access.Input, p access.Plan, after access.Observed) *access.Obs
 	if in.Previous == nil {
 		return &next
 	}
-	users := map[string][]access.Drift{}
-	rolesCloned := false
+	users, roles := map[string][]access.Drift{}, map[string][]permission.Pair{}
 	for _, drift := range p.Drift {
-		heir := cmp.Or(drift.Successor, drift.Role)
 		switch {
-		case drift.Repaired || drift.Role == "":
+		case drift.Repaired, drift.Role == "":
 		case drift.Username != "":
 			users[drift.Username] = append(users[drift.Username], drift)
 		default:
-			before, existed := in.Previous.Roles[drift.Role]
-			if !existed {
-				continue
-			}
-			if !rolesCloned {
-				next.Roles, rolesCloned = maps.Clone(after.Roles), true
-			}
-			if stored, ok := after.Roles[heir]; ok {
-				seen, exists := in.Observed.Roles[heir]
-				if !exists {
-					seen = in.Observed.Roles[drift.Role]
-				}
-				before = permission.Union(in.Canonical(stored), permission.Minus(in.Canonical(before), in.Canonical(seen)))
-			}
-			next.Roles[heir] = before
+			rememberRole(in, drift, after, roles)
 		}
+	}
+	if len(roles) > 0 {
+		next.Roles = maps.Clone(after.Roles)
+		maps.Copy(next.Roles, roles)
 	}
 	if len(users) > 0 {
 		next.Users = rememberMembers(users, in.Previous.Users, after.Users)
 	}
 	return &next
+}
+
+// rememberRole notes what a drifted role, or its successor, held before: what is stored now, and what another writer removed.
+func rememberRole(in access.Input, drift access.Drift, after access.Observed, remembered map[string][]permission.Pair) {
+	before, existed := in.Previous.Roles[drift.Role]
+	if !existed {
+		return
+	}
+	heir := cmp.Or(drift.Successor, drift.Role)
+	if stored, ok := after.Roles[heir]; ok {
+		seen, exists := in.Observed.Roles[heir]
+		if !exists {
+			seen = in.Observed.Roles[drift.Role]
+		}
+		before = permission.Union(in.Canonical(stored), permission.Minus(in.Canonical(before), in.Canonical(seen)))
+	}
+	remembered[heir] = before
 }
 
 // rememberMembers gives users the drifted roles back that they had before, or their successors.

@@ -263,20 +263,13 @@ func findEnded(in *access.Input, d *access.Desired, users []userAim) map[string]
 // markRepaired says which drifts the steps undo.
 func (b *builder) markRepaired(plan *access.Plan) {
 	repaired := map[string]bool{}
-	for _, steps := range plan.Phases {
-		for _, step := range steps {
-			switch step.Kind {
-			case access.StepRemoveMember, access.StepRemoveReplaced:
-				for _, role := range step.Roles {
-					repaired[access.MemberKey(step.Username, role)] = true
-				}
-			case access.StepAddMember, access.StepSwapMember:
-				for _, role := range slices.Concat(step.Roles, step.Replaced) {
-					repaired[access.MemberKey(step.Username, role)] = true
-				}
-			case access.StepCreateRole, access.StepWidenRole, access.StepReplaceRole, access.StepNarrowRole, access.StepDeleteRole:
-				repaired[access.RoleKey(step.Role)] = true
-			}
+	for _, step := range slices.Concat(plan.Phases...) {
+		if !step.Kind.OnUser() {
+			repaired[access.RoleKey(step.Role)] = true
+			continue
+		}
+		for _, role := range slices.Concat(step.Roles, step.Replaced) {
+			repaired[access.MemberKey(step.Username, role)] = true
 		}
 	}
 	plan.Drift = slices.Clone(plan.Drift)
