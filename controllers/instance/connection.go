@@ -107,7 +107,7 @@ func readSecrets(ctx context.Context, s *scope) (material, *problem) {
 // says; while that is not the Airflow of the spec but still the one where access was granted, endings go on.
 func renew(ctx context.Context, s *scope, found material) *problem {
 	url, mismatch := s.afi.Spec.URL, found.mismatch(s.afi)
-	if s.taken != nil || mismatch != nil {
+	if s.rivalry != nil || mismatch != nil {
 		if url = s.afi.Status.Endpoint; len(s.afi.Status.ManagedRoles) == 0 || !airflow.SameOrigin(url, found.url) {
 			return mismatch
 		}

@@ -172,9 +172,9 @@ func (r *Reconciler) unique(ctx context.Context, s *scope) (bool, error) {
 	if err != nil || rival == nil {
 		return false, err
 	}
-	s.taken = stalledBy(v1alpha1.ConditionReady, v1alpha1.ReasonEndpointTaken,
+	s.rivalry = stalledBy(v1alpha1.ConditionReady, v1alpha1.ReasonEndpointTaken,
 		"AirflowInstance "+rival.Namespace+"/"+rival.Name+" governs this Airflow already, and two would undo each other's changes: delete one of them")
-	s.blame(s.taken)
+	s.blame(s.rivalry)
 	switch {
 	case len(s.afi.Status.ManagedRoles) > 0:
 		return false, nil

@@ -25,9 +25,9 @@ type scope struct {
 	unread error
 	// problem is why the instance cannot be governed; nil where it can.
 	problem *problem
-	// taken says that another instance governs the Airflow that the spec names; unusable, that the server is not known to be
+	// rivalry says that another instance governs the Airflow that the spec names; unusable, that the server is not known to be
 	// usable, so that only endings are served.
-	taken, unusable *problem
+	rivalry, unusable *problem
 	// report of the pass; nil where none was made. used is how many requests it took, news its drift that is to be announced.
 	report *actuator.Report
 	used   int64
@@ -116,8 +116,8 @@ func (s *scope) giving() access.Giving {
 	switch {
 	case s.unusable != nil:
 		return access.OnlyRevoking(s.unusable.reason, s.unusable.message)
-	case s.taken != nil:
-		return access.OnlyRevoking(s.taken.reason, s.taken.message)
+	case s.rivalry != nil:
+		return access.OnlyRevoking(s.rivalry.reason, s.rivalry.message)
 	case !airflow.SameOrigin(s.endpoint, s.afi.Spec.URL):
 		return access.OnlyRevoking(v1alpha1.ReasonEndpointChanged, "access was granted in another Airflow than the one that spec.url names")
 	case differing != "":
