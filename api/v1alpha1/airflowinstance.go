@@ -1,7 +1,6 @@
 package v1alpha1
 
 import (
-	"cmp"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,19 +51,6 @@ func (i *AirflowInstance) Abandoned() bool {
 // Revoking reports whether the instance is being deleted and revokes everything.
 func (i *AirflowInstance) Revoking() bool {
 	return i.DeletionTimestamp != nil && i.Spec.Deletion != InstanceDeletionAbandon
-}
-
-// Way is how the operator makes itself known to Airflow: Password by default.
-func (c *Credentials) Way() CredentialsType {
-	return cmp.Or(c.Type, CredentialsPassword)
-}
-
-// Audience is that of the tokens of the operator's ServiceAccount; empty where none are used.
-func (i *AirflowInstance) Audience() string {
-	if source := i.Spec.Credentials.ServiceAccountToken; source != nil {
-		return cmp.Or(source.Audience, i.Spec.URL)
-	}
-	return ""
 }
 
 // Condition is a condition of the status; nil where there is none of that type.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/access/desire"
-	"github.com/airflow-oam/airflow-oam/internal/rolename"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -121,7 +120,7 @@ func TestRolesWithoutAPolicyGo(t *testing.T) {
 		t.Errorf("doomed %v, inventory %v", d.Doomed, w.Instance.Status.ManagedRoles)
 	}
 	for name := range w.Observed.Roles {
-		if strings.HasPrefix(name, "oam.") && !rolename.IsClaim(name) {
+		if strings.HasPrefix(name, "oam.") {
 			t.Errorf("%s is left", name)
 		}
 	}
