@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -100,14 +101,5 @@ func earlier(a, b time.Time) time.Time {
 
 // Condition is a condition of the status; nil where there is none of that type.
 func (g *AccessGrant) Condition(conditionType string) *metav1.Condition {
-	return findCondition(g.Status.Conditions, conditionType)
-}
-
-func findCondition(conditions []metav1.Condition, conditionType string) *metav1.Condition {
-	for i := range conditions {
-		if conditions[i].Type == conditionType {
-			return &conditions[i]
-		}
-	}
-	return nil
+	return meta.FindStatusCondition(g.Status.Conditions, conditionType)
 }

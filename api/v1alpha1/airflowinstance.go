@@ -3,6 +3,7 @@ package v1alpha1
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -55,5 +56,5 @@ func (i *AirflowInstance) Revoking() bool {
 
 // Condition is a condition of the status; nil where there is none of that type.
 func (i *AirflowInstance) Condition(conditionType string) *metav1.Condition {
-	return findCondition(i.Status.Conditions, conditionType)
+	return meta.FindStatusCondition(i.Status.Conditions, conditionType)
 }

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -28,5 +29,5 @@ func (p *DagAccessPolicy) Orphans() bool {
 
 // Condition is a condition of the status; nil where there is none of that type.
 func (p *DagAccessPolicy) Condition(conditionType string) *metav1.Condition {
-	return findCondition(p.Status.Conditions, conditionType)
+	return meta.FindStatusCondition(p.Status.Conditions, conditionType)
 }
