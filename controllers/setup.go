@@ -10,6 +10,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -35,6 +37,10 @@ type Settings struct {
 	AllowHTTPHosts   []string
 	AllowedAddresses []netip.Prefix
 	AllowPrivileged  bool
+	// ServiceAccount is the operator's own account; empty where it is not known.
+	ServiceAccount types.NamespacedName
+	// TokenAudiences are the addresses that tokens of it may be sent to, by audience.
+	TokenAudiences map[string][]string
 }
 
 // Skew is how far another clock is ahead of ours, as the Date headers of its answers say.
@@ -49,6 +55,10 @@ func Setup(mgr ctrl.Manager, s Settings) error {
 	if err := kind.SetupIndexes(context.Background(), mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
+	tokens, err := corev1client.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("set up the client of ServiceAccounts: %w", err)
+	}
 	env := kind.Env{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Recorder: mgr.GetEventRecorder("airflow-oam"),
 		Reports: kind.NewReports(), Retention: s.Retention,
@@ -56,6 +66,7 @@ func Setup(mgr ctrl.Manager, s Settings) error {
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		instance.New(env, instance.Settings{
 			KubernetesClock: s.KubernetesClock, Namespaces: s.Namespaces, AllowHTTPHosts: s.AllowHTTPHosts, AllowedAddresses: s.AllowedAddresses,
+			ServiceAccount: s.ServiceAccount, Tokens: tokens, TokenAudiences: s.TokenAudiences,
 			AllowPrivileged: s.AllowPrivileged, Concurrency: s.Concurrency,
 		}),
 		policy.New(env),

@@ -56,6 +56,8 @@ const (
 	ReasonAccessNotCovered = "AccessNotCovered"
 	// ReasonSubjectReserved: its subject is the operator's own account.
 	ReasonSubjectReserved = "SubjectReserved"
+	// ReasonSubjectNotAddressable: Airflow's API cannot address the subject's user name, such as one with a slash.
+	ReasonSubjectNotAddressable = "SubjectNotAddressable"
 	// ReasonSubjectChanged: another user has its subject's name now.
 	ReasonSubjectChanged = "SubjectChanged"
 	// ReasonSubjectAmbiguous: its subject is the name or e-mail of more than one user.

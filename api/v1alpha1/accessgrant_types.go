@@ -101,7 +101,8 @@ type AccessGrantSpec struct {
 	// +kubebuilder:validation:MaxLength=16
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('1s') && duration(self) <= duration('8760h')",message="duration must be a time from 1s to 8760h, such as 30m"
 	Duration *metav1.Duration `json:"duration,omitempty"`
-	// reason says why, on one line. The policy may ask for a pattern.
+	// reason says why, on one line. The policy may ask for a pattern. Immutable
+	// from activation on.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="reason must be one line of plain text: no line breaks, control or direction characters"
@@ -276,6 +277,7 @@ type End struct {
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.spec.reason`,priority=1
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.activation) || has(self.spec.reason) == has(oldSelf.spec.reason) && (!has(self.spec.reason) || self.spec.reason == oldSelf.spec.reason)",message="reason is immutable from activation on: it is evidence; create another grant"
 type AccessGrant struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional

@@ -1,6 +1,7 @@
 package v1alpha1
 
 import (
+	"cmp"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -52,6 +53,19 @@ func (i *AirflowInstance) Abandoned() bool {
 // Revoking reports whether the instance is being deleted and revokes everything.
 func (i *AirflowInstance) Revoking() bool {
 	return i.DeletionTimestamp != nil && i.Spec.Deletion != InstanceDeletionAbandon
+}
+
+// Way is how the operator makes itself known to Airflow: Password by default.
+func (c *Credentials) Way() CredentialsType {
+	return cmp.Or(c.Type, CredentialsPassword)
+}
+
+// Audience is that of the tokens of the operator's ServiceAccount; empty where none are used.
+func (i *AirflowInstance) Audience() string {
+	if source := i.Spec.Credentials.ServiceAccountToken; source != nil {
+		return cmp.Or(source.Audience, i.Spec.URL)
+	}
+	return ""
 }
 
 // Condition is a condition of the status; nil where there is none of that type.

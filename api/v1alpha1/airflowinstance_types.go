@@ -67,13 +67,13 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('?') && !self.contains('#')",message="url must hold no user, query or fragment: put the user name and password into the Secret"
 	URL string `json:"url"`
 
-	// credentials names the Secret with the account that the operator uses in
-	// Airflow.
+	// credentials say how the operator makes itself known to Airflow as its own
+	// account there.
 	// +required
 	Credentials Credentials `json:"credentials"`
 
-	// tls says which certificates are trusted. Without it the operator's system
-	// roots are.
+	// tls says which certificates are trusted, and which one the operator shows.
+	// Without it the operator's system roots are trusted, and none is shown.
 	// +optional
 	TLS *TLS `json:"tls,omitempty"`
 
@@ -164,6 +164,15 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-f0-9]*$')",message="release must be the hash that the condition InSync names"
 	Release string `json:"release,omitempty"`
 
+	// takeOver takes this Airflow over from the AirflowInstance with this UID,
+	// which the condition Ready names (EndpointTaken): its claim is replaced by
+	// the one of this instance, and its roles with names that begin with oam.
+	// become this instance's. It counts once.
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$')",message="takeOver must be the UID of an AirflowInstance, as the condition Ready names it"
+	TakeOver string `json:"takeOver,omitempty"`
+
 	// deletion says what happens to access when this object is deleted: Revoke
 	// takes it away first, Abandon lets go. It may be changed while the object is
 	// being deleted.
@@ -172,13 +181,98 @@ type AirflowInstanceSpec struct {
 	Deletion InstanceDeletion `json:"deletion,omitempty"`
 }
 
-// Credentials names where the operator's Airflow account is kept.
+// CredentialsType says how the operator makes itself known to Airflow.
+// +kubebuilder:validation:Enum=Password;Token;Exchange
+type CredentialsType string
+
+const (
+	// CredentialsPassword sends a user name and a password, and uses the token that Airflow issues for them.
+	CredentialsPassword CredentialsType = "Password"
+	// CredentialsToken sends a token as it is.
+	CredentialsToken CredentialsType = "Token"
+	// CredentialsExchange sends a token to Airflow's login, and uses the token that Airflow issues for it.
+	CredentialsExchange CredentialsType = "Exchange"
+)
+
+// Credentials say how the operator makes itself known to Airflow.
+// +kubebuilder:validation:XValidation:rule="self.type != 'Password' || has(self.secretRef)",message="type Password needs secretRef: a Secret with the keys username, password and url"
+// +kubebuilder:validation:XValidation:rule="self.type != 'Password' || !(has(self.serviceAccountToken) || has(self.oauth2) || has(self.username))",message="type Password reads everything from secretRef: remove serviceAccountToken, oauth2 and username, or set type to Token or Exchange"
+// +kubebuilder:validation:XValidation:rule="self.type == 'Password' || [has(self.secretRef), has(self.serviceAccountToken), has(self.oauth2)].filter(x, x).size() == 1",message="types Token and Exchange need one source of the token: exactly one of secretRef, serviceAccountToken and oauth2"
+// +kubebuilder:validation:XValidation:rule="self.type == 'Password' || has(self.secretRef) || has(self.username)",message="username is required where no Secret names the account: set it to the name of the operator's account in Airflow"
 type Credentials struct {
-	// secretRef names a Secret in the namespace of this object with the keys
-	// username, password and url. Its url must have the same origin and prefix as
-	// spec.url, so that no other Secret can be sent anywhere.
+	// type is Password, Token or Exchange. Password sends a user name and a
+	// password to Airflow's login. Token sends a token as it is with every call.
+	// Exchange sends a token to Airflow's login, which issues a token of its own:
+	// that needs contrib/airflow-auth in Airflow. An Airflow whose users sign in
+	// without passwords may accept no password of the operator either.
+	// +optional
+	// +kubebuilder:default=Password
+	Type CredentialsType `json:"type,omitempty"`
+
+	// secretRef names a Secret in the namespace of this object. For Password its
+	// keys are username, password and url, for Token and Exchange token, url and,
+	// unless username is set here, username. Its url must have the same origin and
+	// prefix as spec.url, so that no other Secret can be sent anywhere.
+	// +optional
+	SecretRef SecretReference `json:"secretRef,omitempty,omitzero"`
+
+	// serviceAccountToken takes tokens of the operator's own ServiceAccount, which
+	// it asks the Kubernetes API for.
+	// +optional
+	ServiceAccountToken *ServiceAccountToken `json:"serviceAccountToken,omitempty"`
+
+	// oauth2 takes tokens of an identity provider, by client credentials.
+	// +optional
+	OAuth2 *OAuth2 `json:"oauth2,omitempty"`
+
+	// username is the name of the operator's account in Airflow, for Token and
+	// Exchange; it wins over the key username of a Secret. This account is never a
+	// subject.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self.trim() == self && !self.contains('/') && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}]')",message="username must be the exact name of the account in Airflow, without a slash: Airflow's API cannot reach such accounts"
+	Username string `json:"username,omitempty"`
+}
+
+// ServiceAccountToken asks for tokens of the operator's own ServiceAccount.
+type ServiceAccountToken struct {
+	// audience of the tokens; spec.url when unset. Another one than spec.url must
+	// be bound to spec.url where the operator is started (--token-audience), so
+	// that no other address can get tokens that this Airflow accepts.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	Audience string `json:"audience,omitempty"`
+}
+
+// OAuth2 asks an identity provider for tokens, by client credentials (RFC 6749, 4.4).
+type OAuth2 struct {
+	// tokenURL is the address that issues tokens. Use https; http is accepted only
+	// for hosts that the operator was started with (--allow-http-host).
 	// +required
-	SecretRef SecretReference `json:"secretRef"`
+	// +kubebuilder:validation:MinLength=8
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getHost() != \"\" && (self.startsWith('https://') || self.startsWith('http://'))",message="tokenURL must be an http or https address such as https://login.example.com/oauth2/token"
+	// +kubebuilder:validation:XValidation:rule="!self.contains('@') && !self.contains('#')",message="tokenURL must hold no user or fragment: put client_id and client_secret into the Secret"
+	TokenURL string `json:"tokenURL"`
+	// clientSecretRef names a Secret in the namespace of this object with the keys
+	// client_id, client_secret, token_url and url. Its token_url must be tokenURL,
+	// and its url must have the same origin and prefix as spec.url.
+	// +required
+	ClientSecretRef SecretReference `json:"clientSecretRef"`
+	// scopes to ask for.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[!#-\\\\[\\\\]-~]+$')",message="a scope must hold no spaces and quotes: list each scope as an item of its own"
+	Scopes []string `json:"scopes,omitempty"`
+	// audience to ask for, where the identity provider has such a parameter.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Audience string `json:"audience,omitempty"`
 }
 
 // SecretReference names a Secret in the same namespace.
@@ -191,12 +285,18 @@ type SecretReference struct {
 	Name string `json:"name"`
 }
 
-// TLS says which certificates are trusted.
+// TLS says which certificates are trusted, and which one the operator shows.
+// +kubebuilder:validation:XValidation:rule="has(self.caSecretRef) || has(self.clientSecretRef)",message="tls needs caSecretRef, clientSecretRef or both: remove it to trust the system's authorities and to show no certificate"
 type TLS struct {
 	// caSecretRef names a Secret and the key in it that holds PEM certificates of
 	// the authorities to trust.
-	// +required
-	CASecretRef SecretKeyReference `json:"caSecretRef"`
+	// +optional
+	CASecretRef SecretKeyReference `json:"caSecretRef,omitempty,omitzero"`
+	// clientSecretRef names a Secret of type kubernetes.io/tls, whose certificate
+	// (tls.crt) and key (tls.key) the operator shows to a server that asks for a
+	// certificate of its client.
+	// +optional
+	ClientSecretRef SecretReference `json:"clientSecretRef,omitempty,omitzero"`
 }
 
 // SecretKeyReference names one key of a Secret in the same namespace.
@@ -262,6 +362,10 @@ type AirflowInstanceStatus struct {
 	// counts of what was seen in the last pass that changed this status.
 	// +optional
 	Counts *InstanceCounts `json:"counts,omitempty"`
+	// claim is the role that proves that this instance governs the Airflow, after
+	// it was read back.
+	// +optional
+	Claim *InstanceClaim `json:"claim,omitempty"`
 	// managedRoles is the inventory of Airflow roles that are ours. An entry is
 	// stored before the role is created.
 	// +optional
@@ -296,6 +400,19 @@ type AirflowInstanceStatus struct {
 	// +listMapKey=policy
 	// +kubebuilder:validation:MaxItems=256
 	Held []HeldRevocation `json:"held,omitempty"`
+}
+
+// InstanceClaim is the proof, in Airflow, that an instance governs it.
+type InstanceClaim struct {
+	// role is the name of the claim in Airflow: oam.claim~ and the UID of this
+	// instance. The role has no permissions and no members.
+	// +required
+	// +kubebuilder:validation:MaxLength=64
+	Role string `json:"role"`
+	// tookOver is the value of spec.takeOver that has been applied.
+	// +optional
+	// +kubebuilder:validation:MaxLength=36
+	TookOver string `json:"tookOver,omitempty"`
 }
 
 // AirflowServer is the version of a server.
@@ -357,7 +474,9 @@ type ManagedRole struct {
 	// adopted is true for a role that was there before us; it is never deleted.
 	// +optional
 	Adopted bool `json:"adopted,omitempty"`
-	// orphaned is true for a role that was let go of (deletion: Orphan).
+	// orphaned is true for a role that is not changed: its policy let go of it
+	// (deletion: Orphan), or it stood in Airflow before this instance claimed that
+	// Airflow, and no policy wants it.
 	// +optional
 	Orphaned bool `json:"orphaned,omitempty"`
 	// retired is true for a role that is not used any more and stays in

@@ -10,6 +10,8 @@ const (
 	ReasonInSync = "InSync"
 	// ReasonNotInSync: Airflow stores something else than was declared; the message names differences.
 	ReasonNotInSync = "NotInSync"
+	// ReasonRefusedInFront: something in front of Airflow refuses to have a role or a user of the policy written.
+	ReasonRefusedInFront = "RefusedInFront"
 	// ReasonInstanceNotFound: there is no such AirflowInstance.
 	ReasonInstanceNotFound = "InstanceNotFound"
 	// ReasonInstanceNotReady: the AirflowInstance could not be reached, or not yet.

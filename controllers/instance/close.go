@@ -100,6 +100,7 @@ func (s *scope) describeReport() {
 	counts := report.Counts
 	st.Endpoint, st.Account, st.Counts = report.Endpoint, report.Account, &counts
 	st.ManagedRoles, st.Held, st.Plan = report.Inventory, bounded(report.Held), report.Plan
+	describeClaim(s.afi, report.Claim)
 	st.LastPass = &v1alpha1.Pass{
 		StartedAt: &metav1.Time{Time: report.StartedAt}, FinishedAt: &metav1.Time{Time: report.FinishedAt},
 		Requests: int32(min(s.used, 1<<30)), Changes: int32(min(len(report.Changes), 1<<30)), //nolint:gosec // bounded
@@ -140,7 +141,7 @@ func drifts(stored []v1alpha1.Drift, found []access.Drift, at time.Time) []v1alp
 // write stores the status where something changed beside the time of the pass, which changes in every pass. Drift that could
 // not be stored is stored the next time: no later pass finds it again.
 func (s *scope) write(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	withoutPass := func(afi *v1alpha1.AirflowInstance) { afi.Status.LastPass = nil }
 	_, err := status.Patch(ctx, s.r.Client, s.before, s.afi, withoutPass)
@@ -170,14 +171,14 @@ func (s *scope) announceDrift(ctx context.Context) {
 	for i, d := range s.news {
 		metrics.CountDrift(name, d.Cause, d.Repaired)
 		log.FromContext(ctx).Info("another writer changed what is managed", "what", d.What, "role", d.Role, "user", d.Username, "cause", d.Cause, "repaired", d.Repaired)
-		if s.r.Recorder == nil || i >= maxDrift {
+		if i >= maxDrift {
 			continue
 		}
 		reason := v1alpha1.ReasonDriftReported
 		if d.Repaired {
 			reason = v1alpha1.ReasonDriftRepaired
 		}
-		s.r.Recorder.Eventf(s.afi, nil, corev1.EventTypeWarning, reason, "Compare", "%s (%s)", d.What, d.Cause)
+		eventf(s, corev1.EventTypeWarning, reason, "Compare", "%s (%s)", d.What, d.Cause)
 	}
 }
 
@@ -209,7 +210,7 @@ func (s *scope) retries() bool {
 	case !s.passed(), s.unusable != nil:
 		return true
 	}
-	return len(s.report.Failures) > 0
+	return len(s.report.Failures) > 0 || s.report.Partial()
 }
 
 // mostBackoff bounds the time between two tries: less while something should have been revoked, or a policy was changed or

@@ -64,6 +64,9 @@ func (v view) conclusion() decision.Conclusion {
 			Message: fmt.Sprintf("all access is being revoked: %d roles remain", len(v.report.Inventory))}
 	case len(v.report.Failures) > 0:
 		return working(v1alpha1.ReasonStepsFailed, failures(v.report.Failures))
+	case len(v.report.Unread) > 0:
+		p := v.report.Unread[0].Problem()
+		return working(p.Reason, p.Message)
 	case !v.giving.All():
 		return working(v.giving.RevokeOnly.Reason, v.giving.RevokeOnly.Message)
 	}
@@ -76,6 +79,9 @@ func (v view) settled() decision.Conclusion {
 	switch v.afi.Spec.Mode {
 	case v1alpha1.ModeObserve:
 		c.Reason, c.Message = v1alpha1.ReasonObserved, fmt.Sprintf("mode Observe: nothing is granted; status.plan has %d lines", len(v.report.Plan))
+		if v.report.Claim.Taken() {
+			c.Message += "; " + foreignClaim(v.report.Claim)
+		}
 	case v1alpha1.ModeSuspended:
 		c.Reason, c.Message = v1alpha1.ReasonSuspended, "mode Suspended: nothing is granted and nothing is repaired; endings go on"
 	case v1alpha1.ModeEnforce:
@@ -146,6 +152,9 @@ func (v view) difference() (reason, message string) {
 	switch {
 	case len(report.Failures) > 0:
 		return v1alpha1.ReasonStepsFailed, failures(report.Failures)
+	case len(report.Unread) > 0:
+		p := report.Unread[0].Problem()
+		return p.Reason, p.Message
 	case len(report.Held) > 0:
 		return v1alpha1.ReasonMassRevocationHeld, held(report.Held)
 	case len(report.Contested) > 0:

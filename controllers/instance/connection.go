@@ -2,8 +2,6 @@ package instance
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -20,6 +18,10 @@ import (
 type connection struct {
 	client   *airflow.Client
 	actuator *actuator.Actuator
+	// worked is true once the server accepted client. Where it did not yet, proven is the client of the same Airflow that
+	// worked last, which the actuator uses until then; nil where there is none.
+	worked bool
+	proven *airflow.Client
 	// endpoint and digest identify what the client was made of; secrets is what was wrong with the Secrets when they were
 	// read last.
 	endpoint, digest string
@@ -39,9 +41,42 @@ type connection struct {
 
 // close ends the connection.
 func (c *connection) close() {
+	for _, client := range []*airflow.Client{c.client, c.proven} {
+		if client != nil {
+			client.Close()
+		}
+	}
+}
+
+// replace makes another client for the same Airflow the present one. A client that worked goes on revoking until the new one
+// does, too: a rotation may write the Secret first.
+func (c *connection) replace(client *airflow.Client) {
+	if c.worked {
+		c.proven, c.client = c.client, c.proven
+	}
 	if c.client != nil {
 		c.client.Close()
 	}
+	c.client, c.worked = client, false
+	if c.proven == nil {
+		c.actuator.Use(client)
+	}
+}
+
+// prove notes that the server accepted the present client. The one before is of no use any more.
+func (c *connection) prove() {
+	c.worked = true
+	c.lose()
+}
+
+// lose gives up the client that worked before the present one, where there is one.
+func (c *connection) lose() {
+	if c.proven == nil {
+		return
+	}
+	c.actuator.Use(c.client)
+	c.proven.Close()
+	c.proven = nil
 }
 
 // connect makes the connection of what the spec and the Secrets say now. While a Secret is missing or wrong, the last good
@@ -52,8 +87,8 @@ func connect(ctx context.Context, s *scope) *problem {
 	if s.client != nil && s.secretsFresh(s.afi, now) {
 		return s.secrets
 	}
-	var found material
-	found, s.secrets = readMaterial(ctx, s.r.APIReader, s.afi)
+	found, problem := readSecrets(ctx, s)
+	s.secrets = problem
 	s.secretsRead(s.afi, now)
 	if s.secrets == nil {
 		s.secrets = renew(ctx, s, found)
@@ -61,11 +96,18 @@ func connect(ctx context.Context, s *scope) *problem {
 	return s.secrets
 }
 
+// readSecrets reads the Secrets from the API server, and is done before the next ending.
+func readSecrets(ctx context.Context, s *scope) (material, *problem) {
+	ctx, cancel := asking(ctx, s, storeTimeout)
+	defer cancel()
+	return sources{s.r.APIReader, s.r.Settings}.read(ctx, s.afi)
+}
+
 // renew makes a new client where the present one was made of something else. Credentials are sent only where their Secret
 // says; while that is not the Airflow of the spec but still the one where access was granted, endings go on.
 func renew(ctx context.Context, s *scope, found material) *problem {
 	url, mismatch := s.afi.Spec.URL, found.mismatch(s.afi)
-	if s.taken != nil || mismatch != nil {
+	if s.rivalry != nil || mismatch != nil {
 		if url = s.afi.Status.Endpoint; len(s.afi.Status.ManagedRoles) == 0 || !airflow.SameOrigin(url, found.url) {
 			return mismatch
 		}
@@ -75,7 +117,7 @@ func renew(ctx context.Context, s *scope, found material) *problem {
 		return mismatch
 	}
 	client, err := airflow.New(airflow.Config{
-		URL: url, Credentials: found.credentials, CABundle: found.ca,
+		URL: url, Credentials: found.credentials, CABundle: found.ca, ClientCertificate: found.certificate, ClientKey: found.key,
 		AllowHTTPHosts: s.r.AllowHTTPHosts, AllowedAddresses: s.r.AllowedAddresses, Clock: s.r.Clock,
 		Observer: s.observer(s.afi.Key().String()),
 	})
@@ -93,15 +135,16 @@ func renew(ctx context.Context, s *scope, found material) *problem {
 
 // use replaces the client. At another address everything begins anew.
 func use(s *scope, client *airflow.Client) {
-	s.connection.close()
 	if s.actuator == nil || s.endpoint != client.URL() {
+		s.connection.close()
+		s.client, s.proven, s.worked = client, nil, false
 		s.actuator = actuator.New(client, s.r.Clock, actuator.Options{Concurrency: s.r.Concurrency})
 		s.fullAt, s.dagsAt = time.Time{}, time.Time{}
 		s.recall(s.afi, client.URL())
 	} else {
-		s.actuator.Use(client)
+		s.replace(client)
 	}
-	s.client, s.endpoint = client, client.URL()
+	s.endpoint = client.URL()
 	s.checkedAt, s.notBefore, s.failures = time.Time{}, time.Time{}, 0
 }
 
@@ -182,32 +225,4 @@ func moved(ctx context.Context, afi *v1alpha1.AirflowInstance, client *airflow.C
 		}
 	}
 	return nil
-}
-
-// material is what a client is made of, as the Secrets have it.
-type material struct {
-	credentials airflow.Credentials
-	// url is where the credentials may be sent.
-	url string
-	// ca are the certificates to trust beside those of the system.
-	ca []byte
-}
-
-// digest changes with everything that a client is made of.
-func (m material) digest(url string) string {
-	hash := sha256.New()
-	for _, part := range []string{url, m.credentials.Username, m.credentials.Password, string(m.ca)} {
-		fmt.Fprintf(hash, "%d:%s", len(part), part)
-	}
-	return hex.EncodeToString(hash.Sum(nil))
-}
-
-// mismatch is the problem of credentials that belong to another address than the spec's; nil where they do not.
-func (m material) mismatch(afi *v1alpha1.AirflowInstance) *problem {
-	if airflow.SameOrigin(afi.Spec.URL, m.url) {
-		return nil
-	}
-	return stalledBy(v1alpha1.ConditionAuthenticated, v1alpha1.ReasonSecretURLMismatch, fmt.Sprintf(
-		"the key url of Secret %q names another address than spec.url: credentials are sent only where their Secret says",
-		afi.Spec.Credentials.SecretRef.Name))
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -44,6 +45,13 @@ type Settings struct {
 	// AllowHTTPHosts are hosts that may be called without TLS, AllowedAddresses addresses that are blocked otherwise.
 	AllowHTTPHosts   []string
 	AllowedAddresses []netip.Prefix
+	// ServiceAccount is the operator's own account in Kubernetes, and Tokens issues tokens of it; both may be empty, and
+	// then no instance can use such tokens.
+	ServiceAccount types.NamespacedName
+	Tokens         corev1client.ServiceAccountsGetter
+	// TokenAudiences are the addresses to which tokens of an audience may be sent, by audience. Tokens whose audience is
+	// the address itself may always be sent there.
+	TokenAudiences map[string][]string
 	// AllowPrivileged permits write actions on global resources in airflowPermissions.
 	AllowPrivileged bool
 	// Concurrency is how many requests to one Airflow are under way at once; 0 means the actuator's default.
@@ -92,6 +100,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return kind.Settle(err)
 	}
 	s := newScope(r, afi)
+	r.revokeFirst(ctx, s)
 	if s.uncached {
 		// What an earlier process stored last may not be in the cache yet, and the inventory says which roles are ours.
 		if s.read(ctx); s.gone {
@@ -137,6 +146,7 @@ func (r *Reconciler) abandon(ctx context.Context, s *scope) (bool, error) {
 		return false, nil
 	}
 	log.FromContext(ctx).Info("abandoning an Airflow: its roles stay", "endpoint", s.afi.Status.Endpoint, "roles", len(s.afi.Status.ManagedRoles))
+	releaseClaim(ctx, s)
 	return true, s.removeFinalizer(ctx)
 }
 
@@ -162,9 +172,9 @@ func (r *Reconciler) unique(ctx context.Context, s *scope) (bool, error) {
 	if err != nil || rival == nil {
 		return false, err
 	}
-	s.taken = stalledBy(v1alpha1.ConditionReady, v1alpha1.ReasonEndpointTaken,
+	s.rivalry = stalledBy(v1alpha1.ConditionReady, v1alpha1.ReasonEndpointTaken,
 		"AirflowInstance "+rival.Namespace+"/"+rival.Name+" governs this Airflow already, and two would undo each other's changes: delete one of them")
-	s.blame(s.taken)
+	s.blame(s.rivalry)
 	switch {
 	case len(s.afi.Status.ManagedRoles) > 0:
 		return false, nil
@@ -274,6 +284,8 @@ const (
 	maxBackoff = 60 * time.Second
 	// maxOverdueBackoff bounds it while access should have been revoked.
 	maxOverdueBackoff = 5 * time.Second
-	// storeTimeout bounds a write to Kubernetes: endings wait behind it.
+	// storeTimeout bounds a call to the API server: endings wait behind it. shortestCall is what one has at least, although an
+	// ending is due; it is short beside the lead of endings.
 	storeTimeout = 5 * time.Second
+	shortestCall = 100 * time.Millisecond
 )

@@ -7,9 +7,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
@@ -20,7 +18,9 @@ import (
 func (r *Reconciler) catchUp(ctx context.Context, s *scope) (bool, error) {
 	now, open, err := r.Clock.Now(), false, s.unread
 	if err == nil {
-		open, err = s.opens(ctx, r.APIReader, r.Cache(), s.afi)
+		bounded, cancel := asking(ctx, s, kind.MaxWait)
+		open, err = s.opens(bounded, r.APIReader, r.Cache(), s.afi)
+		cancel()
 	}
 	switch {
 	case err != nil:
@@ -51,10 +51,14 @@ func (r *Reconciler) inspect(ctx context.Context, s *scope) (bool, error) {
 	if problem == nil {
 		return false, nil
 	}
+	refused := problem.credentials()
+	if refused && s.proven != nil {
+		problem.message += "; access is revoked with the credentials that worked last, and none is granted"
+	}
 	s.blame(problem)
 	s.failed(problem, r.Clock.Now())
 	s.failures++
-	if s.account == "" || problem.reason == v1alpha1.ReasonBadCredentials {
+	if s.account == "" || refused && s.proven == nil {
 		return true, nil
 	}
 	s.unusable = problem
@@ -85,6 +89,7 @@ func (r *Reconciler) check(ctx context.Context, s *scope) *problem {
 		}
 	}
 	s.account, s.checkedAt = account.Username, began
+	s.prove()
 	return nil
 }
 
@@ -94,8 +99,22 @@ func (r *Reconciler) revokeDue(ctx context.Context, s *scope) {
 		return
 	}
 	err := s.actuator.RevokeDue(ctx, source{s})
+	if airflow.IsUnauthorized(err) {
+		s.lose()
+	}
 	if wait, asked := airflow.RetryAfter(err); asked {
 		s.notBefore = r.Clock.Now().Add(wait)
+	}
+}
+
+// revokeFirst does that before anything is asked of the API server: an ending needs nothing from there that is not known.
+func (r *Reconciler) revokeFirst(ctx context.Context, s *scope) {
+	now := r.Clock.Now()
+	switch {
+	case s.actuator == nil, now.Before(s.notBefore), !s.asks(s.afi, now):
+	case s.afi.Abandoned(), !r.serves(s.afi.Namespace):
+	default:
+		r.revokeDue(ctx, s)
 	}
 }
 
@@ -112,9 +131,7 @@ func (r *Reconciler) pass(ctx context.Context, s *scope) (bool, error) {
 	before := s.requests.Load()
 	report := s.actuator.Pass(ctx, source{s}, look)
 	s.report, s.used = report, s.requests.Load()-before
-	for _, step := range report.Changes {
-		log.FromContext(ctx).Info("changed in Airflow, and read back", "step", access.Describe(step))
-	}
+	logChanges(ctx, s)
 	if apierrors.IsConflict(report.Err) {
 		return true, r.conflict(ctx, s)
 	}
@@ -144,9 +161,13 @@ func (r *Reconciler) conflict(ctx context.Context, s *scope) error {
 // finished notes what a pass did that was not aborted.
 func (r *Reconciler) finished(s *scope, look actuator.Look) {
 	s.uncached = false
-	if len(s.report.Failures) > 0 {
+	s.doubt(s.report.Forbidden)
+	s.blame(claimedBy(s.afi, s.report.Claim))
+	switch {
+	case len(s.report.Failures) > 0, s.report.Partial():
 		s.stumbled(changed(s.report) && s.unusable == nil) // that access can be revoked says nothing of what is missing
-	} else {
+		s.servedBut(s.report)
+	default:
 		s.served(s.report, s.unusable == nil)
 	}
 	s.looked(s.afi, look, s.report)
@@ -157,6 +178,9 @@ func (r *Reconciler) finished(s *scope, look actuator.Look) {
 func (r *Reconciler) aborted(ctx context.Context, s *scope) {
 	s.stumbled(changed(s.report))
 	problem := passProblem(s.report.Err)
+	if problem.credentials() {
+		s.lose()
+	}
 	log.FromContext(ctx).Error(s.report.Err, "a pass could not be finished; it is retried", "reason", problem.reason)
 	s.blame(problem)
 	s.failed(problem, r.Clock.Now())

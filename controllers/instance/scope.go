@@ -25,9 +25,9 @@ type scope struct {
 	unread error
 	// problem is why the instance cannot be governed; nil where it can.
 	problem *problem
-	// taken says that another instance governs the Airflow that the spec names; unusable, that the server is not known to be
+	// rivalry says that another instance governs the Airflow that the spec names; unusable, that the server is not known to be
 	// usable, so that only endings are served.
-	taken, unusable *problem
+	rivalry, unusable *problem
 	// report of the pass; nil where none was made. used is how many requests it took, news its drift that is to be announced.
 	report *actuator.Report
 	used   int64
@@ -48,7 +48,7 @@ func newScope(r *Reconciler, afi *v1alpha1.AirflowInstance) *scope {
 
 // read reads the object past the cache. Where that fails, what is due is revoked by what the cache has.
 func (s *scope) read(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	fresh := &v1alpha1.AirflowInstance{}
 	switch err := s.r.APIReader.Get(ctx, client.ObjectKeyFromObject(s.afi), fresh); {
@@ -61,6 +61,17 @@ func (s *scope) read(ctx context.Context) {
 	}
 }
 
+// asking bounds a call to the API server, which may hang: it has less time than there is until the next ending.
+func asking(ctx context.Context, s *scope, most time.Duration) (context.Context, context.CancelFunc) {
+	now := s.clocks().latest()
+	if d, err := declaredFor(ctx, s.r.Cache(), s.afi); err == nil {
+		if next := d.nextEnding(now); !next.IsZero() {
+			most = min(most, max(next.Sub(now), shortestCall))
+		}
+	}
+	return context.WithTimeout(ctx, most)
+}
+
 // stored adopts that the object was written in the middle of a reconcile.
 func (s *scope) stored() { s.before = s.afi.DeepCopy() }
 
@@ -68,9 +79,9 @@ func (s *scope) stored() { s.before = s.afi.DeepCopy() }
 func (s *scope) passed() bool { return s.report != nil && s.report.Err == nil }
 
 // blame notes why the instance cannot be governed; nil is no reason. What only a user can solve stays before what comes
-// after it.
+// after it, which may be of credentials and certificates that the spec does not name any more.
 func (s *scope) blame(p *problem) {
-	if p != nil && !s.problem.stalled() {
+	if p != nil && !s.problem.first() {
 		s.problem = p
 	}
 }
@@ -105,8 +116,8 @@ func (s *scope) giving() access.Giving {
 	switch {
 	case s.unusable != nil:
 		return access.OnlyRevoking(s.unusable.reason, s.unusable.message)
-	case s.taken != nil:
-		return access.OnlyRevoking(s.taken.reason, s.taken.message)
+	case s.rivalry != nil:
+		return access.OnlyRevoking(s.rivalry.reason, s.rivalry.message)
 	case !airflow.SameOrigin(s.endpoint, s.afi.Spec.URL):
 		return access.OnlyRevoking(v1alpha1.ReasonEndpointChanged, "access was granted in another Airflow than the one that spec.url names")
 	case differing != "":
@@ -143,7 +154,7 @@ func (s *scope) due(ctx context.Context) bool {
 }
 
 func (s *scope) addFinalizer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	before := s.afi.DeepCopy()
 	controllerutil.AddFinalizer(s.afi, v1alpha1.Finalizer)
@@ -155,7 +166,7 @@ func (s *scope) addFinalizer(ctx context.Context) error {
 }
 
 func (s *scope) removeFinalizer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s, storeTimeout)
 	defer cancel()
 	_, err := kind.RemoveFinalizer(ctx, s.r.Client, s.afi)
 	s.gone = err == nil

@@ -48,7 +48,7 @@ func (s source) refresh(ctx context.Context) error {
 
 // StoreInventory writes the inventory before anything of it is made in Airflow.
 func (s source) StoreInventory(ctx context.Context, inventory []v1alpha1.ManagedRole, held []v1alpha1.HeldRevocation) error {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	ctx, cancel := asking(ctx, s.scope, storeTimeout)
 	defer cancel()
 	before := s.afi.DeepCopy()
 	st := &s.afi.Status

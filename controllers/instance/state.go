@@ -1,12 +1,14 @@
 package instance
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
@@ -22,6 +24,14 @@ type state struct {
 	schedule
 	cacheGate
 	drifts driftLog
+}
+
+// asks reports whether something is asked of the API server before the next pass.
+func (s *state) asks(afi *v1alpha1.AirflowInstance, now time.Time) bool {
+	if !controllerutil.ContainsFinalizer(afi, v1alpha1.Finalizer) {
+		return true
+	}
+	return s.uncached || !s.secretsFresh(afi, now)
 }
 
 // states are those of all instances. It is safe for concurrent use.
@@ -78,10 +88,14 @@ type schedule struct {
 	// comparison.
 	comparedFor int64
 	asked       string
+	// claimed is true where the last pass found the claim of another instance: everything is read each time until that is gone.
+	claimed bool
 
 	// failures in a row, and notBefore, until which the server asked for no more requests.
 	failures  int
 	notBefore time.Time
+	// doubted is true where Airflow refused something for lack of a permission since the account was checked.
+	doubted bool
 
 	// granted are generations of policies at the end of the last pass that did everything; revoked are those of the last one
 	// that revoked everything that was to go.
@@ -112,7 +126,7 @@ func (c *schedule) secretsRead(afi *v1alpha1.AirflowInstance, now time.Time) {
 // look is how much the next pass must read.
 func (c *schedule) look(afi *v1alpha1.AirflowInstance, now time.Time) actuator.Look {
 	switch {
-	case c.fullAt.IsZero(), now.Sub(c.fullAt) >= c.nextFull:
+	case c.claimed, c.fullAt.IsZero(), now.Sub(c.fullAt) >= c.nextFull:
 		return actuator.LookFull
 	case c.asked != afi.Annotations[v1alpha1.ReconcileAtAnnotation], c.comparedFor != afi.Generation:
 		return actuator.LookFull
@@ -124,13 +138,18 @@ func (c *schedule) look(afi *v1alpha1.AirflowInstance, now time.Time) actuator.L
 
 // looked notes what was read, and when it is to be read again: intervals of many instances are spread.
 func (c *schedule) looked(afi *v1alpha1.AirflowInstance, look actuator.Look, report *actuator.Report) {
+	c.claimed = report.Claim.Taken()
 	if look == actuator.LookDags {
 		c.dagsAt = report.StartedAt
 	}
 	if look != actuator.LookFull && !report.Full {
 		return
 	}
-	c.fullAt, c.dagsAt = report.StartedAt, report.StartedAt
+	c.dagsAt = report.StartedAt
+	if report.Partial() {
+		return // roles or users are tried again by the next pass, DAGs after dagInterval
+	}
+	c.fullAt = report.StartedAt
 	interval := afi.Spec.Interval.Duration
 	c.nextFull = interval - time.Duration(rand.Int64N(int64(interval)/10+1)) //nolint:gosec // spreads load, protects nothing
 	c.comparedFor, c.asked = afi.Generation, afi.Annotations[v1alpha1.ReconcileAtAnnotation]
@@ -162,6 +181,30 @@ func (c *schedule) served(report *actuator.Report, all bool) {
 	if all {
 		c.granted, c.failures = c.revoked, 0
 	}
+}
+
+// servedBut notes which policies a pass applied that did not do everything: retries for one policy do not wait less because
+// of another.
+func (c *schedule) servedBut(report *actuator.Report) {
+	if c.granted == nil {
+		return
+	}
+	granted := maps.Clone(c.granted)
+	for _, policy := range report.Policies {
+		if len(policy.Failures) == 0 || policy.Refusal != nil { // nothing but time helps against a refusal
+			granted[policy.UID] = policy.Generation
+		}
+	}
+	c.granted = granted
+}
+
+// doubt asks for a check of the account where Airflow begins to refuse something to it: a permission may be missing, or one
+// role or user is refused for another reason.
+func (c *schedule) doubt(forbidden bool) {
+	if forbidden && !c.doubted {
+		c.checkedAt = time.Time{}
+	}
+	c.doubted = forbidden
 }
 
 // backoff grows with every failure in a row, up to a bound.

@@ -35,8 +35,9 @@ type world struct {
 	recorder *events.FakeRecorder
 	// prod is the instance as it was made.
 	prod *v1alpha1.AirflowInstance
-	// onStatus is asked before each write of a status.
+	// onStatus is asked before each write of a status, and onRead before each reading of an object past the cache.
 	onStatus func() error
+	onRead   func(context.Context) error
 }
 
 func newWorld(t *testing.T) *world {
@@ -90,7 +91,22 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) env() kind.Env {
-	return kind.Env{Client: w.client, APIReader: w.client, Clock: w.clock, Recorder: w.recorder, Reports: kind.NewReports()}
+	return kind.Env{Client: w.client, APIReader: &apiReader{w.client, w}, Clock: w.clock, Recorder: w.recorder, Reports: kind.NewReports()}
+}
+
+// apiReader reads from the API server, which may hang.
+type apiReader struct {
+	client.Reader
+	w *world
+}
+
+func (r *apiReader) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	if r.w.onRead != nil {
+		if err := r.w.onRead(ctx); err != nil {
+			return err
+		}
+	}
+	return r.Reader.Get(ctx, key, object, options...)
 }
 
 func (w *world) meta(name string) metav1.ObjectMeta {

@@ -19,7 +19,9 @@ var exceptions = []exception{
 	// The simulator is the API of one server, written down: a handler for each endpoint, a setter for each thing that a test
 	// changes behind the operator's back, by subject in files of their own. It is used by tests alone, and nothing in it has
 	// to be understood before the next endpoint is added. Its conditions count as all others do.
-	{"internal/airflow/airflowtest", functions, 228, "a simulator is as large as the API that it simulates"},
+	{"internal/actuator", functions, 217, "reading, writing and proving share one snapshot; inventory and contests are the next to be a package"},
+	{"internal/airflow", functions, 202, "a predicate and a constructor for each cause of a failure"},
+	{"internal/airflow/airflowtest", functions, 234, "a simulator is as large as the API that it simulates"},
 	{"internal/airflow/airflowtest.Sim", methodsOfObject, 112, "a handler for each endpoint"},
 	{"internal/airflow/airflowtest.Sim", filesOfObject, 17, "the endpoints of one subject are in one file"},
 }

@@ -46,9 +46,8 @@ type Input struct {
 	Observed Observed
 	// Previous is the snapshot at the end of the previous pass; nil after a start.
 	Previous *Observed
-	// FirstList is true while only one complete DAG list was read: DAGs that a managed role holds and the list lacks
-	// are kept then, because a DAG is gone only after two complete lists.
-	FirstList bool
+	// DagList is what is known of the DAG list.
+	DagList DagList
 	// UnknownDags are DAGs in the list that Airflow does not know as a resource yet.
 	UnknownDags map[string]bool
 	// UnknownResources are other resources that Airflow does not know: nothing is given of them.
@@ -68,6 +67,24 @@ type Input struct {
 	Capabilities v1alpha1.Capabilities
 }
 
+// DagList is what is known of the list of DAGs. Where less is known than DagListKnown, policies retain the permissions that
+// their roles have on DAGs which their selectors may mean; nothing is granted or revoked because a list lacks a DAG.
+type DagList int
+
+const (
+	// DagListKnown: at least two complete lists were read. A DAG is gone only after two.
+	DagListKnown DagList = iota
+	// DagListFirst: one complete list was read.
+	DagListFirst
+	// DagListOld: the list cannot be read at present. What an earlier one had counts.
+	DagListOld
+	// DagListUnread: no list was ever read. What roles hold says which DAGs their policies cover.
+	DagListUnread
+)
+
+// Readable reports whether the list can be read.
+func (l DagList) Readable() bool { return l <= DagListFirst }
+
 // Problem is why something is not as it was asked for: a documented reason and a message that a person can act on.
 type Problem struct{ Reason, Message string }
 
@@ -86,6 +103,9 @@ type Desired struct {
 	Grants map[types.UID]GrantDesire
 	// Held are losses that wait for a release.
 	Held []v1alpha1.HeldRevocation
+	// Claim is whose the Airflow is. The own claim is in Roles where the instance is to have one, and in Doomed where it is to
+	// go; it is never in the inventory.
+	Claim Claim
 	// Doomed are inventoried roles that are to be emptied, and deleted unless they were there before us or the server
 	// cannot delete roles.
 	Doomed []string
@@ -224,7 +244,8 @@ type Step struct {
 	Role string
 	// Permissions that the role has after the step.
 	Permissions []permission.Pair
-	// Gained and Lost are the permissions that a role which is there has only after the step, and only before it.
+	// Gained and Lost are the permissions that a role which is there has only after the step, and only before it. A deleted
+	// role loses all.
 	Gained, Lost []permission.Pair
 	// Username of member steps.
 	Username string

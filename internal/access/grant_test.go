@@ -68,6 +68,7 @@ func TestResolveSubject(t *testing.T) {
 	users := []access.User{
 		{Username: "alice", Email: "alice@example.com"}, {Username: "Bob", Email: "b@example.com"}, {Username: "BOB", Email: "b2@example.com"},
 		{Username: "carol", Email: "same@example.com"}, {Username: "dave", Email: "Same@Example.com"}, {Username: account, Email: "ops@example.com"},
+		{Username: "github_gustav", Email: "github_gustav@email.notfound"},
 	}
 	for sentence, c := range map[string]struct {
 		subject      v1alpha1.Subject
@@ -81,6 +82,7 @@ func TestResolveSubject(t *testing.T) {
 		"two users with one e-mail are ambiguous":               {v1alpha1.Subject{Email: "same@example.com"}, "", v1alpha1.ReasonSubjectAmbiguous},
 		"the operator's account is nobody's subject":            {v1alpha1.Subject{Username: "OAM-operator"}, "", v1alpha1.ReasonSubjectReserved},
 		"neither is it by its e-mail":                           {v1alpha1.Subject{Email: "ops@example.com"}, "", v1alpha1.ReasonSubjectReserved},
+		"a placeholder of Airflow is no e-mail":                 {v1alpha1.Subject{Email: "github_gustav@email.notfound"}, "", v1alpha1.ReasonUserNotFound},
 		"an empty subject is nobody, also beside empty e-mails": {v1alpha1.Subject{}, "", v1alpha1.ReasonUserNotFound},
 		"letters that only look alike are another person":       {v1alpha1.Subject{Username: "аlice"}, "", v1alpha1.ReasonUserNotFound},
 	} {

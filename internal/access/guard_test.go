@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
@@ -26,17 +27,19 @@ func manyDags(t *testing.T, n int) *world {
 
 func heldDags(w *world) int { return len(permission.DagsIn(w.Observed.Roles["oam.data.p"])) }
 
-func TestMassRevocation(t *testing.T) {
-	lose := func(w *world, from, to int) {
-		var ids []string
-		for i := from; i < to; i++ {
-			ids = append(ids, fmt.Sprintf("d%03d", i))
-		}
-		w.dropDags(ids...)
+// lose drops some of these DAGs from the list.
+func lose(w *world, count int) {
+	var ids []string
+	for i := range count {
+		ids = append(ids, fmt.Sprintf("d%03d", i))
 	}
+	w.dropDags(ids...)
+}
+
+func TestMassRevocation(t *testing.T) {
 	t.Run("a loss above the limit is held, with a hash that releases it", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 11)
+		lose(w, 11)
 		d, plan := w.pass(t)
 		if len(plan.Phases) != 0 || len(d.Held) != 1 || d.Held[0].Total != 11 || !slices.Contains(notes(d), v1alpha1.ReasonMassRevocationHeld) {
 			t.Fatalf("held %v, plan %v", d.Held, Render(plan))
@@ -48,7 +51,7 @@ func TestMassRevocation(t *testing.T) {
 	})
 	t.Run("the wait counts from the first time and ends after a day", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 11)
+		lose(w, 11)
 		w.pass(t)
 		w.Now = w.Now.Add(23 * time.Hour)
 		if d, _ := w.pass(t); heldDags(w) != 40 || !d.Held[0].Since.Time.Equal(testNow) {
@@ -61,9 +64,9 @@ func TestMassRevocation(t *testing.T) {
 	})
 	t.Run("another loss is another wait", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 11)
+		lose(w, 11)
 		w.pass(t)
-		lose(w, 0, 17)
+		lose(w, 17)
 		w.Now = w.Now.Add(24 * time.Hour)
 		if d, _ := w.pass(t); heldDags(w) != 40 || !d.Held[0].Since.Time.Equal(w.Now) {
 			t.Errorf("%d DAGs, held %v", heldDags(w), d.Held)
@@ -72,9 +75,9 @@ func TestMassRevocation(t *testing.T) {
 	t.Run("a few DAGs more or less a day do not begin the wait again", func(t *testing.T) {
 		for lost, all := range map[int]int{11: 40, 36: 60} { // all of their names are stored, and not all
 			w := manyDags(t, all)
-			lose(w, 0, lost)
+			lose(w, lost)
 			w.pass(t)
-			lose(w, 0, lost+3)
+			lose(w, lost+3)
 			w.dag("d000", "x")
 			w.Now = w.Now.Add(12 * time.Hour)
 			if d, _ := w.pass(t); heldDags(w) != all || !d.Held[0].Since.Time.Equal(testNow) {
@@ -88,7 +91,7 @@ func TestMassRevocation(t *testing.T) {
 	})
 	t.Run("a quarter is not above the limit", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 10)
+		lose(w, 10)
 		if w.pass(t); heldDags(w) != 30 {
 			t.Errorf("%d DAGs", heldDags(w))
 		}
@@ -96,7 +99,7 @@ func TestMassRevocation(t *testing.T) {
 	t.Run("five DAGs are never held, six are", func(t *testing.T) {
 		for lost, left := range map[int]int{5: 1, 6: 6} {
 			w := manyDags(t, 6)
-			lose(w, 0, lost)
+			lose(w, lost)
 			if w.pass(t); heldDags(w) != left {
 				t.Errorf("%d DAGs after a loss of %d", heldDags(w), lost)
 			}
@@ -163,7 +166,7 @@ func TestMassRevocation(t *testing.T) {
 			t.Fatalf("%d DAGs after the take-over", have())
 		}
 		p.Status.Conditions = nil
-		lose(w, 0, 30)
+		lose(w, 30)
 		if d, _ := w.pass(t); have() != 40 || len(d.Held) != 1 {
 			t.Errorf("%d DAGs, held %v", have(), d.Held)
 		}
@@ -194,12 +197,12 @@ func TestMassRevocation(t *testing.T) {
 	})
 	t.Run("a single list is not believed when a DAG is missing", func(t *testing.T) {
 		w := manyDags(t, 40)
-		lose(w, 0, 1)
-		w.FirstList = true
+		lose(w, 1)
+		w.DagList = access.DagListFirst
 		if d, _ := w.pass(t); heldDags(w) != 40 || len(d.Held) != 0 {
 			t.Fatalf("%d DAGs", heldDags(w))
 		}
-		w.FirstList = false
+		w.DagList = access.DagListKnown
 		if w.pass(t); heldDags(w) != 39 {
 			t.Errorf("%d DAGs after two lists", heldDags(w))
 		}
@@ -215,4 +218,58 @@ func TestMassRevocation(t *testing.T) {
 			t.Errorf("alice has %v of %d DAGs", w.rolesOf("alice"), heldDags(w))
 		}
 	})
+}
+
+// TestK1NothingIsRevokedOrAddedBecauseOfAListThatCannotBeRead: neither because of an old list, nor without one after a start.
+func TestK1NothingIsRevokedOrAddedBecauseOfAListThatCannotBeRead(t *testing.T) {
+	for name, list := range map[string]access.DagList{"an old list": access.DagListOld, "no list": access.DagListUnread} {
+		t.Run(name, func(t *testing.T) {
+			w := manyDags(t, 40)
+			lose(w, 20)
+			if list == access.DagListUnread {
+				w.Observed.Dags = nil
+			}
+			w.DagList = list
+			d, _ := w.pass(t)
+			if desired := d.Policies[named("p")]; heldDags(w) != 40 || len(d.Held) != 0 || len(desired.Leaving) != 0 {
+				t.Errorf("%d DAGs, held %v, leaving %v", heldDags(w), d.Held, desired.Leaving)
+			}
+			w.Policies[0].Spec.Access = levels("View")
+			w.Policies[0].Spec.Members = nil
+			if w.pass(t); len(w.rolesOf("alice")) != 0 || len(w.Observed.Roles["oam.data.p"]) >= 80 {
+				t.Errorf("alice has %v, the role %d permissions", w.rolesOf("alice"), len(w.Observed.Roles["oam.data.p"]))
+			}
+			w.Policies[0].Spec.Access = levels("View", "Trigger")
+			before := len(w.Observed.Roles["oam.data.p"])
+			w.pass(t)
+			if after := len(w.Observed.Roles["oam.data.p"]); list == access.DagListUnread && after != before {
+				t.Errorf("the role gained %d permissions", after-before)
+			}
+		})
+	}
+}
+
+// TestK1APolicyWithoutARoleWaitsForTheFirstList: what it covers is not known.
+func TestK1APolicyWithoutARoleWaitsForTheFirstList(t *testing.T) {
+	w := newWorld()
+	w.user("alice")
+	w.policy("p", levels("View"), []string{"a"}, "alice")
+	w.DagList = access.DagListUnread
+	d, _ := w.pass(t)
+	if _, made := w.Observed.Roles["oam.data.p"]; made || len(w.rolesOf("alice")) != 0 {
+		t.Errorf("the role was made: %t; alice has %v", made, w.rolesOf("alice"))
+	}
+	if notes := d.Policies[named("p")].Notes; len(notes) != 1 || notes[0].Reason != v1alpha1.ReasonDagListUnreadable {
+		t.Errorf("notes %v", notes)
+	}
+}
+
+// TestK1UsersThatCannotBeAddressedAreNobodysSubject: neither by name nor by e-mail.
+func TestK1UsersThatCannotBeAddressedAreNobodysSubject(t *testing.T) {
+	users := []access.User{{Username: "assumed-role/dana", Email: "dana@example.com"}}
+	for _, subject := range []v1alpha1.Subject{{Username: "assumed-role/dana"}, {Username: "assumed-role/nobody"}, {Email: "dana@example.com"}} {
+		if _, problem := access.ResolveSubject(subject, users, ""); problem == nil || problem.Reason != v1alpha1.ReasonSubjectNotAddressable {
+			t.Errorf("%+v: %+v", subject, problem)
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -78,7 +79,7 @@ func TestTranscripts(t *testing.T) {
 		"first-pass": func(t *testing.T) *world {
 			t.Helper()
 			w := settled(t)
-			w.Observed.Roles = map[string][]permission.Pair{"Admin": nil, "Viewer": nil, "handmade": {{Action: permission.CanRead, Resource: "DAG:a"}}}
+			w.Observed.Roles = map[string][]permission.Pair{"Admin": nil, "Viewer": nil, "handmade": {{Action: permission.CanRead, Resource: "DAG:a"}}, rolename.Claim("instance-1"): nil}
 			w.setRoles("alice", "Viewer")
 			w.setRoles("bob")
 			w.setRoles("carol", "handmade")

@@ -157,6 +157,12 @@ func disturb(t *rapid.T, w *world) {
 func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := drawWorld(rt)
+		if rapid.Bool().Draw(rt, "unclaimed") {
+			w.dropRole(ownClaim)
+			w.setRole("oam.stranger", foreign["handmade"])
+			w.setRoles("alice", append(w.rolesOf("alice"), "oam.stranger")...)
+			w.pass(t) // makes the claim
+		}
 		w.pass(t)
 		for range 2 {
 			disturb(rt, w)
@@ -179,6 +185,44 @@ func TestOnePassReachesWhatIsDesiredAndLosesNobody(t *testing.T) {
 			}
 			if len(w.Policies) == 0 {
 				return
+			}
+		}
+	})
+}
+
+// TestK3UnderAForeignClaimNothingIsGrantedAndNothingForeignChanges is the promise of claims: an instance whose Airflow another
+// one claims grants nothing and changes nothing but what it granted itself. If it had the claim before, its roles went with
+// it, and only its grants still end.
+func TestK3UnderAForeignClaimNothingIsGrantedAndNothingForeignChanges(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := drawWorld(rt)
+		w.pass(t)
+		disturb(rt, w)
+		w.dropRole(ownClaim)
+		w.setRole(foreignClaim, nil)
+		for _, name := range []string{"oam.stranger", "oam.data.p0", "oam.data.p0~0123456789abcdef"} {
+			if _, exists := w.Observed.Roles[name]; !exists {
+				w.setRole(name, foreign["handmade"])
+			}
+		}
+		w.setRoles("alice", append(w.rolesOf("alice"), "oam.stranger")...)
+		lost := rapid.Bool().Draw(rt, "lost")
+		if lost {
+			w.confirmed()
+		}
+		w.Instance.Spec.Mode = rapid.SampledFrom([]v1alpha1.Mode{"", v1alpha1.ModeEnforce, v1alpha1.ModeObserve, v1alpha1.ModeSuspended}).Draw(rt, "mode")
+		inventory := map[string]bool{}
+		for _, entry := range w.Instance.Status.ManagedRoles {
+			inventory[entry.Name] = !lost
+		}
+		for _, step := range slices.Concat(NewPlan(w.Input, Desire(w.Input)).Phases...) {
+			if step.Kind.Gives() {
+				rt.Fatalf("granted: %s", Describe(step))
+			}
+			for _, role := range slices.Concat(step.Roles, []string{step.Role}) {
+				if role != "" && !inventory[role] && !step.Ending() {
+					rt.Fatalf("changed what it did not grant: %s", Describe(step))
+				}
 			}
 		}
 	})
@@ -324,7 +368,7 @@ func givesNothing(ps []permission.Pair) bool {
 func checkUntouched(t *rapid.T, before, after access.Observed, d access.Desired) {
 	ours := func(role string) bool {
 		_, desired := d.Roles[role]
-		return desired || slices.Contains(d.Doomed, role) || rolename.IsOwn(role, nil)
+		return desired || slices.Contains(d.Doomed, role) || rolename.IsOwn(role, nil) && role != "oam.stranger"
 	}
 	for name, ps := range before.Roles {
 		if !ours(name) && !slices.Equal(ps, after.Roles[name]) {

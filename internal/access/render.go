@@ -6,6 +6,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -83,12 +84,40 @@ func reason(s Step) string {
 		}
 		return purpose(s)
 	case StepDeleteRole:
-		if s.Successor != "" {
-			return text.Plain(s.Successor) + " has taken its place"
-		}
-		return "no policy or grant needs it"
+		return deletion(s)
 	}
 	return ""
+}
+
+// Content is what a deleted role contained, on one line: its permissions, and the members that left it before. The first of
+// each are named.
+func Content(s Step, members []string) string {
+	const shown = 8
+	names := make([]string, 0, len(members))
+	for _, member := range text.SortedSet(members) {
+		names = append(names, text.Plain(member))
+	}
+	return fmt.Sprintf("it had %s and %s", counted(len(s.Lost), "permissions", text.Cut(ListPermissions(s.Lost, shown), renderWidth)),
+		counted(len(names), "members", text.Cut(text.List(names, shown), renderWidth)))
+}
+
+// counted is a number of things, with names where there are any.
+func counted(count int, things, names string) string {
+	if count == 0 {
+		return "no " + things
+	}
+	return fmt.Sprintf("%d %s (%s)", count, things, names)
+}
+
+// deletion says why a role is deleted.
+func deletion(s Step) string {
+	switch {
+	case s.Successor != "":
+		return text.Plain(s.Successor) + " has taken its place"
+	case rolename.IsClaim(s.Role):
+		return "this claim on the Airflow ends"
+	}
+	return "no policy or grant needs it"
 }
 
 // ending says why a role is revoked.
@@ -115,6 +144,8 @@ func creation(s Step) string {
 			text.Plain(s.Follows), len(s.Lost))
 	case s.Repair != "":
 		return "another writer deleted the role"
+	case rolename.IsClaim(s.Role):
+		return "it claims the Airflow for the AirflowInstance"
 	}
 	return purpose(s)
 }

@@ -16,6 +16,8 @@ type PolicyReport struct {
 	Proof      PolicyProof
 	// Failures of steps of this policy's roles, as sentences without secrets, bounded.
 	Failures []string
+	// Refusal is set where something in front of Airflow refuses a write for this policy.
+	Refusal *Problem
 }
 
 // GrantReport is what one pass made of a grant: what it should give, and what the last reading of its user proves.
@@ -25,6 +27,15 @@ type GrantReport struct {
 	// ObservedAt is when the user of this grant was read last: the proof is of that moment. It is zero where the pass did
 	// not know an activation of the grant.
 	ObservedAt time.Time
+}
+
+// Awaited reports whether the grant is live, its access was not read in Airflow, and nothing is known to stand in the way.
+func (r GrantReport) Awaited() bool {
+	switch {
+	case !r.Desire.Live, r.Proof.Present, r.Desire.Problem != nil:
+		return false
+	}
+	return r.Proof.Problem == nil
 }
 
 // Confirmed reports whether the grant is live and its access was read in Airflow.

@@ -25,17 +25,35 @@ func NewDirectory(users []User, account string) *Directory {
 	for i := range users {
 		name, email := text.Fold(users[i].Username), text.Fold(users[i].Email)
 		d.names[name] = append(d.names[name], i)
-		if email != "" {
+		if isAddress(email) {
 			d.emails[email] = append(d.emails[email], i)
 		}
 	}
 	return d
 }
 
-// ResolveSubject finds the one stored user whom a subject means. The problem is UserNotFound, SubjectAmbiguous or
-// SubjectReserved. Use a Directory for many subjects.
+// placeholder ends the addresses that Airflow makes up for users whose identity provider gives none.
+const placeholder = "@email.notfound"
+
+// isAddress reports whether a folded e-mail is that of a user: not empty, and no placeholder.
+func isAddress(email string) bool { return email != "" && !strings.HasSuffix(email, placeholder) }
+
+// ResolveSubject finds the one stored user whom a subject means. The problem is UserNotFound, SubjectAmbiguous,
+// SubjectReserved or SubjectNotAddressable. Use a Directory for many subjects.
 func ResolveSubject(s v1alpha1.Subject, users []User, account string) (User, *Problem) {
 	return NewDirectory(users, account).Resolve(s)
+}
+
+// Addressable is the problem of a subject that is named by a user name which Airflow's API cannot address; nil where there
+// is none. It needs no knowledge of the users.
+func Addressable(s v1alpha1.Subject) *Problem { return addressable(s.Username) }
+
+func addressable(username string) *Problem {
+	why := text.Unaddressable(username)
+	if username == "" || why == "" {
+		return nil
+	}
+	return &Problem{v1alpha1.ReasonSubjectNotAddressable, fmt.Sprintf("Airflow's API cannot address users whose name %s: user %s can be granted nothing", why, text.Quoted(username))}
 }
 
 // Resolve finds the one stored user whom a subject means; see ResolveSubject.
@@ -47,6 +65,9 @@ func (d *Directory) Resolve(s v1alpha1.Subject) (User, *Problem) {
 	if s.Username != "" && d.IsAccount(s.Username) {
 		return User{}, d.reserved(what)
 	}
+	if problem := addressable(s.Username); problem != nil {
+		return User{}, problem
+	}
 	switch {
 	case len(found) == 0 || s.Username == "" && s.Email == "":
 		return User{}, &Problem{v1alpha1.ReasonUserNotFound, fmt.Sprintf("Airflow has no %s yet: waiting for a first login or for the account to be made", strings.TrimPrefix(what, "a "))}
@@ -54,6 +75,9 @@ func (d *Directory) Resolve(s v1alpha1.Subject) (User, *Problem) {
 		return User{}, &Problem{v1alpha1.ReasonSubjectAmbiguous, fmt.Sprintf("%d users in Airflow match %s without regard to case: remove or rename all but one", len(found), what)}
 	}
 	user := d.users[found[0]]
+	if problem := addressable(user.Username); problem != nil {
+		return User{}, problem
+	}
 	switch {
 	case d.IsAccount(user.Username):
 		return User{}, d.reserved(what)

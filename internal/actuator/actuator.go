@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/utils/clock"
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
@@ -72,7 +73,7 @@ func (a *Actuator) Pass(ctx context.Context, source Source, look Look) *Report {
 	p := a.newPass(source)
 	err := p.run(ctx, look)
 	if err == nil {
-		err = p.failure()
+		err = p.failure(ctx)
 	}
 	return p.report(err)
 }
@@ -87,4 +88,14 @@ func (a *Actuator) RevokeDue(ctx context.Context, source Source) error {
 		return err
 	}
 	return p.revokeDue(ctx)
+}
+
+// recall ends what was remembered only until roles and users were read again.
+func (m *memory) recall(r *reader, inVain sets.Set[list], started time.Time) {
+	if !inVain.Has(listUsers) {
+		r.forgetGone(started)
+	}
+	if !inVain.Has(listRoles) {
+		m.inventory.confirmAll()
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 var start = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
@@ -52,6 +53,7 @@ func newBed(t *testing.T) *bed {
 			Interval: metav1.Duration{Duration: 10 * time.Minute}, DagInterval: metav1.Duration{Duration: time.Minute},
 		},
 	}
+	sim.SetRole(rolename.Claim(string(b.instance.UID))) // it governs this Airflow already
 	b.restart()
 	for _, id := range []string{"finance_daily", "finance_weekly", "marketing_report"} {
 		sim.SetDag(airflowtest.Dag{ID: id, Tags: []string{id[:len(id)-6]}})

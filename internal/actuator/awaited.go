@@ -30,14 +30,17 @@ func (a *awaited) read(ctx context.Context, d Declared, started time.Time) error
 	maps.DeleteFunc(a.usernames, func(_ string, last time.Time) bool { return !recent(last) })
 	names, byEmail := a.unresolved(d)
 	if len(names) > a.reader.userPages() || byEmail && !recent(a.emails) {
-		if err := a.reader.readLists(ctx, sets.New(listUsers)); err != nil {
+		users := sets.New(listUsers)
+		if err := a.reader.readLists(ctx, users); err != nil {
 			return err
 		}
 		a.emails = started
-		for _, name := range names {
-			a.usernames[text.Fold(name)] = started
+		if a.reader.inVain(users).Len() == 0 {
+			for _, name := range names {
+				a.usernames[text.Fold(name)] = started
+			}
+			return nil
 		}
-		return nil
 	}
 	if err := a.reader.readUsers(ctx, names, now); err != nil {
 		return err

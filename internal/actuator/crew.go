@@ -6,15 +6,12 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
-
-	"github.com/airflow-oam/airflow-oam/internal/airflow"
 )
 
 // tally judges what requests of one kind came to, and decides whether others are begun. None is begun after an error that
 // concerns the whole server, nor after as many failures in a row as a server has that fails every request.
 type tally struct {
-	users bool // each request is about one user
-	most  int  // failures in a row after which no more requests are begun
+	most int // failures in a row after which no more requests are begun
 
 	mu    sync.Mutex // guards what follows
 	lost  int        // failures in a row that may befall every request
@@ -22,8 +19,8 @@ type tally struct {
 	ended bool
 }
 
-// newTally makes a tally for requests to a server; users says that each of them is about one user.
-func newTally(s *server, users bool) *tally { return &tally{users: users, most: 2 * s.atOnce()} }
+// newTally makes a tally for requests to a server, each of which is about one role or user.
+func newTally(s *server) *tally { return &tally{most: 2 * s.atOnce()} }
 
 // count takes in the outcome of a request.
 func (t *tally) count(err error) {
@@ -33,12 +30,10 @@ func (t *tally) count(err error) {
 	case err == nil:
 		t.lost = 0
 		return
-	case t.users && mayConcernOneUser(err):
-		t.lost++
 	case fatal(err):
 		t.stop(err)
 		return
-	case airflow.IsUnavailable(err):
+	case mayBefallAll(err):
 		t.lost++
 	}
 	if t.lost >= t.most {

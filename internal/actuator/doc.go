@@ -8,7 +8,7 @@
 // phase of a plan and has the reader read back what it wrote; an answer to a write proves nothing. The ledger records what
 // became of steps, and which failures stand in the way of others.
 //
-//	pass      pass.go report.go               one pass: declare, decide, slices, prove, report
+//	pass      pass.go report.go scope.go      one pass: declare, decide, slices, prove, report
 //	reader    reader.go userreading.go        lists, pages, users; snapshot.go and roster.go are what they found
 //	writer    writer.go members.go roles.go   steps, batches, reading back; crew.go begins requests and stops
 //	ledger    ledger.go                       tries, failures and what they block, changes

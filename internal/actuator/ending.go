@@ -9,6 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // endings are the moments at which grants were first found not to be live, of those that are not proved gone: a proof must be
@@ -61,6 +62,9 @@ func (e endings) due(d Declared, r *reader) (due bool, unknown []string) {
 			continue
 		}
 		due = true
+		if text.Unaddressable(name) != "" {
+			continue // only a list shows such a user; see pass.prove
+		}
 		_, found, _ := r.user(name)
 		if !found && r.readAt(name).Before(e.since(g, d)) {
 			names.Insert(name)

@@ -1,12 +1,11 @@
 package actuator
 
 import (
-	"context"
 	"errors"
+	"fmt"
 
-	"k8s.io/apimachinery/pkg/util/sets"
-
-	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/access"
 )
 
 // ErrListShifted says that a list changed while it was read, three times over.
@@ -22,29 +21,26 @@ var (
 	errTwins = errors.New("Airflow has several users whose names differ only in case: remove or rename all but one")
 )
 
-// causesOfAll are the causes of errors that the server, the account or the network has, not one step or user.
-var causesOfAll = sets.New(airflow.CauseThrottled, airflow.CauseUnauthorized, airflow.CauseForbidden, airflow.CauseNotAirflow,
-	airflow.CauseTLS, airflow.CauseBlockedAddress, airflow.CauseCanceled)
-
-// causesOfPath are those among them that a proxy may give for one path alone.
-var causesOfPath = sets.New(airflow.CauseForbidden, airflow.CauseNotAirflow)
-
-// fatal reports whether an error ends the pass, because every other request would meet it, too.
-func fatal(err error) bool {
-	return askedToWait(err) || causesOfAll.Has(airflow.CauseOf(err)) || errors.Is(err, context.Canceled)
+// ListError is why a list cannot be read although Airflow answers.
+type ListError struct {
+	list list
+	err  error
 }
 
-// askedToWait reports whether the server asked for no more requests for a while.
-func askedToWait(err error) bool {
-	_, wait := airflow.RetryAfter(err)
-	return wait || airflow.IsThrottled(err)
+// Error names the list, and what was answered: the status, and the item that is the cause where that was found.
+func (e *ListError) Error() string {
+	return fmt.Sprintf("Airflow's list of %s cannot be read: %v", e.list, e.err)
 }
 
-// mayConcernOneUser reports whether an error may be about the user of the request alone although it looks like one of the
-// server: a proxy may refuse one path.
-func mayConcernOneUser(err error) bool {
-	return causesOfPath.Has(airflow.CauseOf(err)) && !askedToWait(err)
+// Unwrap gives the error of the client.
+func (e *ListError) Unwrap() error { return e.err }
+
+// reasons of lists that cannot be read.
+var unreadable = map[list]string{
+	listRoles: v1alpha1.ReasonRoleListUnreadable, listUsers: v1alpha1.ReasonUserListUnreadable, listDags: v1alpha1.ReasonDagListUnreadable,
 }
 
-// ofName reports whether an error is about a name alone, which no server can be asked for.
-func ofName(err error) bool { return airflow.IsInvalid(err) || errors.Is(err, errTwins) }
+// Problem is the error with its reason, for a condition.
+func (e *ListError) Problem() access.Problem {
+	return access.Problem{Reason: unreadable[e.list], Message: e.Error() + ": what needs a newer list waits, and access is revoked all the same"}
+}

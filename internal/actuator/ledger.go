@@ -40,6 +40,9 @@ type ledger struct {
 	rolesMoved bool             // Airflow answered that a role of a user is not there: the role list is old
 }
 
+// refused are the causes of errors that say that a write is not allowed.
+var refused = sets.New(airflow.CauseForbidden, airflow.CauseProxy)
+
 // failure is a step that did not take effect.
 type failure struct {
 	step access.Step
@@ -136,13 +139,17 @@ func (l *ledger) did(step access.Step) {
 	}
 }
 
-// fail notes a try of a step that did not take effect. One that was refused is not tried again: the same answer would come.
+// fail notes a try of a step that did not take effect. One that was refused, by Airflow or by something in front of it,
+// is not tried again: the same answer would come.
 func (l *ledger) fail(step access.Step, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	key := stepKey(step)
 	l.tries[key]++
-	if l.tries[key] >= maxTries || airflow.IsForbidden(err) {
+	if refused.Has(airflow.CauseOf(err)) {
+		l.tries[key] = maxTries
+	}
+	if l.tries[key] >= maxTries {
 		l.block(step, err)
 	}
 }
@@ -244,11 +251,10 @@ func (l *ledger) changed() []access.Step {
 	return slices.Clip(l.changes)
 }
 
-// fatal is the first failure that concerns more than its step: no step was left out because of it, and it is for the instance
-// to report.
-func (l *ledger) fatal() error {
+// first is the first failure of some kind; nil where there is none.
+func (l *ledger) first(kind func(error) bool) error {
 	for _, f := range l.failed() {
-		if fatal(f.err) {
+		if kind(f.err) {
 			return f.err
 		}
 	}

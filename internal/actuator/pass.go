@@ -13,6 +13,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/access/desire"
 	"github.com/airflow-oam/airflow-oam/internal/access/plan"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -42,13 +43,14 @@ type pass struct {
 	unstored error // why the inventory could not be stored: from then on the pass only revokes
 
 	proved sets.Set[string] // folded names of users that were read for a proof
+	byName sets.Set[string] // roles that were read by name, because the list cannot be read
 }
 
 // newPass makes a pass over what is known. The caller holds a.mu.
 func (a *Actuator) newPass(source Source) *pass {
 	p := &pass{
 		memory: &a.memory, reader: a.reader, ledger: newLedger(), clock: a.clock, source: source,
-		started: a.clock.Now(), proved: sets.New[string](),
+		started: a.clock.Now(), proved: sets.New[string](), byName: sets.New[string](),
 	}
 	p.writer = &writer{server: a.server, clock: a.clock, reader: a.reader, inventory: a.memory.inventory, ledger: p.ledger, course: p}
 	a.reader.begin()
@@ -116,7 +118,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	d, known := p.declared, p.reader.view()
 	p.input = access.Input{
 		Now: d.Now, CacheTTL: d.CacheTTL, Account: d.Account, Instance: d.Instance, Policies: d.Policies, Grants: d.Grants,
-		Observed: known.presuming(d.Instance.Status.ManagedRoles), Previous: p.memory.previous, FirstList: known.FirstList,
+		Observed: known.presuming(d.Instance.Status.ManagedRoles), Previous: p.memory.previous, DagList: known.DagList,
 		UnknownDags: known.UnknownDags, UnknownResources: known.UnknownResources,
 		NoGain: p.ledger.withoutGain(), Contested: p.memory.contests.resting(p.clock.Now()),
 		AllowPrivileged: d.AllowPrivileged, Version: d.Version, Capabilities: d.Capabilities,
@@ -132,7 +134,8 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	return steps, nil
 }
 
-// decideFresh decides, and again as long as the plan rests on lists that have to be read first.
+// decideFresh decides, and again as long as the plan rests on something that has to be read first: lists, or the roles that
+// its steps are about where the list of roles cannot be read.
 func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	for {
 		plan, err := p.decide(ctx)
@@ -140,13 +143,36 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 			return access.Plan{}, err
 		}
 		old := p.oldLists(plan)
-		if old.Len() == 0 {
-			return plan, nil
+		unreadable := p.reader.inVain(old)
+		read := func() error { return p.reader.readWhole(ctx, old.Difference(unreadable)) }
+		if old.Len() == unreadable.Len() {
+			names := sets.New[string]()
+			if unreadable.Has(listRoles) {
+				names = rolesOf(plan).Difference(p.byName)
+			}
+			if names.Len() == 0 {
+				return plan, nil
+			}
+			p.byName = p.byName.Union(names)
+			read = func() error { return p.reader.readRoles(ctx, sets.List(names)) }
 		}
-		if err := p.beside(ctx, func() error { return p.reader.readWhole(ctx, old) }); err != nil {
+		if err := p.beside(ctx, read); err != nil {
 			return access.Plan{}, err
 		}
 	}
+}
+
+// rolesOf are the roles that the steps of a plan are about.
+func rolesOf(plan access.Plan) sets.Set[string] {
+	out := sets.New[string]()
+	for _, step := range slices.Concat(plan.Phases...) {
+		out.Insert(step.Roles...)
+		out.Insert(step.Replaced...)
+		if !step.Kind.OnUser() {
+			out.Insert(step.Role)
+		}
+	}
+	return out
 }
 
 // oldLists are the lists that must be read before a plan is carried out. The rule: before a plan revokes access of a user
@@ -156,7 +182,7 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 // name, and keep the access under it.
 func (p *pass) oldLists(plan access.Plan) sets.Set[list] {
 	rests := sets.New[list]()
-	if slices.ContainsFunc(slices.Concat(plan.Phases...), p.revokesFromCaused) {
+	if slices.ContainsFunc(slices.Concat(plan.Phases...), p.restsOnRoles) {
 		rests.Insert(listRoles)
 	}
 	for _, policy := range p.desired.Policies {
@@ -171,13 +197,20 @@ func (p *pass) oldLists(plan access.Plan) sets.Set[list] {
 	return old
 }
 
-// revokesFromCaused reports whether a user who has a cause may lose something by a step. Users who are removed from a role
-// have no cause for it, unless the role is one that the last reading of roles did not find.
-func (p *pass) revokesFromCaused(s access.Step) bool {
-	if s.Kind == access.StepRemoveMember {
+// restsOnRoles reports whether a step must not be carried out by an old list of roles: one that may revoke from a user who
+// has a cause, and one that makes a claim, since another instance may have made one. Users who are removed from a role have no
+// cause for it, unless the role is one that the last reading of roles did not find.
+func (p *pass) restsOnRoles(s access.Step) bool {
+	switch s.Kind {
+	case access.StepCreateRole:
+		return rolename.IsClaim(s.Role)
+	case access.StepRemoveMember:
 		return !p.progress().exist(s.Roles)
+	case access.StepDeleteRole: // which no user has
+		return false
+	case access.StepWidenRole, access.StepAddMember, access.StepRemoveReplaced, access.StepSwapMember, access.StepReplaceRole, access.StepNarrowRole:
 	}
-	return s.Kind.Takes() && s.Kind != access.StepDeleteRole // which no user has
+	return s.Kind.Takes()
 }
 
 // progress is how far the roles are that the last decision is about.
@@ -243,48 +276,78 @@ func (p *pass) disown(ctx context.Context, role string) error {
 	return p.memory.inventory.disown(ctx, p.source, role, p.desired.Held)
 }
 
-// observe reads what the pass rests on.
+// observe reads what the pass rests on: what the look asks for, and what was never read. A list that cannot be read stops
+// what needs something new from it, and nothing else; without any list of roles or users, nothing is known.
 func (p *pass) observe(ctx context.Context, look Look) error {
-	if !p.reader.view().complete() {
-		look = LookFull
+	wanted := p.reader.wanted(look)
+	full := wanted.Equal(LookFull.lists())
+	if wanted.Len() > 0 {
+		p.reader.askAgain(full)
 	}
-	if look != LookTouched {
-		p.reader.askAgain(look == LookFull)
-	}
-	if err := p.beside(ctx, func() error { return p.reader.readLists(ctx, look.lists()) }); err != nil {
+	if err := p.beside(ctx, func() error { return p.reader.readLists(ctx, wanted) }); err != nil {
 		return err
 	}
-	if look == LookFull {
-		p.reader.forgetGone(p.started)
-		p.memory.inventory.confirmAll()
-		if !p.reader.view().complete() {
-			return ErrListShifted
-		}
-		p.full = true
+	inVain := p.reader.inVain(wanted)
+	if full {
+		p.memory.recall(p.reader, inVain, p.started)
 	}
+	if err := p.unobserved(); err != nil {
+		return err
+	}
+	p.full = full && inVain.Len() == 0
 	d := p.declared
 	return p.beside(ctx, func() error { return p.memory.awaited.read(ctx, d, p.started) })
+}
+
+// unobserved is why too little was ever read to decide anything; nil where enough was.
+func (p *pass) unobserved() error {
+	if p.reader.wanted(LookTouched).Len() > 0 {
+		return ErrListShifted
+	}
+	known := p.reader.view()
+	if known.complete() {
+		return nil
+	}
+	unread := known.Unread
+	return unread[len(unread)-1] // by name: after the DAGs
 }
 
 // prove reads the users of grants whose state rests on a reading that is too old to prove it. It reports whether any was
 // read, so that the plan is made again.
 func (p *pass) prove(ctx context.Context) (bool, error) {
-	now, names := p.clock.Now(), sets.New[string]()
+	now, names, listed := p.clock.Now(), sets.New[string](), sets.New[string]()
 	for _, grant := range p.declared.Grants {
 		name, waits := unproved(grant)
 		if !waits {
 			continue
 		}
 		since := p.memory.endings.since(grant, p.declared)
-		if p.reader.readAt(name).Before(since) && p.isProvable(name, since, now) {
-			names.Insert(name)
-			p.proved.Insert(text.Fold(name))
+		if !p.reader.readAt(name).Before(since) || !p.isProvable(name, since, now) {
+			continue
 		}
+		if text.Unaddressable(name) == "" {
+			names.Insert(name)
+		} else if !p.proved.Has(text.Fold(name)) {
+			listed.Insert(name)
+		}
+		p.proved.Insert(text.Fold(name))
 	}
-	if names.Len() == 0 {
-		return false, nil
+	switch {
+	case listed.Len() > 0:
+		return true, p.beside(ctx, func() error { return readListed(ctx, p.reader, sets.List(listed), now) })
+	case names.Len() > 0:
+		return true, p.beside(ctx, func() error { return p.reader.readUsers(ctx, sets.List(names), now) })
 	}
-	return true, p.beside(ctx, func() error { return p.reader.readUsers(ctx, sets.List(names), now) })
+	return false, nil
+}
+
+// readListed reads users whose names Airflow cannot be asked for, which only the list shows.
+func readListed(ctx context.Context, r *reader, names []string, since time.Time) error {
+	if err := r.readLists(ctx, sets.New(listUsers)); err != nil {
+		return err
+	}
+	proveByList(r, names, since)
+	return nil
 }
 
 // isProvable reports whether another reading of a user can prove a state since a moment: not where one failed in this pass,
@@ -325,7 +388,7 @@ func (p *pass) revokeDue(ctx context.Context) error {
 
 // endings are the steps of a plan that revoke what ended, except for users that are being written.
 func (p *pass) endings(plan access.Plan) []access.Step {
-	return slices.DeleteFunc(p.next(plan), func(s access.Step) bool {
+	return slices.DeleteFunc(p.next(onlyRevoking(plan)), func(s access.Step) bool {
 		return s.Kind != access.StepRemoveMember || !s.Ending() || p.ledger.isWriting(s.Username)
 	})
 }
@@ -352,11 +415,24 @@ func (p *pass) beside(ctx context.Context, wait func() error) error {
 	}
 }
 
-// failure is an error that befell single users or steps and that may befall all: none was left out because of it, and it is
-// for the instance to report.
-func (p *pass) failure() error {
-	if err := p.reader.failure(); err != nil {
-		return err
+// failure is an error that befell single users or steps and is the server's: because of what it is, or because Airflow
+// answers nothing else, either.
+func (p *pass) failure(ctx context.Context) error {
+	errs := []error{p.ledger.first(fatal), p.ledger.first(mayBefallAll)}
+	for _, unread := range p.reader.unreadUsers() {
+		errs = append(errs, unread.err)
 	}
-	return p.ledger.fatal()
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case fatal(err):
+			return err
+		case mayBefallAll(err):
+			if p.reader.server.answers(ctx) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
 }

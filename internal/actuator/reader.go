@@ -34,17 +34,19 @@ func newReader(s *server, passive clock.PassiveClock) *reader {
 // view is the snapshot at one moment. Nothing in it is changed later.
 type view struct {
 	Observed access.Observed
-	// ObservedAt is the moment of the oldest reading that it rests on; zero until every list was read once.
+	// ObservedAt is the moment of the oldest reading of roles and users that it rests on; zero until both lists were read once.
 	ObservedAt time.Time
 	// RolesRead is true where the role list was read once: before, a role that is not in it may be there.
 	RolesRead bool
-	// FirstList is true while only one complete DAG list was read.
-	FirstList bool
+	// DagList is what is known of the DAG list.
+	DagList access.DagList
+	// Unread are the lists that could not be read when they were tried last, by name.
+	Unread []*ListError
 	// UnknownDags and UnknownResources are those that Airflow said not to know.
 	UnknownDags, UnknownResources map[string]bool
 }
 
-// complete reports whether every list was read at least once: what was never read proves nothing.
+// complete reports whether roles and users were read at least once: what was never read proves nothing.
 func (v view) complete() bool { return !v.ObservedAt.IsZero() }
 
 // presuming gives what is observed to a plan. As long as the role list was never read, all roles that other readings name
@@ -76,7 +78,7 @@ func (r *reader) view() view {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return view{
-		Observed: r.snap.observed(), ObservedAt: r.snap.oldest(), RolesRead: !r.snap.rolesAt.IsZero(), FirstList: r.snap.dagLists < 2,
+		Observed: r.snap.observed(), ObservedAt: r.snap.oldest(), RolesRead: !r.snap.rolesAt.IsZero(), DagList: r.snap.dagList(), Unread: r.snap.listErrors(),
 		UnknownDags: maps.Clone(r.snap.unknownDags), UnknownResources: maps.Clone(r.snap.unknownResources),
 	}
 }
@@ -121,51 +123,110 @@ func (r *reader) forgetGone(before time.Time) {
 	maps.DeleteFunc(r.snap.users.gone, func(_ string, last time.Time) bool { return last.Before(before) })
 }
 
-// readLists reads whole lists at once. All are taken in together, or none.
+// wanted are the lists that a look reads: its own, and those that were never read.
+func (r *reader) wanted(look Look) sets.Set[list] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return look.lists().Union(r.snap.missing())
+}
+
+// inVain gives those of some lists that were tried in this pass and could not be read.
+func (r *reader) inVain(lists sets.Set[list]) sets.Set[list] {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return lists.Intersection(r.snap.failed)
+}
+
+// listReading is one reading of some lists at once.
+type listReading struct {
+	at    time.Time
+	roles airflow.List[airflow.Role]
+	users airflow.List[airflow.User]
+	dags  airflow.List[airflow.Dag]
+
+	mu     sync.Mutex // guards failed
+	failed map[list]error
+}
+
+// ask reads one list. It fails with what concerns the server; what concerns the list alone is noted.
+func (l *listReading) ask(ctx context.Context, s *server, which list) (err error) {
+	switch which {
+	case listRoles:
+		l.roles, err = s.Roles(ctx)
+	case listUsers:
+		l.users, err = s.Users(ctx)
+	case listDags:
+		l.dags, err = s.Dags(ctx)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case scopeOf(err, ScopeList) == ScopeServer:
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed[which] = err
+	return nil
+}
+
+// store takes in a list that was read, or why it was not.
+func (l *listReading) store(snap *snapshot, which list, came time.Time) {
+	snap.noteList(which, l.failed[which])
+	if l.failed[which] != nil {
+		return
+	}
+	switch which {
+	case listRoles:
+		snap.setRoles(l.roles, l.at)
+	case listUsers:
+		snap.setUsers(l.users, l.at, came)
+	case listDags:
+		snap.setDags(l.dags, l.at)
+	}
+}
+
+// readLists reads whole lists at once, and takes in those that can be read. It fails with what concerns the server: nothing
+// is taken in then.
 func (r *reader) readLists(ctx context.Context, wanted sets.Set[list]) error {
-	var (
-		roles airflow.List[airflow.Role]
-		users airflow.List[airflow.User]
-		dags  airflow.List[airflow.Dag]
-	)
-	at := r.clock.Now()
+	reading := &listReading{at: r.clock.Now(), failed: map[list]error{}}
 	group, groupCtx := errgroup.WithContext(ctx)
 	for which := range wanted {
-		group.Go(func() (err error) {
-			switch which {
-			case listRoles:
-				roles, err = r.server.Roles(groupCtx)
-			case listUsers:
-				users, err = r.server.Users(groupCtx)
-			case listDags:
-				dags, err = r.server.Dags(groupCtx)
-			}
-			return err
-		})
+		group.Go(func() error { return reading.ask(groupCtx, r.server, which) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	if err := reading.silent(ctx, r.server, wanted); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if wanted.Has(listRoles) {
-		r.snap.setRoles(roles, at)
-	}
-	if wanted.Has(listUsers) {
-		r.snap.setUsers(users, at, r.clock.Now())
-	}
-	if wanted.Has(listDags) {
-		r.snap.setDags(dags, at)
+	for _, which := range []list{listRoles, listUsers, listDags} {
+		if wanted.Has(which) {
+			reading.store(r.snap, which, r.clock.Now())
+		}
 	}
 	return nil
 }
 
-// readWhole reads lists on which something is to rest, and fails where the role list is not complete.
+// silent is the error of a list where the server answers nothing else, either.
+func (l *listReading) silent(ctx context.Context, s *server, wanted sets.Set[list]) error {
+	failed := slices.Sorted(maps.Keys(l.failed))
+	switch {
+	case len(failed) == 0, len(failed) < wanted.Len(), s.answers(ctx):
+		return nil
+	}
+	return l.failed[failed[0]]
+}
+
+// readWhole reads lists on which something is to rest, and fails where the role list is not complete. A list that cannot be
+// read is left out; see inVain.
 func (r *reader) readWhole(ctx context.Context, wanted sets.Set[list]) error {
 	if err := r.readLists(ctx, wanted); err != nil {
 		return err
 	}
-	if r.stale(wanted).Len() > 0 {
+	if r.stale(wanted).Difference(r.inVain(wanted)).Len() > 0 {
 		return ErrListShifted
 	}
 	return nil
@@ -179,7 +240,7 @@ func (r *reader) readUsers(ctx context.Context, names []string, at time.Time) er
 	if len(names) == 0 {
 		return nil
 	}
-	reading := &userReading{reader: r, at: at, tally: newTally(r.server, true)}
+	reading := &userReading{reader: r, at: at, tally: newTally(r.server)}
 	reading.alone(ctx, reading.byPage(ctx, names))
 	return reading.tally.outcome()
 }
@@ -187,7 +248,11 @@ func (r *reader) readUsers(ctx context.Context, names []string, at time.Time) er
 // readNew reads users that were never read: many by the list, where that can be read.
 func (r *reader) readNew(ctx context.Context, names []string) error {
 	at := r.clock.Now()
-	if len(names) > airflow.PageSize/4 && r.readLists(ctx, sets.New(listUsers)) == nil {
+	if len(names) <= airflow.PageSize/4 {
+		return r.readUsers(ctx, names, at)
+	}
+	users := sets.New(listUsers)
+	if r.readLists(ctx, users) == nil && r.inVain(users).Len() == 0 {
 		return nil
 	}
 	return r.readUsers(ctx, names, at)
@@ -200,42 +265,67 @@ func (r *reader) userPages() int {
 	return max(1, (len(r.snap.users.order)+airflow.PageSize-1)/airflow.PageSize)
 }
 
-// readRoles reads roles by name: the whole list where that is fewer requests.
+// readRoles reads roles by name: the whole list where that is fewer requests and can be read. Roles that cannot be read are
+// noted with the reason; it fails only with what concerns all of them.
 func (r *reader) readRoles(ctx context.Context, names []string) error {
 	if len(names) > r.rolePages() {
-		return r.readWhole(ctx, sets.New(listRoles))
-	}
-	answers := make([]*airflow.Role, len(names)) // nil for those that are not there
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(r.server.atOnce())
-	for i, name := range names {
-		group.Go(func() error {
-			err := r.server.inSlot(groupCtx, func() error {
-				answer, err := r.server.Role(groupCtx, name)
-				if err == nil {
-					answers[i] = &answer
-				}
-				return err
-			})
-			if airflow.IsNotFound(err) {
-				return nil
-			}
+		roles := sets.New(listRoles)
+		if err := r.readWhole(ctx, roles); err != nil || r.inVain(roles).Len() == 0 {
 			return err
+		}
+	}
+	reading := roleReading{reader: r, tally: newTally(r.server)}
+	var group errgroup.Group
+	group.SetLimit(r.server.atOnce())
+	for _, name := range names {
+		group.Go(func() error {
+			reading.one(ctx, name)
+			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
+	_ = group.Wait()
+	return reading.tally.outcome()
+}
+
+// roleReading is one reading of roles by their names.
+type roleReading struct {
+	*reader
+	tally *tally
+}
+
+// one reads one role.
+func (r roleReading) one(ctx context.Context, name string) {
+	var answer airflow.Role
+	err := r.server.inSlot(ctx, func() (err error) {
+		if !r.tally.over() {
+			answer, err = r.server.Role(ctx, name)
+		}
 		return err
+	})
+	if r.tally.over() {
+		return // nothing is stored of a reading that was given up
+	}
+	missing := airflow.IsNotFound(err)
+	if !missing {
+		r.tally.count(err)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i, name := range names {
-		if answers[i] == nil {
-			r.snap.dropRole(name)
-		} else {
-			r.snap.setRole(*answers[i])
-		}
+	switch {
+	case missing:
+		r.snap.dropRole(name)
+	case err != nil:
+		r.snap.unreadRoles[name] = err
+	default:
+		r.snap.setRole(answer)
 	}
-	return nil
+}
+
+// unreadRole is why a role could not be read by name in this pass; nil where it could, or was not asked for.
+func (r *reader) unreadRole(name string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.snap.unreadRoles[name]
 }
 
 // rolePages is how many requests a reading of all roles takes.
@@ -268,18 +358,27 @@ func (r *reader) readAt(username string) time.Time {
 	return r.snap.users.readAt(username)
 }
 
-// failure is an error that a reading of a user met and that others may meet, too: no list was left out because of it, and it
-// is for the instance to report. Names that no server can be asked for do not count.
-func (r *reader) failure() error {
+// unreadUsers are the users that could not be read in this pass, and why. Names that no server can be asked for do not count.
+func (r *reader) unreadUsers() []userError {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	var out []userError
 	for _, name := range slices.Sorted(maps.Keys(r.snap.users.unread)) {
 		if err := r.snap.users.unread[name]; !ofName(err) {
-			return err
+			out = append(out, userError{name, err})
 		}
 	}
-	return nil
+	return out
 }
+
+// userError is why a user could not be read.
+type userError struct {
+	username string
+	err      error
+}
+
+// sentence says it.
+func (e userError) sentence() string { return "reading of user " + e.username + ": " + e.err.Error() }
 
 // sortByPlace sorts steps on users by where these stand in Airflow's list.
 func (r *reader) sortByPlace(steps []access.Step) {

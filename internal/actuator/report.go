@@ -13,6 +13,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access/desire"
 	"github.com/airflow-oam/airflow-oam/internal/access/plan"
 	"github.com/airflow-oam/airflow-oam/internal/access/proof"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
 )
 
@@ -27,6 +28,8 @@ type Report struct {
 	CacheTTL time.Duration
 	// Giving is how much the pass was allowed to do, as its source said.
 	Giving access.Giving
+	// Claim is whose the Airflow is, by the last reading of its roles.
+	Claim access.Claim
 	// Behind is how much the slowest of the clocks is behind ours, at least 0.
 	Behind time.Duration
 	// StartedAt and FinishedAt of the pass, by our clock. ObservedAt is the time of the oldest look that the
@@ -56,8 +59,17 @@ type Report struct {
 	Err error
 	// Contested are items that others keep changing and that are left alone for now.
 	Contested []string
-	// Failures are steps that did not take effect, as sentences without secrets, bounded.
+	// Failures are steps that did not take effect and users that could not be read, as sentences without secrets, bounded.
 	Failures []string
+	// Unread are lists that could not be read when they were tried last, by name: what needs something new from them waits.
+	Unread []*ListError
+	// Forbidden is true where Airflow refused something for lack of a permission: the account is to be checked again.
+	Forbidden bool
+}
+
+// Partial reports whether roles or users could not be read when they were tried last.
+func (r *Report) Partial() bool {
+	return slices.ContainsFunc(r.Unread, func(unread *ListError) bool { return unread.list != listDags })
 }
 
 // maxFailures bounds the sentences of a report.
@@ -83,9 +95,16 @@ func (p *pass) report(err error) *Report {
 			p.fill(r)
 		}
 	}
-	for _, f := range failures[:min(len(failures), maxFailures)] {
+	for _, f := range failures {
 		r.Failures = append(r.Failures, f.sentence())
+		r.Forbidden = r.Forbidden || airflow.IsForbidden(f.err)
 	}
+	for _, unread := range p.reader.unreadUsers() {
+		r.Failures = append(r.Failures, unread.sentence())
+		r.Forbidden = r.Forbidden || airflow.IsForbidden(unread.err)
+	}
+	r.Failures = r.Failures[:min(len(r.Failures), maxFailures)]
+	r.Unread = known.Unread
 	r.FinishedAt = p.clock.Now()
 	return r
 }
@@ -93,15 +112,21 @@ func (p *pass) report(err error) *Report {
 // fill judges the last observation against what is desired. What was declared since the last decision is in no entry: nothing
 // was compared with it.
 func (p *pass) fill(r *Report) {
+	r.Claim, r.Giving = p.claim()
 	grants, policies, gone := proof.Assess(p.input, p.desired)
 	for _, policy := range p.input.Policies {
 		key := types.NamespacedName{Namespace: policy.Namespace, Name: policy.Name}
+		failures, refusal := p.failuresOf(key)
 		r.Policies[key] = access.PolicyReport{
-			UID: policy.UID, Generation: policy.Generation, Desire: p.desired.Policies[key], Proof: policies[key], Failures: p.failuresOf(key),
+			UID: policy.UID, Generation: policy.Generation, Desire: p.desired.Policies[key], Proof: policies[key],
+			Failures: failures, Refusal: refusal,
 		}
 	}
 	for _, grant := range p.input.Grants {
 		entry := access.GrantReport{Desire: p.desired.Grants[grant.UID], Proof: grants[grant.UID]}
+		if entry.Awaited() {
+			entry.Proof.Problem = r.Policies[grant.PolicyKey()].Refusal
+		}
 		if a := grant.Status.Activation; a != nil && len(a.Instances) > 0 {
 			entry.ObservedAt = p.reader.readAt(a.Instances[0].Username)
 		}
@@ -124,6 +149,16 @@ func (p *pass) fill(r *Report) {
 		r.Plan = access.Render(plan.New(desire.Enforced(p.input)))
 	}
 	r.Counts = counts(p.input.Observed, r.Inventory)
+}
+
+// claim is whose the Airflow is in the end, and how much may be done for that.
+func (p *pass) claim() (access.Claim, access.Giving) {
+	claim, giving := p.input.Claim(), p.declared.Giving
+	switch {
+	case claim.Mine(), !giving.All(), !p.input.Instance.Enforces():
+		return claim, giving
+	}
+	return claim, access.OnlyRevoking(v1alpha1.ReasonInstanceNotReady, "the AirflowInstance has no claim on this Airflow")
 }
 
 // outcome is the drift of the pass, with what is undone now: a plan that is made of the last reading must not find it any
@@ -168,14 +203,21 @@ func counts(o access.Observed, inventory []v1alpha1.ManagedRole) v1alpha1.Instan
 // size is the length of a list, as far as the API has room for it.
 func size[T any](items []T) int32 { return int32(min(len(items), math.MaxInt32)) }
 
-// failuresOf are the sentences about the roles of one policy.
-func (p *pass) failuresOf(key types.NamespacedName) []string {
-	var out []string
+// failuresOf are the sentences about the roles of one policy, and the problem of a policy for which something in front of
+// Airflow refuses a write; nil where there is none.
+func (p *pass) failuresOf(key types.NamespacedName) (sentences []string, refusal *access.Problem) {
 	ofPolicy := func(role string) bool { return p.desired.Roles[role].Policy == key }
 	for _, f := range p.ledger.failed() {
-		if len(out) < maxFailures && slices.ContainsFunc(f.roles(), ofPolicy) {
-			out = append(out, f.sentence())
+		if !slices.ContainsFunc(f.roles(), ofPolicy) {
+			continue
+		}
+		if len(sentences) < maxFailures {
+			sentences = append(sentences, f.sentence())
+		}
+		if refusal == nil && airflow.IsProxy(f.err) {
+			refusal = &access.Problem{Reason: v1alpha1.ReasonRefusedInFront, Message: f.sentence() +
+				": have the proxy or web application firewall in front of Airflow accept this request, or divide the policy into smaller ones"}
 		}
 	}
-	return out
+	return sentences, refusal
 }

@@ -189,8 +189,8 @@ func TestAPageThatFailsKeepsNobodyElseFromBeingWritten(t *testing.T) {
 			if got := len(b.memberships()); got != people || injected.Hits() == 0 {
 				t.Errorf("%d people were written, %d readings failed", got, injected.Hits())
 			}
-			if failed := report.Err != nil; failed != byOne {
-				t.Errorf("error %v", report.Err)
+			if failed := len(report.Failures) > 0; failed != byOne || report.Err != nil {
+				t.Errorf("error %v, failures %v", report.Err, report.Failures)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // maxNewPairs is how many permissions one write adds at most. A pair that Airflow has not yet stored costs it about
@@ -36,6 +38,10 @@ type roleWrite struct {
 // run writes roles, and reads back each whose write was begun.
 func (ph *rolePhase) run(ctx context.Context, steps []access.Step) error {
 	for _, step := range steps {
+		if err := ph.reader.unreadRole(step.Role); err != nil {
+			ph.ledger.giveUp(step, err)
+			continue
+		}
 		write := &roleWrite{step: step, target: ph.portion(step)}
 		ph.writes = append(ph.writes, write)
 		if !ph.begin(ctx, write) {
@@ -123,7 +129,11 @@ func (ph *rolePhase) verify(ctx context.Context) error {
 	for i, write := range ph.writes {
 		names[i] = write.step.Role
 	}
-	if err := ph.course.beside(ctx, func() error { return ph.reader.readRoles(ctx, names) }); err != nil {
+	read := func() error { return ph.reader.readRoles(ctx, names) }
+	if slices.ContainsFunc(names, rolename.IsClaim) { // another instance may have made its own at the same time
+		read = func() error { return ph.reader.readWhole(ctx, sets.New(listRoles)) }
+	}
+	if err := ph.course.beside(ctx, read); err != nil {
 		return err
 	}
 	for _, write := range ph.writes {
@@ -137,7 +147,10 @@ func (ph *rolePhase) verify(ctx context.Context) error {
 // judge decides by what was read back whether a write took effect.
 func (ph *rolePhase) judge(ctx context.Context, write *roleWrite) error {
 	resource, unknown := airflow.UnknownResource(write.err)
+	unread := ph.reader.unreadRole(write.step.Role)
 	switch {
+	case unread != nil:
+		ph.ledger.giveUp(write.step, cmp.Or(write.err, unread))
 	case unknown && ph.reader.isNews(resource):
 		return ph.reader.learnUnknown(ctx, resource, ph.capabilities.PermissionList)
 	case ph.isForeign(write):

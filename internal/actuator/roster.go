@@ -214,6 +214,14 @@ func (r *roster) takeMissing(username string, at time.Time) {
 	r.changed = true
 }
 
+// proveMissing notes that no user has a name that the last complete list lacks.
+func (r *roster) proveMissing(username string) {
+	key := text.Fold(username)
+	if _, listed := r.byName[key]; !listed {
+		r.gone[key] = r.listedAt
+	}
+}
+
 // takeAnswer stores a user that was read by name, or why that failed.
 func (r *roster) takeAnswer(username string, u airflow.User, err error, at, came time.Time) {
 	key := text.Fold(username)

@@ -1,6 +1,10 @@
 package actuator
 
-import "context"
+import (
+	"context"
+
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
+)
 
 // server is the connection to one Airflow, with a bounded number of requests at once.
 type server struct {
@@ -31,4 +35,17 @@ func (s *server) inSlot(ctx context.Context, request func() error) error {
 	}
 	defer s.release()
 	return request()
+}
+
+// witness is the name of a role that every Airflow has. That it is not there would be an answer, too.
+const witness = "Public"
+
+// answers reports whether Airflow answers a request about something small: an error of something else is not the server's
+// then.
+func (s *server) answers(ctx context.Context) bool {
+	err := s.inSlot(ctx, func() error {
+		_, err := s.Role(ctx, witness)
+		return err
+	})
+	return err == nil || airflow.IsNotFound(err)
 }

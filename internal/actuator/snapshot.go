@@ -39,6 +39,12 @@ type snapshot struct {
 
 	fresh sets.Set[list] // lists that were read in this pass
 
+	// unread are lists that could not be read when they were tried last, and why; failed are those that were tried in this pass.
+	unread map[list]error
+	failed sets.Set[list]
+	// unreadRoles are roles that could not be read by name in this pass, and why.
+	unreadRoles map[string]error
+
 	sorted *access.Observed // nil after a change
 }
 
@@ -53,21 +59,67 @@ func newSnapshot() *snapshot {
 	return &snapshot{
 		users: newRoster(), roles: map[string][]permission.Pair{}, dags: map[string]listedDag{},
 		unknownDags: map[string]bool{}, unknownResources: map[string]bool{}, fresh: sets.New[list](),
+		unread: map[list]error{}, failed: sets.New[list](), unreadRoles: map[string]error{},
 	}
 }
 
 // begin forgets what is known of the pass before alone.
 func (s *snapshot) begin() {
 	s.fresh.Clear()
+	s.failed.Clear()
+	clear(s.unreadRoles)
 	s.users.begin()
 }
 
-// complete reports whether every list was read at least once.
+// complete reports whether roles and users were read at least once. Without the DAG list, roles say what policies cover.
 func (s *snapshot) complete() bool {
-	return !slices.ContainsFunc([]time.Time{s.rolesAt, s.users.listedAt, s.dagsAt}, time.Time.IsZero)
+	return !slices.ContainsFunc([]time.Time{s.rolesAt, s.users.listedAt}, time.Time.IsZero)
 }
 
-// oldest is the moment of the oldest reading that the snapshot rests on; zero until every list was read.
+// missing are the lists that were never read whole, but for those that could not be read when they were tried last.
+func (s *snapshot) missing() sets.Set[list] {
+	out := sets.New[list]()
+	for which, at := range map[list]time.Time{listRoles: s.rolesAt, listUsers: s.users.listedAt, listDags: s.dagsAt} {
+		if at.IsZero() && s.unread[which] == nil {
+			out.Insert(which)
+		}
+	}
+	return out
+}
+
+// dagList is what is known of the DAG list.
+func (s *snapshot) dagList() access.DagList {
+	switch {
+	case s.dagsAt.IsZero():
+		return access.DagListUnread
+	case s.unread[listDags] != nil:
+		return access.DagListOld
+	case s.dagLists < 2:
+		return access.DagListFirst
+	}
+	return access.DagListKnown
+}
+
+// listErrors are the lists that could not be read when they were tried last, by name.
+func (s *snapshot) listErrors() []*ListError {
+	var out []*ListError
+	for _, which := range slices.Sorted(maps.Keys(s.unread)) {
+		out = append(out, &ListError{list: which, err: s.unread[which]})
+	}
+	return out
+}
+
+// noteList notes whether a list could be read.
+func (s *snapshot) noteList(which list, err error) {
+	if err == nil {
+		delete(s.unread, which)
+		return
+	}
+	s.unread[which] = err
+	s.failed.Insert(which)
+}
+
+// oldest is the moment of the oldest reading that the snapshot rests on; zero until it is complete.
 func (s *snapshot) oldest() time.Time {
 	switch {
 	case !s.complete():
@@ -103,11 +155,13 @@ func (s *snapshot) setRoles(list airflow.List[airflow.Role], at time.Time) {
 // setRole takes in one role.
 func (s *snapshot) setRole(r airflow.Role) {
 	s.roles[r.Name] = permissions(r.Permissions)
+	delete(s.unreadRoles, r.Name)
 	s.sorted = nil
 }
 
 // dropRole forgets a role that is gone, also in users' lists: Airflow does the same.
 func (s *snapshot) dropRole(name string) {
+	delete(s.unreadRoles, name)
 	if _, known := s.roles[name]; !known {
 		return
 	}

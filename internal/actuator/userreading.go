@@ -100,3 +100,16 @@ func (u *userReading) one(ctx context.Context, name string) {
 	}
 	u.snap.users.takeAnswer(name, found, err, u.at, came)
 }
+
+// proveByList notes that a complete list that was begun at a moment or later lacks users. That is a proof only for names
+// that Airflow cannot be asked for: nothing of ours can have been written for them.
+func proveByList(r *reader, names []string, since time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.snap.users.listedAt.Before(since) {
+		return
+	}
+	for _, name := range names {
+		r.snap.users.proveMissing(name)
+	}
+}

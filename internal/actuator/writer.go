@@ -35,16 +35,16 @@ type course interface {
 // It fails with what ends the pass; what befell a step is in the ledger.
 func (w *writer) apply(ctx context.Context, steps []access.Step, server v1alpha1.Capabilities) error {
 	if steps[0].Kind.OnUser() {
-		phase := &memberPhase{writer: w, crew: w.newCrew(true), rest: steps}
+		phase := &memberPhase{writer: w, crew: w.newCrew(), rest: steps}
 		return phase.run(ctx)
 	}
-	phase := &rolePhase{writer: w, crew: w.newCrew(false), capabilities: server}
+	phase := &rolePhase{writer: w, crew: w.newCrew(), capabilities: server}
 	return phase.run(ctx, steps)
 }
 
-// newCrew makes the crew of a phase; users says that each of its writes is about one user.
-func (w *writer) newCrew(users bool) *crew {
+// newCrew makes the crew of a phase.
+func (w *writer) newCrew() *crew {
 	return &crew{
-		tally: newTally(w.server, users), server: w.server, clock: w.clock, changed: w.course.watch(), checked: w.clock.Now(),
+		tally: newTally(w.server), server: w.server, clock: w.clock, changed: w.course.watch(), checked: w.clock.Now(),
 	}
 }

@@ -1,6 +1,7 @@
 package airflow
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -55,7 +56,8 @@ func (a accountAPI) CheckAccount(ctx context.Context) error {
 	return &Error{Cause: CauseForbidden, Detail: strings.Join(names, ", "), err: &missingError{permissions: lacking}}
 }
 
-// refusedLists asks for one item of each list that is needed, and returns the permissions of those that were refused.
+// refusedLists asks for one item of each list that is needed, and returns the permissions of those that were refused. That
+// Airflow fails to answer for one list says nothing about the account; it fails where none of them is answered.
 func (a accountAPI) refusedLists(ctx context.Context, readsUsers bool) ([]Permission, error) {
 	type probe struct {
 		permission Permission
@@ -69,14 +71,25 @@ func (a accountAPI) refusedLists(ctx context.Context, readsUsers bool) ([]Permis
 	if readsUsers {
 		probes = append(probes, probe{Permission{"can_read", "Users"}, func() error { return readOne(ctx, a.lists, listUsers) }})
 	}
-	var lacking []Permission
+	var (
+		lacking  []Permission
+		broken   error
+		answered bool
+	)
 	for _, probe := range probes {
 		switch err := probe.read(); {
+		case err == nil:
+			answered = true
 		case IsForbidden(err):
-			lacking = append(lacking, probe.permission)
-		case err != nil:
+			lacking, answered = append(lacking, probe.permission), true
+		case failedByServer(err), IsProxy(err):
+			broken = cmp.Or(broken, err)
+		default:
 			return nil, err
 		}
+	}
+	if !answered {
+		return nil, broken
 	}
 	return lacking, nil
 }

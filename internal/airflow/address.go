@@ -45,9 +45,9 @@ var (
 	thisNet   = netip.MustParsePrefix("0.0.0.0/8")
 )
 
-// control returns the function that the dialler calls with each address before
+// DialControl returns the function that the dialler calls with each address before
 // it connects.
-func control(allowed []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
+func DialControl(allowed []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)
 		if err != nil || blocked(ap.Addr(), allowed) {

@@ -62,10 +62,17 @@ func (c *caller) login(ctx context.Context, credentials Credentials) (*token, er
 		return nil, err
 	}
 	l := login{c.wire, credentials}
-	if d.session {
+	switch {
+	case d.session && credentials.Bearer != nil:
+		return nil, &Error{Cause: CauseUnsupported, Detail: "Airflow 2 knows the operator's account by a password alone: use no token"}
+	case d.session:
 		return l.session(ctx)
+	case credentials.Exchange:
+		return l.exchange(ctx)
+	case credentials.Bearer != nil:
+		return l.bearer(ctx)
 	}
-	return l.token(ctx)
+	return l.password(ctx)
 }
 
 // capabilities are those that the last discovery found; zero before.

@@ -1,6 +1,7 @@
 package airflow
 
 import (
+	"context"
 	"net/netip"
 	"net/url"
 	"time"
@@ -17,13 +18,28 @@ const (
 	DefaultUserAgent      = "airflow-oam"
 )
 
-// Credentials are an Airflow user and its password. They print as a placeholder.
+// Credentials are an Airflow user and how it makes itself known: by a password, or by
+// a token in its place. They print as a placeholder.
 type Credentials struct {
+	// Username is the account's name in Airflow.
 	Username string
+	// Password is empty where there is a Bearer.
 	Password string
+	// Bearer is the source of tokens that are sent in place of a password, to an Airflow 3
+	// alone; nil where there is a password. It is asked again before a token ends, and
+	// once after Airflow rejected one. It need not be fast, and keeps nothing: a token is
+	// used until shortly before its end.
+	Bearer TokenSource
+	// Exchange: the token of Bearer is posted to Airflow's own login, and the token that
+	// Airflow issues for it is used. Otherwise the token of Bearer itself is used.
+	Exchange bool
 }
 
-// String hides the password.
+// TokenSource gets a token. Its errors become a failure with [CauseNoToken] that wraps
+// them; their text is shown, so that it must hold nothing of a token or of an answer.
+type TokenSource func(context.Context) (string, error)
+
+// String hides the password. A source of tokens is not asked.
 func (c Credentials) String() string { return "{" + clean(c.Username, 64) + " [hidden]}" }
 
 // GoString hides the password.
@@ -98,11 +114,25 @@ func (c *Config) validate() (*url.URL, error) {
 	if err != nil {
 		return nil, err
 	}
-	if u.Scheme == "http" && !allowsHTTP(c.AllowHTTPHosts, u) {
+	if u.Scheme == "http" && !AllowsHTTP(c.AllowHTTPHosts, u) {
 		return nil, invalid("http is not allowed for this host; use https, or allow the host where the operator is installed")
 	}
-	if (c.Credentials.Username == "") != (c.Credentials.Password == "") {
-		return nil, invalid("username and password belong together; one of them is empty")
+	return u, c.Credentials.validate()
+}
+
+// validate wants an account to have one way to make itself known, and no way without an account.
+func (c Credentials) validate() error {
+	switch {
+	case c.Bearer == nil && c.Exchange:
+		return invalid("there is no source of the token to exchange")
+	case c.Bearer == nil && (c.Username == "") != (c.Password == ""):
+		return invalid("username and password belong together; one of them is empty")
+	case c.Bearer == nil:
+		return nil
+	case c.Username == "":
+		return invalid("a token needs the name of its account in Airflow")
+	case c.Password != "":
+		return invalid("there are a password and a source of tokens; one is enough")
 	}
-	return u, nil
+	return nil
 }

@@ -41,6 +41,8 @@ const (
 	CauseProxy Cause = "Proxy"
 	// CauseUnsupported: an Airflow that cannot be managed by this client.
 	CauseUnsupported Cause = "Unsupported"
+	// CauseNoToken: the source of the account's token gave none.
+	CauseNoToken Cause = "NoToken"
 	// CauseCanceled: the caller's context was canceled.
 	CauseCanceled Cause = "Canceled"
 )
@@ -102,6 +104,7 @@ var causeText = map[Cause]string{
 	CauseBlockedAddress: "address is not allowed",
 	CauseProxy:          "refused by something in front of Airflow",
 	CauseUnsupported:    "not supported",
+	CauseNoToken:        "no token for the account",
 	CauseCanceled:       "canceled",
 }
 
@@ -150,6 +153,26 @@ func IsTLS(err error) bool { return CauseOf(err) == CauseTLS }
 // NeedsClientCertificate says that the server asked for a certificate of the
 // client in the TLS handshake.
 func NeedsClientCertificate(err error) bool { return errors.Is(err, errClientCertificate) }
+
+// PasswordLoginDisabled says that Airflow gave no token for a password, and that its
+// sign-in page offers no password either. From fab 3.11 on such an Airflow gives no
+// token for any password; before, it is the password that is wrong. It is
+// [IsUnauthorized], too.
+func PasswordLoginDisabled(err error) bool { return errors.Is(err, errPasswordLogin) }
+
+// ExchangeDisabled says that Airflow gives tokens for passwords alone, or that the
+// token to be exchanged did not reach it. It is [IsUnauthorized], too.
+func ExchangeDisabled(err error) bool { return errors.Is(err, errNoExchange) }
+
+// Answered returns the status of an answer that is an error, and the call that it
+// was given to, such as "GET /api/v2/dags"; false where there was no answer.
+func Answered(err error) (status int, call string, answered bool) {
+	e := errorOf(err)
+	return e.Status, e.Method + " " + e.Endpoint, e.Status != 0
+}
+
+// IsNoToken says that the source of the account's token gave none.
+func IsNoToken(err error) bool { return CauseOf(err) == CauseNoToken }
 
 // IsBlockedAddress says that the host resolves to an address that the client
 // does not call.
@@ -209,6 +232,11 @@ func MissingPermissions(err error) ([]Permission, bool) {
 	}
 	return nil, false
 }
+
+var (
+	errPasswordLogin = errors.New("people sign in without a password")
+	errNoExchange    = errors.New("no token is exchanged")
+)
 
 var errUnknownRoles = errors.New("unknown roles")
 

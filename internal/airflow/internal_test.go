@@ -36,7 +36,7 @@ func TestF75AddressesThatAreNeverCalled(t *testing.T) {
 			t.Errorf("%s with an exception: blocked %v, want %v", address, got, want)
 		}
 	}
-	if control(nil)("tcp", "no address", nil) == nil {
+	if DialControl(nil)("tcp", "no address", nil) == nil {
 		t.Error("what is no address is dialled")
 	}
 }

@@ -15,6 +15,8 @@ import (
 const (
 	// endpointToken is where Airflow 3 issues tokens to programs.
 	endpointToken = "/auth/token/cli"
+	// endpointSignIn is the page at which people sign in to an Airflow 3.
+	endpointSignIn = "/auth/login/"
 	// endpointLogin is where Airflow 2 opens a session for a password; its own API
 	// below /api/v1 never does.
 	endpointLogin = "/auth/fab/v1/roles"
@@ -34,7 +36,10 @@ var tokenText = regexp.MustCompile(`^[\x21-\x7e]+$`)
 // maxTokenBytes bounds a token, which is sent with each call.
 const maxTokenBytes = 16 << 10
 
-// login makes the account known to a server, with its password.
+// ownLifetime bounds how long a token is used that is not Airflow's: its source may have a newer one.
+const ownLifetime = time.Hour
+
+// login makes the account known to a server, with its password or a token.
 type login struct {
 	wire        *transport
 	credentials Credentials
@@ -45,17 +50,84 @@ type loginBody struct {
 	Password string `json:"password"`
 }
 
-// token asks an Airflow 3 for a token.
-func (l login) token(ctx context.Context) (*token, error) {
+// exchangeBody is what is sent with a token that is to be exchanged.
+type exchangeBody struct{}
+
+// password asks an Airflow 3 for a token with the account's password.
+func (l login) password(ctx context.Context) (*token, error) {
+	issued, err := l.issue(ctx, loginBody{Username: l.credentials.Username, Password: l.credentials.Password}, nil)
+	if !refusesLogin(err) {
+		return issued, err
+	}
+	return nil, l.explainPassword(ctx, err)
+}
+
+// refusesLogin says whether Airflow gave no token for what was sent: by 401 as a rule, by 400 in some releases.
+func refusesLogin(err error) bool { return IsUnauthorized(err) || IsInvalid(err) }
+
+// explainPassword finds out whether Airflow refused this password, or any: its answer is the same. Where people sign in
+// without a password, its sign-in page has no form for one.
+func (l login) explainPassword(ctx context.Context, refusal error) error {
+	var seen page
+	err := l.wire.send(ctx, request{method: http.MethodGet, endpoint: endpointSignIn, path: endpointSignIn, page: &seen}, nil)
+	if err != nil || !seen.withoutPassword(l.wire.base.Path) {
+		return refusal
+	}
+	e := errorOf(refusal)
+	e.Cause, e.err = CauseUnauthorized, errPasswordLogin
+	return &e
+}
+
+// exchange asks an Airflow 3 for a token of its own for one of the account's source.
+func (l login) exchange(ctx context.Context) (*token, error) {
+	bearer, err := l.bearer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	issued, err := l.issue(ctx, exchangeBody{}, bearer)
+	if IsInvalid(err) {
+		// An Airflow that knows passwords alone misses one.
+		e := errorOf(err)
+		e.Cause, e.err = CauseUnauthorized, errNoExchange
+		return nil, &e
+	}
+	return issued, err
+}
+
+// bearer asks the account's source for a token.
+func (l login) bearer(ctx context.Context) (*token, error) {
+	made := l.wire.config.Clock.Now()
+	text, err := l.credentials.Bearer(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, transportError(ctx, ctx.Err())
+	case err != nil:
+		return nil, &Error{Cause: CauseNoToken, Detail: clean(err.Error(), maxDetail), err: err}
+	case !isToken(text):
+		return nil, &Error{Cause: CauseNoToken, Detail: "what the source gave is no token"}
+	}
+	return bearerToken(text, made, min(remaining(text, made), ownLifetime)), nil
+}
+
+// isToken says whether a text can be sent as a token.
+func isToken(text string) bool { return len(text) <= maxTokenBytes && tokenText.MatchString(text) }
+
+// bearerToken is a token that is sent as it is.
+func bearerToken(text string, made time.Time, lifetime time.Duration) *token {
+	return &token{header: "Authorization", value: "Bearer " + text, secrets: []string{text}, made: made, lifetime: lifetime}
+}
+
+// issue asks an Airflow 3 for a token of its own.
+func (l login) issue(ctx context.Context, body any, auth *token) (*token, error) {
 	made := l.wire.config.Clock.Now()
 	var answer struct {
 		AccessToken string `json:"access_token"`
 	}
 	err := l.wire.send(ctx, request{
 		method: http.MethodPost, endpoint: endpointToken, path: endpointToken,
-		body: loginBody(l.credentials),
+		body: body, auth: auth,
 		check: func() error {
-			if len(answer.AccessToken) > maxTokenBytes || !tokenText.MatchString(answer.AccessToken) {
+			if !isToken(answer.AccessToken) {
 				return errors.New("the answer holds no token")
 			}
 			return nil
@@ -64,10 +136,7 @@ func (l login) token(ctx context.Context) (*token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &token{
-		header: "Authorization", value: "Bearer " + answer.AccessToken, secrets: []string{answer.AccessToken},
-		made: made, lifetime: lifetime(answer.AccessToken),
-	}, nil
+	return bearerToken(answer.AccessToken, made, lifetime(answer.AccessToken)), nil
 }
 
 // session logs in to an Airflow 2 by basic authentication and keeps the

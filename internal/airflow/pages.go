@@ -87,6 +87,7 @@ type lists struct {
 	*caller
 
 	extents extents
+	places  places
 	slots   chan struct{} // holds the readings of pages that are under way, over all lists
 }
 
@@ -99,8 +100,10 @@ type reading[W, T any] struct {
 	from     *lists
 	received atomic.Int64 // bytes of the answers
 
-	mu    sync.Mutex
-	pages map[int]onePage[T] // by offset
+	mu     sync.Mutex
+	pages  map[int]onePage[T] // by offset
+	failed *failedPage        // the first page that could not be read
+	once   bool               // requests are not repeated
 }
 
 func (l listing[W, T]) begin(from *lists) *reading[W, T] {
@@ -113,12 +116,24 @@ func (l listing[W, T]) begin(from *lists) *reading[W, T] {
 func (l listing[W, T]) read(ctx context.Context, from *lists) (List[T], error) {
 	var list List[T]
 	for range maxReads {
+		reading := l.begin(from)
 		var err error
-		if list, err = l.begin(from).whole(ctx); err != nil || list.Complete {
-			return list, err
+		if list, err = reading.whole(ctx); err != nil {
+			return list, reading.explain(ctx, err)
+		}
+		if list.Complete {
+			return list, nil
 		}
 	}
 	return list, nil
+}
+
+// explain says which item is the cause of an error, where one is.
+func (r *reading[W, T]) explain(ctx context.Context, err error) error {
+	if r.failed == nil || !errors.Is(err, r.failed.err) {
+		return err
+	}
+	return r.locate(ctx, *r.failed)
 }
 
 // whole reads the pages that the list had last time, at once; of one that is
@@ -172,10 +187,19 @@ func (r *reading[W, T]) fetch(ctx context.Context, size, total int) error {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.pages[offset] = page
-			return err
+			return r.note(offset, err)
 		})
 	}
 	return group.Wait()
+}
+
+// note remembers the first page that could not be read. Others fail after it only because it did. The caller holds the lock,
+// or is alone.
+func (r *reading[W, T]) note(offset int, err error) error {
+	if err != nil && r.failed == nil {
+		r.failed = &failedPage{offset, err}
+	}
+	return err
 }
 
 func (r *reading[W, T]) at(offset int) (onePage[T], bool) {
@@ -196,7 +220,7 @@ func (r *reading[W, T]) join(ctx context.Context, total int) (List[T], error) {
 		if !known {
 			var err error
 			if page, err = r.page(ctx, pageSize, offset); err != nil {
-				return List[T]{}, err
+				return List[T]{}, r.note(offset, err)
 			}
 		}
 		fresh := list.add(page, seen, r.key)
@@ -304,7 +328,7 @@ func (r *reading[W, T]) ask(ctx context.Context, limit, offset int) (onePage[T],
 		page   onePage[T]
 	)
 	err = r.from.call(ctx, request{
-		method: http.MethodGet, endpoint: r.endpoint(d), path: r.endpoint(d), query: query, received: &r.received,
+		method: http.MethodGet, endpoint: r.endpoint(d), path: r.endpoint(d), query: query, received: &r.received, once: r.once,
 		check: func() error {
 			items, total, err := r.parse(answer)
 			switch {

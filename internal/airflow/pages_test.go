@@ -284,3 +284,35 @@ func TestAListIsNotReadWithoutEnd(t *testing.T) {
 	_, err := c.Users(ctx)
 	want(t, airflow.CauseNotAirflow, err)
 }
+
+// TestK1TheItemThatMakesAListFailIsNamed: by smaller pages, and only where other items can be read.
+func TestK1TheItemThatMakesAListFailIsNamed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault airflowtest.Fault
+		place int
+		known bool
+	}{
+		"the first":       {airflowtest.BrokenItem(0), 0, true},
+		"in the middle":   {airflowtest.BrokenItem(117), 117, true},
+		"the last":        {airflowtest.BrokenItem(149), 149, true},
+		"every item":      {airflowtest.Status(500, "no"), 0, false},
+		"a proxy for all": {airflowtest.BadGateway(502), 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, c := setup(t, airflowtest.Options{}, nil)
+			for i := range 150 {
+				s.SetDag(airflowtest.Dag{ID: fmt.Sprintf("d%03d", i)})
+			}
+			s.Inject(tc.fault.On("GET", "/api/v2/dags"))
+			for range 2 {
+				_, err := c.Dags(ctx)
+				if place, known := airflow.Place(err); place != tc.place || known != tc.known || !airflow.IsUnavailable(err) {
+					t.Errorf("place %d, known %t: %v", place, known, err)
+				}
+			}
+			if err := c.CheckAccount(ctx); err != nil {
+				t.Errorf("the check of the account fails: %v", err)
+			}
+		})
+	}
+}

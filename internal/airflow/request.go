@@ -20,6 +20,8 @@ type request struct {
 	auth     *token
 	cookies  *[]*http.Cookie // where to put those of the answer; optional
 	received *atomic.Int64   // where to add the bytes of the answer; optional
+	once     bool            // is not repeated where the server fails
+	page     *page           // where to put an answer that is a page for people, of any status; optional
 	// check judges the decoded answer.
 	check func() error
 }

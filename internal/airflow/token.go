@@ -54,7 +54,7 @@ func (s *tokens) judge(t *token, outcome error) {
 		if t.session && errorOf(outcome).Status == http.StatusInternalServerError {
 			s.drop(t)
 		}
-	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseProxy, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseCanceled:
+	case CauseUnauthorized, CauseThrottled, CauseNotAirflow, CauseProxy, CauseTLS, CauseBlockedAddress, CauseUnsupported, CauseNoToken, CauseCanceled:
 		// Airflow need not have checked it.
 	}
 }
@@ -187,25 +187,44 @@ func (s *tokens) fly(ctx context.Context, f *flight) {
 	close(f.done)
 }
 
-// lifetime reads how long a JWT lives from its own claims, so that the clocks
-// of both sides need not agree. The signature is Airflow's business.
-func lifetime(t string) time.Duration {
+// moments are when a JWT was issued and when it ends, in seconds as JSON has them; 0 where it does not say.
+type moments struct {
+	IssuedAt float64 `json:"iat"`
+	Expires  float64 `json:"exp"`
+}
+
+// momentsOf reads the claims of a JWT. The signature is Airflow's business.
+func momentsOf(t string) moments {
+	var claims moments
 	parts := strings.Split(t, ".")
 	if len(parts) != 3 {
-		return unknownLifetime
+		return claims
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
+	if err != nil || json.Unmarshal(payload, &claims) != nil {
+		return moments{}
+	}
+	return claims
+}
+
+// lifetime reads how long a JWT lives from its own claims, so that the clocks
+// of both sides need not agree. Airflow just made it.
+func lifetime(t string) time.Duration {
+	claims := momentsOf(t)
+	if claims.IssuedAt <= 0 {
 		return unknownLifetime
 	}
-	var claims struct {
-		IssuedAt float64 `json:"iat"`
-		Expires  float64 `json:"exp"`
-	}
-	if json.Unmarshal(payload, &claims) != nil || claims.IssuedAt <= 0 {
-		return unknownLifetime
-	}
-	seconds := claims.Expires - claims.IssuedAt
+	return bounded(claims.Expires - claims.IssuedAt)
+}
+
+// remaining reads how long a JWT lives from now on: it may have been made long ago. One that has ended by our clock is used
+// all the same; the server decides.
+func remaining(t string, now time.Time) time.Duration {
+	return bounded(momentsOf(t).Expires - float64(now.UnixMilli())/1000)
+}
+
+// bounded is a life of that many seconds, where it can be believed.
+func bounded(seconds float64) time.Duration {
 	if seconds <= 0 || seconds > (30*24*time.Hour).Seconds() {
 		return unknownLifetime
 	}

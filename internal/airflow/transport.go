@@ -40,7 +40,7 @@ func newTransport(base *url.URL, config Config) (*transport, error) {
 		}
 		certificates = append(certificates, pair)
 	}
-	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAlive: 30 * time.Second, Control: control(config.AllowedAddresses)}
+	dialer := &net.Dialer{Timeout: config.ConnectTimeout, KeepAlive: 30 * time.Second, Control: DialControl(config.AllowedAddresses)}
 	config.Credentials, config.CABundle, config.ClientCertificate, config.ClientKey = Credentials{}, nil, nil, nil
 	return &transport{
 		base: base, config: config,
@@ -69,7 +69,7 @@ const maxTries = 3
 // repeated: whether it took effect is for the caller to find out.
 func (t *transport) read(ctx context.Context, r request, out any) error {
 	tries := maxTries
-	if r.method != http.MethodGet {
+	if r.once || r.method != http.MethodGet {
 		tries = 1
 	}
 	for {
@@ -120,6 +120,10 @@ func (t *transport) exchange(parent context.Context, r request, out any, x *Exch
 	}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		x.ServerDate = date
+	}
+	if r.page != nil {
+		*r.page = readPage(resp)
+		return nil
 	}
 	if !succeeded(resp.StatusCode) {
 		return fail(statusError(resp, x, r))

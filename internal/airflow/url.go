@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // defaultPorts are the ports of the schemes that can be called.
@@ -107,7 +109,8 @@ func normalPrefix(u *url.URL) (string, error) {
 	return prefix, nil
 }
 
-func allowsHTTP(hosts []string, u *url.URL) bool {
+// AllowsHTTP says whether an address may be called without TLS: hosts has its host, with its port or without.
+func AllowsHTTP(hosts []string, u *url.URL) bool {
 	return slices.ContainsFunc(hosts, func(host string) bool {
 		switch strings.ToLower(host) {
 		case u.Host, u.Hostname():
@@ -131,23 +134,8 @@ func escapeName(name string) string {
 // checkName refuses names that Airflow's paths cannot carry. Airflow stores a
 // role named "a/b" and can then never again be asked for it.
 func checkName(kind, name string) error {
-	switch {
-	case name == "":
-		return invalid("the " + kind + "'s name is empty")
-	case strings.Contains(name, "/"):
-		return invalid("the " + kind + "'s name holds a slash, which Airflow's API cannot address")
-	case strings.ContainsFunc(name, unaddressable):
-		return invalid("the " + kind + "'s name holds control characters or is not UTF-8")
-	case len(name) > 1024:
-		return invalid("the " + kind + "'s name is too long")
+	if why := text.Unaddressable(name); why != "" {
+		return invalid("the " + kind + "'s name " + why + ", so that Airflow's API cannot address it")
 	}
 	return nil
-}
-
-func unaddressable(r rune) bool {
-	switch r {
-	case 0x7f, '\uFFFD':
-		return true
-	}
-	return r < ' '
 }

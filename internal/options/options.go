@@ -8,9 +8,11 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"regexp"
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	kubeconfig "sigs.k8s.io/controller-runtime/pkg/client/config"
 )
 
@@ -24,6 +26,10 @@ type Options struct {
 	AllowHTTPHosts     []string
 	AllowAddresses     []netip.Prefix
 	AllowPrivileged    bool
+	// ServiceAccount is the operator's own account, and TokenAudiences are the addresses that tokens of it may be sent to, by
+	// audience.
+	ServiceAccount types.NamespacedName
+	TokenAudiences map[string][]string
 	// Retention is how long an ended grant stays that no Git tool keeps.
 	Retention time.Duration
 	// Concurrency is how many requests to one Airflow are under way at once.
@@ -32,6 +38,11 @@ type Options struct {
 	LogFormat   string
 	Version     bool
 }
+
+var (
+	accountText  = regexp.MustCompile(`^[^/]+/[^/]+$`)
+	audienceText = regexp.MustCompile(`^[^=]+=https?://.+$`)
+)
 
 const usage = `airflow-oam governs access to Apache Airflow: who may do what to which DAGs, for how long.
 
@@ -77,6 +88,7 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 		o.AllowAddresses = append(o.AllowAddresses, prefix)
 		return nil
 	})
+	o.identityFlags(set)
 	set.BoolVar(&o.AllowPrivileged, "allow-privileged-permissions", false, "policies may hold write actions on global resources, where their instance allows them")
 	set.DurationVar(&o.Retention, "retention", 30*24*time.Hour, "how `long` an ended grant stays when no Git tool keeps it")
 	set.IntVar(&o.Concurrency, "airflow-concurrency", 8, "how many requests to one Airflow are under way at once")
@@ -87,6 +99,29 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 		return Options{}, err
 	}
 	return o, o.validate(set.Args())
+}
+
+// identityFlags defines the flags of the operator's own tokens.
+func (o *Options) identityFlags(set *flag.FlagSet) {
+	set.Func("service-account", "the operator's own ServiceAccount, as `namespace/name`, whose tokens an AirflowInstance may use", func(v string) error {
+		namespace, name, _ := strings.Cut(v, "/")
+		if !accountText.MatchString(v) {
+			return errors.New("want a namespace and a name such as airflow-oam-system/airflow-oam")
+		}
+		o.ServiceAccount = types.NamespacedName{Namespace: namespace, Name: name}
+		return nil
+	})
+	set.Func("token-audience", "`audience=URL` of an Airflow that gets tokens of this audience; may be given more than once", func(v string) error {
+		audience, url, _ := strings.Cut(v, "=")
+		if !audienceText.MatchString(v) {
+			return errors.New("want an audience and an address such as airflow=https://airflow.example.com")
+		}
+		if o.TokenAudiences == nil {
+			o.TokenAudiences = map[string][]string{}
+		}
+		o.TokenAudiences[audience] = append(o.TokenAudiences[audience], url)
+		return nil
+	})
 }
 
 func (o *Options) validate(rest []string) error {

@@ -16,12 +16,16 @@ func TestParse(t *testing.T) {
 	o, err := options.Parse([]string{
 		"--allow-http-host=airflow.dev", "--allow-http-host=localhost:8080", "--allow-address=127.0.0.0/8",
 		"--instance-namespaces=a, b,", "--retention=48h", "--log-level=debug", "--leader-elect",
+		"--service-account=oam/operator", "--token-audience=a=https://one.example.com", "--token-audience=a=https://two.example.com",
 	}, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(o.AllowHTTPHosts) != 2 || len(o.AllowAddresses) != 1 || len(o.InstanceNamespaces) != 2 || o.InstanceNamespaces[1] != "b" {
 		t.Errorf("lists: %+v", o)
+	}
+	if o.ServiceAccount.String() != "oam/operator" || len(o.TokenAudiences["a"]) != 2 {
+		t.Errorf("identity: %+v", o)
 	}
 	if o.Retention != 48*time.Hour || o.LogLevel != slog.LevelDebug || !o.LeaderElect || o.Concurrency != 8 {
 		t.Errorf("values: %+v", o)
@@ -37,6 +41,9 @@ func TestParseRefuses(t *testing.T) {
 		"an unknown log format":    "--log-format=xml",
 		"an unknown log level":     "--log-level=loud",
 		"an argument without flag": "serve",
+		"an account alone":         "--service-account=airflow-oam",
+		"an audience alone":        "--token-audience=airflow",
+		"an audience and no URL":   "--token-audience=airflow=prod",
 		"an unknown flag":          "--insecure",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -33,10 +33,11 @@ func grantBase(role string) (base string, ok bool) {
 }
 
 // IsOwn reports whether a role of this name can only have been made by the operator. The bases are the lines of its policies'
-// roles: their successors, and the roles of their grants, are its own, too, whatever name the policy has chosen.
+// roles: their successors, and the roles of their grants, are its own, too, whatever name the policy has chosen. Which operator it
+// was, only a claim proves. A claim itself is no such role: it carries nothing.
 func IsOwn(role string, bases map[Line]bool) bool {
 	switch {
-	case !Manageable(role):
+	case !Manageable(role), IsClaim(role):
 		return false
 	case HasOwnPrefix(role):
 		return true

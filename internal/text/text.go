@@ -24,6 +24,33 @@ func Fold(name string) string {
 	return strings.ToLower(name)
 }
 
+// longestName is how many bytes a name in a path of Airflow's API has at most.
+const longestName = 1024
+
+// Unaddressable says why Airflow's API, whose paths have a name in one segment, cannot address something of this name; empty
+// where it can. Airflow stores such names all the same, and decodes an escaped slash before it reads the path.
+func Unaddressable(name string) string {
+	switch {
+	case name == "":
+		return "is empty"
+	case strings.Contains(name, "/"):
+		return "contains a slash"
+	case strings.ContainsFunc(name, noneOfAPath):
+		return "contains control characters or is not UTF-8"
+	case len(name) > longestName:
+		return "is too long"
+	}
+	return ""
+}
+
+func noneOfAPath(r rune) bool {
+	switch r {
+	case 0x7f, utf8.RuneError:
+		return true
+	}
+	return r < ' '
+}
+
 // Cut shortens text to at most limit characters, which may be up to four bytes each.
 func Cut(text string, limit int) string {
 	if utf8.RuneCountInString(text) <= limit {

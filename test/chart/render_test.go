@@ -34,6 +34,7 @@ const everything = `
 instanceNamespaces: [data-platform, airflow-oam-system]
 allowHTTPHosts: ["airflow.internal:8080", other.internal]
 allowAddresses: [127.0.0.0/8, "fe80::/10"]
+tokenAudiences: {airflow: "https://airflow.example.com/team-a", "api://airflow": "https://other.example.com"}
 allowPrivilegedPermissions: true
 retention: 1440h
 logLevel: debug
@@ -165,8 +166,10 @@ func TestObjectsOfTheChart(t *testing.T) {
 		"Deployment airflow-oam-system/airflow-oam",
 		"Role airflow-oam-system/airflow-oam-leader-election",
 		"Role airflow-oam-system/airflow-oam-secrets",
+		"Role airflow-oam-system/airflow-oam-token",
 		"RoleBinding airflow-oam-system/airflow-oam-leader-election",
 		"RoleBinding airflow-oam-system/airflow-oam-secrets",
+		"RoleBinding airflow-oam-system/airflow-oam-token",
 		"ServiceAccount airflow-oam-system/airflow-oam",
 		"ValidatingAdmissionPolicy airflow-oam-operator-only",
 		"ValidatingAdmissionPolicy airflow-oam-tracked-duration",

@@ -87,6 +87,33 @@ func TestOperatorHoldsTheseRightsAndNoOther(t *testing.T) {
 	}
 }
 
+// TestTokensAreOfTheOperatorsOwnAccountOnly wants the right to create tokens to name one ServiceAccount, in the namespace of the
+// release, and the operator to know it by the same name.
+func TestTokensAreOfTheOperatorsOwnAccountOnly(t *testing.T) {
+	for values, account := range map[string]string{"": release, everything: "oam", "serviceAccount: {tokens: false}": ""} {
+		all := objects(t, values)
+		var got []string
+		for role, held := range rules(t, all) {
+			for _, rule := range held {
+				if slices.Contains(rule.Resources, "serviceaccounts/token") {
+					got = append(got, role+" "+strings.Join(slices.Concat(rule.Verbs, rule.ResourceNames), " "))
+				}
+			}
+		}
+		var want []string
+		if account != "" {
+			want = []string{"Role " + releaseNamespace + "/" + release + "-token create " + account}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("rights to tokens (-want +got):\n%s", diff)
+		}
+		arguments := pick[appsv1.Deployment](t, all, "Deployment")[0].Spec.Template.Spec.Containers[0].Args
+		if named := slices.Contains(arguments, "--service-account="+releaseNamespace+"/"+account); named != (account != "") {
+			t.Errorf("the operator is told its account: %t; %q", named, arguments)
+		}
+	}
+}
+
 func TestSecretsAreReadInListedNamespacesOnly(t *testing.T) {
 	tests := map[string]struct {
 		values string

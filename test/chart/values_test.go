@@ -59,6 +59,8 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"a list as text":                       {"instanceNamespaces: a", "/instanceNamespaces"},
 		"a host with a path":                   {"allowHTTPHosts: [airflow/x]", "/allowHTTPHosts/0"},
 		"an address without a length":          {"allowAddresses: [127.0.0.1]", "/allowAddresses/0"},
+		"an Airflow without scheme":            {"tokenAudiences: {airflow: airflow.example.com}", "/tokenAudiences/airflow"},
+		"tokens in words":                      {`serviceAccount: {tokens: "no"}`, "/serviceAccount/tokens"},
 		"a retention in days":                  {"retention: 30d", "/retention"},
 		"a retention under an hour":            {"retention: 10m", "/retention"},
 		"no retention":                         {"retention: 0h", "/retention"},

@@ -81,7 +81,7 @@ func (f fault) turn(n int) scenario {
 
 // faults are all faults of the matrix.
 func faults() []fault {
-	return slices.Concat(kubernetesFaults(), processFaults(), httpFaults(), airflowFaults(), authFaults(), timeFaults(), gitFaults(), abuseFaults(), generationFaults())
+	return slices.Concat(kubernetesFaults(), processFaults(), httpFaults(), airflowFaults(), scopeFaults(), authFaults(), timeFaults(), gitFaults(), abuseFaults(), generationFaults())
 }
 
 // try is one run: a world, a scenario, a fault, and all checks.

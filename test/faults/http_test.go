@@ -47,7 +47,7 @@ func inject(w *world, f airflowtest.Fault) func(*world) {
 func (w *world) local(f airflowtest.Fault) airflowtest.Fault {
 	if w.can.PermissionModel == airflow.PermissionModelAirflow2 {
 		for _, path := range []*string{&f.Endpoint, &f.Path} {
-			*path = strings.Replace(*path, "/auth/fab/v1/", "/api/v1/", 1)
+			*path = strings.NewReplacer("/auth/fab/v1/", "/api/v1/", "/api/v2/", "/api/v1/").Replace(*path)
 		}
 	}
 	return f

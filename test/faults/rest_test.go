@@ -11,6 +11,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // effective is I2: everybody who is there has what they should, when all is over.
@@ -88,12 +89,13 @@ func (w *world) comeToRest(grant *v1alpha1.AccessGrant, why string) {
 // exactly them.
 func (w *world) leftovers() {
 	w.t.Helper()
-	policies, inventory := map[string]bool{}, map[string]v1alpha1.ManagedRole{}
+	policies, inventory, claims := map[string]bool{}, map[string]v1alpha1.ManagedRole{}, map[string]bool{}
 	for _, o := range w.stored() {
 		switch x := o.(type) {
 		case *v1alpha1.DagAccessPolicy:
 			policies[string(x.UID)] = true
 		case *v1alpha1.AirflowInstance:
+			claims[rolename.Claim(string(x.UID))] = true
 			for _, role := range x.Status.ManagedRoles {
 				inventory[role.Name] = role
 			}
@@ -105,6 +107,11 @@ func (w *world) leftovers() {
 		delete(inventory, role.Name)
 		switch {
 		case !w.ours(role.Name):
+		case claims[role.Name]:
+			// The claim of an instance opens nothing, for nobody. A right that a server adds to every role opens nothing either.
+			if holders := w.sim.Holders(role.Name); len(holders) > 0 {
+				w.wrong("rest: the claim %s is held by %v", role.Name, holders)
+			}
 		case !known:
 			w.wrong("rest: role %s is in Airflow and not in the inventory; its holders are %v", role.Name, w.sim.Holders(role.Name))
 		case !policies[entry.PolicyUID]:

@@ -19,7 +19,7 @@ var _ = Describe("a role that was there before its policy", Serial, func() {
 		return func(p *v1alpha1.DagAccessPolicy) { p.Spec.Role = &v1alpha1.PolicyRole{Name: name, Adoption: adoption} }
 	}
 	untouched := func(s *scene) {
-		Expect(s.sim.MutatingRequests()).To(BeEmpty())
+		Expect(s.writes()).To(BeEmpty())
 		Expect(s.sim.Holders(name)).To(ConsistOf("carol"))
 	}
 

@@ -6,13 +6,31 @@ import (
 
 	. "github.com/onsi/gomega"
 
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // ours says whether a role is one that the operator of these specs may manage: by its own prefix, or by the one name
 // that some of them give to a policy's role.
 func ours(role string) bool {
 	return strings.HasPrefix(role, "oam.") || strings.HasPrefix(role, "finance-operators")
+}
+
+// claimless are all roles but claims, which stay as long as their instance.
+func claimless(roles []airflow.Role) []string {
+	var out []string
+	for _, role := range roles {
+		if !rolename.IsClaim(role.Name) {
+			out = append(out, role.Name)
+		}
+	}
+	return out
+}
+
+// writes are what the operator wrote to the scene's Airflow beside its claim.
+func (s *scene) writes() []airflowtest.Request {
+	return s.sim.Requests(func(r airflowtest.Request) bool { return r.Mutating && !strings.Contains(r.Body, rolename.Claim("")) })
 }
 
 // foreign are those of some roles that are not ours.

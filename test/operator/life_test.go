@@ -130,9 +130,7 @@ var _ = Describe("access", Serial, func() {
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
 		Expect(grant.Status.End.Reason).To(Equal(v1alpha1.EndPolicyDeleted))
 		Eventually(func() error { return admin.Get(ctx(), client.ObjectKeyFromObject(policy), policy) }).ShouldNot(Succeed())
-		for _, role := range s.sim.Roles() {
-			Expect(role.Name).NotTo(HavePrefix("oam."))
-		}
+		Expect(claimless(s.sim.Roles())).NotTo(ContainElement(HavePrefix("oam.")))
 		Eventually(func() []v1alpha1.ManagedRole { return read(instance).Status.ManagedRoles }).Should(BeEmpty())
 	})
 

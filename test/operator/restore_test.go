@@ -130,6 +130,8 @@ var _ = Describe("what is restored from a backup without its status (I4)", Seria
 		Expect(admin.Create(ctx(), instanceBackup)).To(Succeed())
 		Expect(admin.Create(ctx(), policyBackup)).To(Succeed())
 		startOperator()
+		Eventually(condition(instanceBackup, v1alpha1.ConditionStalled)).Should(Equal("True/"+v1alpha1.ReasonEndpointTaken), "it has another UID")
+		edit(instanceBackup, func(i *v1alpha1.AirflowInstance) { i.Spec.TakeOver = string(instance.UID) })
 		settled(instanceBackup)
 		settled(policyBackup)
 		for _, grant := range backup {
@@ -155,6 +157,7 @@ var _ = Describe("what is restored from a backup without its status (I4)", Seria
 		instanceBackup, policyBackup := copied(instance), copied(policy)
 		stopOperator()
 		lose(grant, policy, instance)
+		instanceBackup.Spec.TakeOver = string(instance.UID)
 		Expect(admin.Create(ctx(), instanceBackup)).To(Succeed())
 		Expect(admin.Create(ctx(), policyBackup)).To(Succeed())
 		startOperator()

@@ -187,9 +187,7 @@ var _ = Describe("emergency revocation with kubectl alone, as docs/operations.md
 
 		kubectl(strings.Join(s.shown("### A whole Airflow", "sh"), ""))
 		Expect(s.may("alice", "finance_daily")()).To(BeFalse(), "the command waited for the proof")
-		for _, role := range s.sim.Roles() {
-			Expect(role.Name).NotTo(HavePrefix("oam."))
-		}
+		Expect(claimless(s.sim.Roles())).NotTo(ContainElement(HavePrefix("oam.")))
 	},
 		Entry("Observe", v1alpha1.ModeObserve),
 		Entry("Suspended", v1alpha1.ModeSuspended),

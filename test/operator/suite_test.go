@@ -73,7 +73,7 @@ func startOperator() {
 	Expect(err).NotTo(HaveOccurred())
 	Expect(controllers.Setup(mgr, controllers.Settings{
 		Clock: clock.RealClock{}, KubernetesClock: &controllers.Skew{}, Retention: time.Hour,
-		AllowHTTPHosts: []string{"127.0.0.1"}, AllowedAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		AllowHTTPHosts: []string{"127.0.0.1", "localhost"}, AllowedAddresses: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 	})).To(Succeed())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -96,6 +96,7 @@ func stopOperator() {
 type scene struct {
 	namespace string
 	sim       *airflowtest.Server
+	url       string // by which the objects name it
 }
 
 // newScene makes a namespace and an Airflow with a few DAGs and people.
@@ -106,6 +107,7 @@ func newScene(options ...airflowtest.Options) *scene {
 		o = options[0]
 	}
 	s := &scene{namespace: fmt.Sprintf("scene-%d", count.Add(1)), sim: airflowtest.Start(GinkgoTB(), o)}
+	s.url = s.sim.URL
 	for _, id := range []string{"finance_daily", "finance_weekly", "marketing_report"} {
 		s.sim.SetDag(airflowtest.Dag{ID: id})
 	}
@@ -151,7 +153,7 @@ func (s *scene) meta(name string) metav1.ObjectMeta {
 // secret makes the Secret of the instance, with changes.
 func (s *scene) secret(changes ...func(map[string]string)) {
 	GinkgoHelper()
-	data := map[string]string{"username": airflowtest.AdminUsername, "password": airflowtest.AdminPassword, "url": s.sim.URL}
+	data := map[string]string{"username": airflowtest.AdminUsername, "password": airflowtest.AdminPassword, "url": s.url}
 	for _, change := range changes {
 		change(data)
 	}
@@ -162,7 +164,7 @@ func (s *scene) secret(changes ...func(map[string]string)) {
 func (s *scene) instance(changes ...func(*v1alpha1.AirflowInstance)) *v1alpha1.AirflowInstance {
 	GinkgoHelper()
 	afi := &v1alpha1.AirflowInstance{ObjectMeta: s.meta("prod"), Spec: v1alpha1.AirflowInstanceSpec{
-		URL: s.sim.URL, Credentials: v1alpha1.Credentials{SecretRef: v1alpha1.SecretReference{Name: "airflow"}},
+		URL: s.url, Credentials: v1alpha1.Credentials{SecretRef: v1alpha1.SecretReference{Name: "airflow"}},
 		PermissionCacheTTL: &metav1.Duration{}, Interval: metav1.Duration{Duration: time.Minute}, DagInterval: metav1.Duration{Duration: 10 * time.Second},
 	}}
 	for _, change := range changes {

@@ -7,6 +7,8 @@ import (
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/airflow-oam/airflow-oam/test/controlplane"
 )
 
 const grant = `
@@ -144,6 +146,20 @@ var _ = Describe("AccessGrant", func() {
 		stored := created(ctx, object(grant, `{metadata: {name: forged}, status: {phase: Active, observedGeneration: 7}}`))
 		Expect(admin.Get(ctx, client.ObjectKeyFromObject(stored), stored)).To(Succeed())
 		Expect(stored.Object["status"]).To(Equal(map[string]any{"observedGeneration": int64(-1)}))
+	})
+
+	It("keeps its reason from activation on (K5)", func(ctx SpecContext) {
+		stored := created(ctx, object(grant, `{metadata: {name: reasoned}, spec: {reason: INC-1}}`))
+		operator := as(controlplane.Operator, "system:masters")
+		Expect(changed(ctx, admin, stored, `spec: {reason: INC-2}`)).To(Succeed(), "before the activation")
+		activated := `{status: {phase: Active, activation: {at: "2026-11-23T18:00:00Z", expiresAt: "2026-11-23T20:00:00Z",
+  instances: [{name: prod, namespace: default, uid: u, username: bob, role: r}]}}}`
+		Expect(operator.Status().Patch(ctx, stored, client.RawPatch("application/merge-patch+json", asJSON(activated)))).To(Succeed())
+		const evidence = "reason is immutable from activation on"
+		expectRefused(changed(ctx, admin, stored, `spec: {reason: lunch}`), "<nil>", evidence)
+		expectRefused(changed(ctx, admin, stored, `spec: {reason: null}`), "<nil>", evidence)
+		Expect(changed(ctx, admin, stored, `spec: {expiresAt: "2026-11-23T21:00:00Z", revoke: {reason: laptop lost}}`)).To(Succeed())
+		Expect(operator.Status().Patch(ctx, stored, client.RawPatch("application/merge-patch+json", asJSON(`{status: {phase: Ending}}`)))).To(Succeed())
 	})
 
 	const narrowed = `spec: {dags: [a], access: [View], startsAt: "2026-11-23T18:00:00Z"}`

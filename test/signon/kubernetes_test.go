@@ -22,7 +22,7 @@ import (
 // testKubernetes has the rule of fab 3.11 and contrib/airflow-auth with a token of a real
 // kube-apiserver, such as the kubelet puts into pods.
 func testKubernetes(t *testing.T, w *world) {
-	config, _ := controlplane.Start(t, controlplane.WithoutCRDs())
+	config, _ := controlplane.Start(t)
 	cluster := newCluster(t, config)
 	issuer := cluster.issuer(t)
 	folder := t.TempDir()
@@ -55,9 +55,12 @@ func testKubernetes(t *testing.T, w *world) {
 			t.Errorf("GET /openid/v1/jwks without a token answers %d, want 403", code)
 		}
 	})
+	var own string
 	t.Run("the operator's token is exchanged", func(t *testing.T) {
-		checkOwnToken(t, s, wantToken(t, exchange(t, s, cluster.token(t, "airflow-oam-system", "airflow-oam", audience))), time.Hour)
+		own = wantToken(t, exchange(t, s, cluster.token(t, "airflow-oam-system", "airflow-oam", audience)))
+		checkOwnToken(t, s, own, time.Hour)
 	})
+	t.Run("the operator lives by it", func(t *testing.T) { checkKubernetesOperator(t, config, s, own) })
 	for what, c := range map[string]struct{ token, detail string }{
 		"another account":                  {cluster.token(t, "airflow-oam-system", "other", audience), "InvalidSubjectError"},
 		"the name in another namespace":    {cluster.token(t, "airflow", "airflow-oam", audience), "InvalidSubjectError"},

@@ -231,6 +231,7 @@ func testOpenID(t *testing.T, w *world) {
 	})
 	t.Run("refused", func(t *testing.T) { checkRefusals(t, s, w.provider) })
 	t.Run("a new DAG gets its permissions", func(t *testing.T) { checkNewDAG(t, s, own) })
+	t.Run("the operator lives by it", func(t *testing.T) { checkOpenIDOperator(t, w, s, own) })
 }
 
 // checkNoPassword has the exact answers: a right password is answered as a wrong one is.

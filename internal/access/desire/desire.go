@@ -28,6 +28,7 @@ func Of(in access.Input) access.Desired {
 	}
 	(&granting{work: w, carriers: map[string]string{}}).decideGrants()
 	(&ledger{w}).finishInventory()
+	(&ledger{w}).decideClaim()
 	(&enforcer{w}).enforceLeastPrivilege()
 	w.finishMembers()
 	w.out.Held = w.guard.held
@@ -35,23 +36,34 @@ func Of(in access.Input) access.Desired {
 }
 
 // Enforced is the input that an instance would have if its mode were Enforce, and what should hold then. Roles that would
-// be taken over are in it as if their first pass, which only reports, were over.
+// be taken over are in it as if their first pass, which only reports, were over, and so is the claim of the instance, which
+// gives no access.
 func Enforced(in access.Input) (access.Input, access.Desired) {
 	enforced := *in.Instance
 	enforced.Spec.Mode = v1alpha1.ModeEnforce
 	in.Instance = &enforced
 	desired := Of(in)
-	stored := enforced.Status.ManagedRoles
-	for _, entry := range desired.Inventory {
-		known := slices.ContainsFunc(stored, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name })
-		if entry.Adopted && !known {
-			enforced.Status.ManagedRoles = append(slices.Clip(enforced.Status.ManagedRoles), entry)
-		}
-	}
-	if len(enforced.Status.ManagedRoles) > len(stored) {
+	if claim := in.Claim(); in.Claims(claim) {
+		enforced.Status.ManagedRoles = withReported(enforced.Status.ManagedRoles, desired.Inventory)
+		in.Observed = in.Claiming(claim)
 		desired = Of(in)
 	}
-	return in, desired
+	enforced.Status.ManagedRoles = withReported(enforced.Status.ManagedRoles, desired.Inventory)
+	return in, Of(in)
+}
+
+// withReported adds entries to an inventory that are stored before anything is done with their roles: of roles that are adopted,
+// and of those that are left alone.
+func withReported(stored, desired []v1alpha1.ManagedRole) []v1alpha1.ManagedRole {
+	out := slices.Clip(stored)
+	for _, entry := range desired {
+		switch known := slices.ContainsFunc(stored, func(e v1alpha1.ManagedRole) bool { return e.Name == entry.Name }); {
+		case known:
+		case entry.Adopted, entry.Orphaned:
+			out = append(out, entry)
+		}
+	}
+	return out
 }
 
 // work is one decision in the making: the policies, and what was decided so far.
@@ -89,8 +101,10 @@ type policyCase struct {
 
 func newWork(in access.Input) *work {
 	dags := dag.NewIndex(in.Observed.Dags)
+	claim := newClaiming(&in)
+	in.Giving = claim.limit(in.Giving)
 	w := &work{
-		stock: newStock(&in, access.NewDirectory(in.Observed.Users, in.Account)), levels: &levels{in: &in, dags: dags}, in: &in,
+		stock: newStock(&in, claim, access.NewDirectory(in.Observed.Users, in.Account)), levels: &levels{in: &in, dags: dags}, in: &in,
 		byName: map[types.NamespacedName]*policyCase{}, members: access.Members{}, adopting: map[string]v1alpha1.ManagedRole{},
 		out: access.Desired{
 			Roles: map[string]access.Role{}, Policies: map[types.NamespacedName]access.PolicyDesire{},

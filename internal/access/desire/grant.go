@@ -83,7 +83,7 @@ func (w *granting) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha
 	}
 	desire.Username = user.Username
 	if !terms.Whole {
-		if problem := w.full(base); problem != nil {
+		if problem := cmp.Or(w.foreign(base), w.full(base)); problem != nil {
 			desire.Problem, desire.Role = problem, base
 			return
 		}
@@ -105,6 +105,15 @@ func (w *granting) place(c *policyCase, g *v1alpha1.AccessGrant, pinned *v1alpha
 	if managed {
 		w.members.Add(user.Username, desire.Role, access.Granted(g))
 	}
+}
+
+// foreign is the problem of a role of a grant's own that Airflow stores and no claim proves to be ours; nil where there is none.
+func (w *granting) foreign(base string) *access.Problem {
+	if !w.exists(base) || w.ours(base) {
+		return nil
+	}
+	return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has the role " + text.Quoted(base) +
+		", and no claim proves that it belongs to this AirflowInstance: see the conditions of the AirflowInstance"}
 }
 
 // presentOr is the newest role of a line that is there and in use, else its first name.

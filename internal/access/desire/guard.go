@@ -41,7 +41,7 @@ type guard struct {
 }
 
 // keep gives the DAGs whose rights the policy's role keeps although nothing selects them now: while only one list was
-// read, and while a mass revocation is held.
+// read, while the list cannot be read, and while a mass revocation is held.
 func (g *guard) keep(c *policyCase, selection dag.Selection, held map[string]bool) []string {
 	switch {
 	case len(held) == 0, len(c.stored) == 0, !g.stock.ours(c.stored[0]):
@@ -63,6 +63,9 @@ func (g *guard) tooMany(lost, all int) bool { return lost > max(alwaysAllowed, g
 func (g *guard) missing(c *policyCase, selection dag.Selection, held map[string]bool) (kept, lost []string) {
 	adopted := func(role string) bool { return g.stock.stored[role].Adopted }
 	synced := g.syncedDags(c.policy)
+	if !g.in.DagList.Readable() {
+		return g.unreadable(c, selection, held, synced), nil
+	}
 	if synced == "" && slices.ContainsFunc(c.stored, adopted) {
 		return nil, nil // what was in the role before it was taken over is not ours to guard
 	}
@@ -77,13 +80,33 @@ func (g *guard) missing(c *policyCase, selection dag.Selection, held map[string]
 		case byOthers:
 			c.desire.Leaving = append(c.desire.Leaving, id) // or a second process of ours knows a newer list
 		case edited, !selection.CouldHaveMatched(id, listed):
-		case g.in.FirstList && !listed:
+		case g.in.DagList == access.DagListFirst && !listed:
 			kept = append(kept, id)
 		default:
 			lost = append(lost, id)
 		}
 	}
 	return kept, lost
+}
+
+// unreadable are the DAGs that the role holds, nothing selects now, and a list that cannot be read may have: no right is
+// revoked because of what an old list says. What an edit of the selectors excludes goes all the same.
+func (g *guard) unreadable(c *policyCase, selection dag.Selection, held map[string]bool, synced string) (kept []string) {
+	edited := synced != dag.Digest(c.policy.Spec.Dags)
+	for _, id := range slices.Sorted(maps.Keys(held)) {
+		listed := g.dags.Has(id)
+		switch {
+		case slices.Contains(c.desire.Dags, id), listed && edited:
+		case selection.CouldHaveMatched(id, listed):
+			kept = append(kept, id)
+		}
+	}
+	for _, before := range g.in.Instance.Status.Held { // its 24 hours do not begin anew when the list can be read
+		if before.Policy == c.name.String() {
+			g.held = append(g.held, before)
+		}
+	}
+	return kept
 }
 
 // hold records a loss and says whether it still waits.

@@ -92,6 +92,10 @@ func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 	if !w.belongsToOthers(c) {
 		return nil, false
 	}
+	if rolename.HasOwnPrefix(c.role) {
+		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has the role " + text.Quoted(c.role) +
+			", and no claim proves that it belongs to this AirflowInstance: see the conditions of the AirflowInstance"}, false
+	}
 	refuse := func(message string) *access.Problem {
 		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has a role " + text.Quoted(c.role) + " that this operator did not make: " + message}
 	}
@@ -110,7 +114,7 @@ func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 func (w *work) belongsToOthers(c *policyCase) bool {
 	used := func(g generation) bool { return g.state <= inUse }
 	switch {
-	case !w.exists(c.role), w.ours(c.role), rolename.HasOwnPrefix(c.role):
+	case !w.exists(c.role), w.ours(c.role):
 		return false
 	}
 	return !slices.ContainsFunc(w.generations(c, c.role), used)
@@ -156,8 +160,16 @@ func (w *work) decideGiving(c *policyCase) {
 		c.stay(access.Problem{Reason: v1alpha1.ReasonPolicySuspended, Message: "the policy is suspended and gives nothing new"})
 	case !w.in.Giving.All():
 		c.giving, c.upkeep = w.in.Giving, access.UpkeepNarrow
+	case w.in.DagList == access.DagListUnread && !w.carries(c):
+		unread := access.Problem{Reason: v1alpha1.ReasonDagListUnreadable, Message: "the DAG list of Airflow cannot be read," +
+			" and no role says which DAGs the policy covers: see the conditions of the AirflowInstance"}
+		c.giving, c.upkeep = access.Giving{RevokeOnly: &unread}, access.UpkeepNarrow
+		c.desire.Notes = append(c.desire.Notes, unread)
 	}
 }
+
+// carries says whether a role of ours has what the policy gives.
+func (w *work) carries(c *policyCase) bool { return len(c.stored) > 0 && w.ours(c.stored[0]) }
 
 // enforces says whether neither the instance nor the policy is told to leave things as they are.
 func (w *work) enforces(c *policyCase) bool {
@@ -212,12 +224,18 @@ func (w *work) decideContent(c *policyCase) {
 	}
 	c.desire.Pending = text.SortedSet(pending)
 	kept := w.guard.keep(c, selection, held)
+	if w.in.DagList == access.DagListUnread {
+		c.desire.Dags, c.desire.Pending = kept, text.Without(c.desire.Pending, kept)
+	}
 	c.covered = text.SortedSet(append(slices.Clone(c.desire.Dags), kept...))
 	if note := w.notGiven(c.policy.Spec.Access, c.covered, c.pairs); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)
 	}
 	c.permissions = w.permissions(c.policy.Spec.Access, c.covered, c.pairs)
-	if len(kept) > 0 {
+	switch {
+	case w.in.DagList == access.DagListUnread:
+		c.permissions = permission.Intersect(c.permissions, w.contents(c.stored))
+	case len(kept) > 0:
 		c.permissions = w.onlyObserved(c.permissions, c.stored, kept)
 	}
 	c.desire.Permissions = len(c.permissions)

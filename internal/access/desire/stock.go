@@ -17,6 +17,7 @@ const MaxRoles = 2048
 // a policy or a grant.
 type stock struct {
 	in       *access.Input
+	claim    claiming
 	users    *access.Directory
 	policies map[string]*v1alpha1.DagAccessPolicy // by UID
 	stored   map[string]v1alpha1.ManagedRole      // the inventory as it was stored, without reserved names
@@ -31,9 +32,9 @@ type stock struct {
 	fresh      map[string]bool                          // names of lines that are to be made in this pass
 }
 
-func newStock(in *access.Input, users *access.Directory) *stock {
+func newStock(in *access.Input, claim claiming, users *access.Directory) *stock {
 	s := &stock{
-		in: in, users: users, policies: map[string]*v1alpha1.DagAccessPolicy{}, stored: map[string]v1alpha1.ManagedRole{},
+		in: in, claim: claim, users: users, policies: map[string]*v1alpha1.DagAccessPolicy{}, stored: map[string]v1alpha1.ManagedRole{},
 		bases: map[rolename.Line]bool{}, account: map[string]bool{}, observed: map[string][]permission.Pair{},
 		successors: map[rolename.Line][]int{}, carried: map[rolename.Line]bool{}, fresh: map[string]bool{},
 	}
@@ -49,7 +50,7 @@ func newStock(in *access.Input, users *access.Directory) *stock {
 			s.account[role] = true
 		}
 	}
-	for _, entry := range in.Instance.Status.ManagedRoles {
+	for _, entry := range s.inventory() {
 		if !rolename.Manageable(entry.Name) {
 			continue
 		}
@@ -60,6 +61,14 @@ func newStock(in *access.Input, users *access.Directory) *stock {
 	}
 	s.findSuccessors()
 	return s
+}
+
+// inventory is what is stored of the instance's roles. With a lost claim all of them are another instance's.
+func (s *stock) inventory() []v1alpha1.ManagedRole {
+	if s.claim.Lost {
+		return nil
+	}
+	return s.in.Instance.Status.ManagedRoles
 }
 
 // full says whether a line of roles that the inventory does not know is one too many.
@@ -88,12 +97,12 @@ func (s *stock) exists(role string) bool {
 	return ok
 }
 
-// ours says whether a stored Airflow role is managed: by the inventory, or by a name that only we give.
+// ours says whether a stored Airflow role is managed: by the inventory, or under the own claim by a name that only we give.
 func (s *stock) ours(role string) bool {
 	if entry, ok := s.stored[role]; ok {
 		return !s.orphaned(entry)
 	}
-	return rolename.IsOwn(role, s.bases)
+	return s.claim.own && rolename.IsOwn(role, s.bases)
 }
 
 // orphaned says whether an entry was let go of for good: no policy can take that back any more.

@@ -51,12 +51,12 @@ func (s *stock) generations(c *policyCase, base string) []generation {
 }
 
 // stateOf says where a role stands, and whether it may carry a policy: a role that no inventory knows, or that another
-// policy let go of, counts only when its name is one that only the operator gives.
+// policy let go of, counts only when its name is one that only the operator gives, and the former only under the own claim.
 func (s *stock) stateOf(c *policyCase, name string) (state generationState, counts bool) {
 	entry, inventoried := s.stored[name]
 	exists, own := s.exists(name), rolename.HasOwnPrefix(name)
 	if !inventoried {
-		return inUse, own && exists
+		return inUse, own && exists && s.claim.own
 	}
 	if !own && s.orphaned(entry) {
 		counts = entry.PolicyUID == string(c.policy.UID)
@@ -193,7 +193,7 @@ func (s *stock) findSuccessors() {
 		slices.SortFunc(numbers, func(a, b int) int { return b - a })
 	}
 	if len(s.successors) > 0 {
-		s.kin = access.KinOf(s.in.Instance.Status.ManagedRoles)
+		s.kin = access.KinOf(s.inventory())
 	}
 }
 

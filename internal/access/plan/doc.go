@@ -11,6 +11,8 @@
 // sure that the set of every user contains, at every point, all that it held before the plan or all that it holds after
 // it: roles gain before users move, a user moves in one write, and roles lose after that. The phases are:
 //
+//  0. Create the claim of the instance. It stands alone in its plan: under no claim nothing else is created or widened, and
+//     no user gets a role (desire.Of).
 //  1. Revoke roles without a cause.
 //  2. Create roles, with all that they should hold. No user has them yet.
 //  3. Widen roles. Users who leave a role that is widened move before that: see below.

@@ -18,8 +18,9 @@ func New(in access.Input, d access.Desired) access.Plan {
 	b := &builder{order: newOrder(newAim(&in, &d)), in: &in, d: &d}
 	b.ended = findEnded(&in, &d, b.aim.users)
 	phases := [][]access.Step{
+		b.creations(rolename.IsClaim),
 		b.removals(),
-		b.creations(),
+		b.creations(carries),
 		b.widenings(false), b.moves(beforeWidening), b.widenings(true),
 		b.moves(beforeNarrowing), b.replacements(), b.narrowings(), b.moves(afterNarrowing),
 		b.deletions(),
@@ -60,12 +61,18 @@ func (b *builder) removals() []access.Step {
 	return steps
 }
 
-// creations make missing roles, which nobody holds yet.
-func (b *builder) creations() []access.Step {
+// carries reports whether a role is one that can carry access.
+func carries(role string) bool { return !rolename.IsClaim(role) }
+
+// creations make missing roles of one kind, which no user has yet.
+func (b *builder) creations(which func(role string) bool) []access.Step {
 	var steps []access.Step
 	for _, name := range b.aim.names() {
 		role := b.aim.roles[name]
 		if !role.create {
+			continue
+		}
+		if !which(name) {
 			continue
 		}
 		desired := b.d.Roles[name]
@@ -218,7 +225,9 @@ func (b *builder) deletions() []access.Step {
 	}
 	var steps []access.Step
 	for _, name := range names {
-		steps = append(steps, access.Step{Kind: access.StepDeleteRole, Role: name, Successor: heirs[rolename.LineOf(name)]})
+		steps = append(steps, access.Step{
+			Kind: access.StepDeleteRole, Role: name, Lost: b.aim.roles[name].have, Successor: heirs[rolename.LineOf(name)],
+		})
 	}
 	return steps
 }

@@ -59,7 +59,7 @@ func (a *assessor) unsettled(policy types.NamespacedName) []string {
 	}
 	for _, note := range desire.Notes {
 		switch note.Reason {
-		case v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld:
+		case v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld, v1alpha1.ReasonDagListUnreadable:
 			out = append(out, note.Message)
 		}
 	}
@@ -295,14 +295,26 @@ func (a *assessor) settled(entry v1alpha1.ManagedRole) bool {
 	return entry.Adopted || !a.in.Deletes()
 }
 
-// gone are the entries that may be dropped.
+// gone are the entries that may be dropped: all of them when the claim was lost, since the roles went with it.
 func (a *assessor) gone() []string {
+	if a.d.Claim.Lost {
+		return a.inventoried()
+	}
 	doomed := sets.New(a.d.Doomed...)
 	var out []string
 	for _, entry := range a.d.Inventory {
 		if a.mayDrop(entry, doomed.Has(entry.Name)) {
 			out = append(out, entry.Name)
 		}
+	}
+	return text.SortedSet(out)
+}
+
+// inventoried are the names in the stored inventory.
+func (a *assessor) inventoried() []string {
+	var out []string
+	for _, entry := range a.in.Instance.Status.ManagedRoles {
+		out = append(out, entry.Name)
 	}
 	return text.SortedSet(out)
 }

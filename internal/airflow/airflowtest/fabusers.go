@@ -298,16 +298,9 @@ func (s *Sim) postToken(in *incoming) *response {
 	if f == nil {
 		return unprocessable(wrongType("dict_type", "dictionary", nil, "body"))
 	}
-	name, password := f.word("username"), f.word("password")
-	if name == "" || password == "" {
-		return detail(http.StatusBadRequest, "Username and password must be provided")
-	}
-	u := s.login(name)
-	if u == nil || !u.active || u.password != password {
-		if u != nil {
-			u.failLogins++
-		}
-		return detail(http.StatusUnauthorized, "Invalid credentials")
+	u, refusal := asking(s, in, f)
+	if refusal != nil {
+		return refusal
 	}
 	u.lastLogin, u.logins, u.failLogins = s.clock.Now(), u.logins+1, 0
 	subject, lifetime := itoa(u.id), 24*time.Hour

@@ -106,6 +106,35 @@ func BadGateway(status int) Fault {
 	}}
 }
 
+// BrokenItem answers 500 to each page of a list that contains the item at an offset, as Airflow does for a DAG without a
+// file location (apache/airflow#69110).
+func BrokenItem(offset int) Fault {
+	f := Status(http.StatusInternalServerError, "Internal Server Error")
+	f.Name = "broken item"
+	f.If = func(r Request) bool {
+		query, err := url.ParseQuery(r.Query)
+		if err != nil {
+			return false
+		}
+		from, _ := strconv.Atoi(query.Get("offset"))
+		limit, err := strconv.Atoi(query.Get("limit"))
+		if err != nil {
+			limit = 100
+		}
+		return from <= offset && offset < from+limit
+	}
+	return f
+}
+
+// FrontDoor answers as something in front of Airflow does that refuses requests whose body is longer than a number of
+// bytes, up to 4 KiB: 403 with HTML, as a web application firewall does, or 413.
+func FrontDoor(status, most int) Fault {
+	f := BadGateway(status)
+	f.Name, f.Writes = "front door "+strconv.Itoa(status), true
+	f.If = func(r Request) bool { return len(r.Body) > most }
+	return f
+}
+
 // Throttled answers 429, with Retry-After where retryAfter is not empty.
 func Throttled(retryAfter string) Fault {
 	f := Status(http.StatusTooManyRequests, "Too many requests")

@@ -112,6 +112,7 @@ func (s *Sim) table() []route {
 		{method: "GET", endpoint: "/api/v2/version", serve: (*Sim).getVersion},
 		{method: "GET", endpoint: "/api/v2/monitor/health", serve: (*Sim).getHealth},
 		{method: "GET", endpoint: "/auth/openapi.json", serve: (*Sim).getOpenAPI},
+		{method: "GET", endpoint: "/auth/login/", serve: signInPage},
 		{method: "POST", endpoint: "/auth/token", locked: true, serve: (*Sim).postToken},
 		{method: "POST", endpoint: "/auth/token/cli", locked: true, serve: (*Sim).postToken},
 	}

@@ -57,6 +57,9 @@ func Latency(d time.Duration) func(method, endpoint string) time.Duration {
 
 // Sim is a simulated Airflow. It is an http.Handler, safe for concurrent use.
 type Sim struct {
+	// Door is how users and programs come in. Store another one to change it.
+	Door atomic.Pointer[Door]
+
 	options    Options
 	generation Generation
 	clock      clock.PassiveClock
@@ -97,6 +100,7 @@ func New(options Options) *Sim {
 	}
 	s := &Sim{options: options, generation: *options.Generation, clock: options.Clock, store: newStore(), cache: map[int]cached{}}
 	s.cacheTTL.Store(int64(options.CacheTTL))
+	s.Door.Store(&Door{})
 	s.routes = s.table()
 	t := s.begin(ByOutside, 0)
 	pairs, roles := s.generation.seedOf()

@@ -198,6 +198,9 @@ func checkDags(a Asked) *access.Problem {
 
 // checkSubject asks whether the subject is one user who may have access at all. A user who does not exist may come.
 func checkSubject(a Asked) *access.Problem {
+	if p := access.Addressable(a.Subject); p != nil {
+		return p
+	}
 	if !a.Observed.Listed() {
 		return nil
 	}

@@ -44,6 +44,15 @@ func TestMessages(t *testing.T) {
 			f.View.Report.Desire.Pending = []string{"finance_new"}
 			f.View.Report.Desire.Unresolved = []access.Problem{{Reason: v1alpha1.ReasonUserNotFound, Message: "there is no user zoe"}, {Reason: v1alpha1.ReasonUserNotFound}}
 		},
+		"refused in front of Airflow (K1)": func(f *policy.Facts) {
+			f.View.Report.Proof = access.PolicyProof{Differences: []string{"role finance is missing"}}
+			f.View.Report.Failures = []string{"CreateRole of role finance: refused"}
+			f.View.Report.Refusal = &access.Problem{Reason: v1alpha1.ReasonRefusedInFront, Message: "CreateRole of role finance: refused, to a request of 9012 bytes"}
+		},
+		"no role and no DAG list (K1)": func(f *policy.Facts) {
+			f.View.Report.Proof = access.PolicyProof{}
+			f.View.Report.Desire.Notes = []access.Problem{{Reason: v1alpha1.ReasonDagListUnreadable, Message: "the DAG list of Airflow cannot be read"}}
+		},
 		"deleted, its grants remain":   deleted(func(f *policy.Facts) { f.Unended = 1 }),
 		"deleted, its role remains":    deleted(func(*policy.Facts) {}),
 		"deleted, confirmed":           deleted(func(f *policy.Facts) { f.View.Inventory = nil }),

@@ -173,13 +173,16 @@ func conclusion(f *Facts, view *View, problem *access.Problem) decision.Conclusi
 // difference says why Airflow does not store exactly what is declared; nil where it does. A loss of access that is held and
 // a role that is only reported come before other differences, because they wait for a user.
 func difference(view *View) *access.Problem {
-	for _, reason := range []string{v1alpha1.ReasonMassRevocationHeld, v1alpha1.ReasonAdoptionReported} {
+	for _, reason := range []string{v1alpha1.ReasonMassRevocationHeld, v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonDagListUnreadable} {
 		if note := noteOf(view, reason); note != nil {
 			return note
 		}
 	}
 	if view.Report.Proof.InSync {
 		return nil
+	}
+	if view.Report.Refusal != nil {
+		return view.Report.Refusal
 	}
 	differences := slices.Concat(view.Report.Failures, view.Report.Proof.Differences)
 	if len(differences) == 0 {

@@ -305,9 +305,11 @@ func (w *world) roles(t *testing.T) (ours, others []string) {
 	}
 	NewWithT(t).Expect(w.Airflow.AsAdmin(t.Context(), http.MethodGet, rolesAPI+"?limit=100", nil, &list)).To(Succeed())
 	for _, role := range list.Roles {
-		if strings.HasPrefix(role.Name, "oam.") {
+		switch {
+		case strings.HasPrefix(role.Name, "oam.claim~"): // stays as long as the instance
+		case strings.HasPrefix(role.Name, "oam."):
 			ours = append(ours, role.Name)
-		} else {
+		default:
 			others = append(others, role.Name)
 		}
 	}
