@@ -24,7 +24,7 @@ const (
 )
 
 // EndReason says why a grant ended.
-// +kubebuilder:validation:Enum=Expired;Revoked;Deleted;PolicyDeleted;PolicyChanged;SubjectChanged;InstanceDeleted;NeverActivated;AlreadySpent
+// +kubebuilder:validation:Enum=Expired;Revoked;Withdrawn;Deleted;PolicyDeleted;PolicyChanged;SubjectChanged;InstanceDeleted;NeverActivated;AlreadySpent
 type EndReason string
 
 const (
@@ -32,6 +32,8 @@ const (
 	EndExpired EndReason = "Expired"
 	// EndRevoked: spec.revoke was set.
 	EndRevoked EndReason = "Revoked"
+	// EndWithdrawn: its request was withdrawn or deleted.
+	EndWithdrawn EndReason = "Withdrawn"
 	// EndDeleted: the object was deleted.
 	EndDeleted EndReason = "Deleted"
 	// EndPolicyDeleted: its policy was deleted.
@@ -57,6 +59,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="has(self.access) == has(oldSelf.access) && (!has(self.access) || self.access == oldSelf.access)",message="access is immutable: create another grant"
 // +kubebuilder:validation:XValidation:rule="has(self.startsAt) == has(oldSelf.startsAt) && (!has(self.startsAt) || self.startsAt == oldSelf.startsAt)",message="startsAt is immutable: create another grant"
 // +kubebuilder:validation:XValidation:rule="has(self.expiresAt) == has(oldSelf.expiresAt)",message="expiresAt and duration cannot be exchanged: change the value of the one that is there"
+// +kubebuilder:validation:XValidation:rule="has(self.requestRef) == has(oldSelf.requestRef) && (!has(self.requestRef) || self.requestRef == oldSelf.requestRef)",message="requestRef is immutable"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.revoke) || has(self.revoke) && self.revoke == oldSelf.revoke",message="a revoked grant stays revoked: create another grant"
 type AccessGrantSpec struct {
 	// policyRef names the DagAccessPolicy whose access is held. Immutable.
@@ -107,6 +110,10 @@ type AccessGrantSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="reason must be one line of plain text: no line breaks, control or direction characters"
 	Reason string `json:"reason,omitempty"`
+	// requestRef names the AccessRequest for which the operator made this grant. Only the operator sets it, and such a
+	// grant ends with its request. Immutable.
+	// +optional
+	RequestRef *RequestReference `json:"requestRef,omitempty"`
 	// revoke ends the grant at once, for good.
 	// +optional
 	Revoke *Revocation `json:"revoke,omitempty"`
@@ -135,6 +142,25 @@ type Revocation struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="reason must be one line of plain text: no line breaks, control or direction characters"
 	Reason string `json:"reason,omitempty"`
+	// by is the name by which the cluster knows who revokes, as "kubectl auth whoami" shows it. The API server refuses any
+	// other name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	By string `json:"by,omitempty"`
+}
+
+// RequestReference names the AccessRequest, in the same namespace, for which a grant was made.
+type RequestReference struct {
+	// name of the AccessRequest.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+	// uid of the AccessRequest.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	UID string `json:"uid"`
 }
 
 // AccessGrantStatus is what became of a grant.

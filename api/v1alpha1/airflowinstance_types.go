@@ -113,6 +113,19 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('0s') && duration(self) <= duration('5m')",message="permissionCacheTTL must be a time from 0s to 5m, such as 90s: set it to Airflow's [fab] cache_ttl"
 	PermissionCacheTTL *metav1.Duration `json:"permissionCacheTTL,omitempty"`
 
+	// identity says which Airflow user a requester of an AccessRequest is. When
+	// absent, nobody can ask on this instance.
+	// +optional
+	Identity *Identity `json:"identity,omitempty"`
+
+	// owners say which people the owners in DAG code mean, for policies whose
+	// approvers include owners.
+	// +optional
+	// +listType=map
+	// +listMapKey=owner
+	// +kubebuilder:validation:MaxItems=64
+	Owners []DagOwner `json:"owners,omitempty"`
+
 	// allowedPermissions are the pairs that policies may use in
 	// airflowPermissions.
 	// +optional

@@ -22,6 +22,10 @@ const (
 	// ConditionLeastPrivilege says whether nobody can do more than was given to
 	// them, by all roles that they have. It is left out while that is not known.
 	ConditionLeastPrivilege = "LeastPrivilege"
+	// ConditionApproved says how a request was decided; Unknown while it waits.
+	ConditionApproved = "Approved"
+	// ConditionReviewed says whether somebody looked at an emergency afterwards.
+	ConditionReviewed = "Reviewed"
 	// ConditionMembersResolved says whether every standing member was found among Airflow's users.
 	ConditionMembersResolved = "MembersResolved"
 )
@@ -34,6 +38,8 @@ const (
 	ConditionAuthenticated = "Authenticated"
 	// ConditionCompatible says whether this Airflow can be governed.
 	ConditionCompatible = "Compatible"
+	// ConditionAdmissionProved says whether the API server is proved to check the names on AccessRequests.
+	ConditionAdmissionProved = "AdmissionProved"
 	// ConditionCacheTTLAssumed is there while permissionCacheTTL is unset and 30s is assumed.
 	ConditionCacheTTLAssumed = "CacheTTLAssumed"
 )

@@ -266,6 +266,8 @@ type Subject struct {
 // while.
 //
 // +kubebuilder:validation:XValidation:rule="self.from == 'Selector' ? has(self.namespaceSelector) : !has(self.namespaceSelector)",message="namespaceSelector belongs to from: Selector, and is needed there"
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.requests.defaultDuration) || duration(self.requests.defaultDuration) <= duration(self.maxDuration)",message="requests.defaultDuration must not be longer than maxDuration"
+// +kubebuilder:validation:XValidation:rule="!has(self.requests) || !has(self.requests.emergency) || duration(self.requests.emergency.maxDuration) <= duration(self.maxDuration)",message="requests.emergency.maxDuration must not be longer than maxDuration"
 type GrantTerms struct {
 	// from says in which namespaces grants may live: Same, All or Selector.
 	// +optional
@@ -302,6 +304,9 @@ type GrantTerms struct {
 	// do, also none.
 	// +optional
 	Reason *ReasonTerms `json:"reason,omitempty"`
+	// requests are the terms on which people may ask for access by an AccessRequest. When absent, nobody can ask.
+	// +optional
+	Requests *RequestTerms `json:"requests,omitempty"`
 }
 
 // ReasonTerms say what a reason must look like.

@@ -1,5 +1,5 @@
 // Package v1alpha1 holds the kinds of airflow-oam: which Airflow is governed (AirflowInstance), who may do what to
-// which DAGs (DagAccessPolicy), and who holds that access for a while (AccessGrant).
+// which DAGs (DagAccessPolicy), who asks for that access (AccessRequest), and who holds it for a while (AccessGrant).
 //
 // +kubebuilder:object:generate=true
 // +groupName=access.airflow-oam.dev
@@ -20,6 +20,7 @@ var SchemeBuilder = runtime.NewSchemeBuilder(func(s *runtime.Scheme) error {
 		&AirflowInstance{}, &AirflowInstanceList{},
 		&DagAccessPolicy{}, &DagAccessPolicyList{},
 		&AccessGrant{}, &AccessGrantList{},
+		&AccessRequest{}, &AccessRequestList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
