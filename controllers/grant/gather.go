@@ -3,16 +3,11 @@ package grant
 import (
 	"context"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
-	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 )
 
@@ -28,7 +23,10 @@ func gather(ctx context.Context, pass *kind.Pass[object]) (grant.Facts, error) {
 	if facts.Policy, err = policyOf(ctx, pass); err != nil {
 		return facts, err
 	}
-	if facts.NamespaceAllowed, err = namespaceAllowed(ctx, pass.Client, g, facts.Policy); err != nil {
+	if facts.Request, err = requestOf(ctx, pass); err != nil {
+		return facts, err
+	}
+	if facts.NamespaceAllowed, err = kind.NamespaceAllowed(ctx, pass.Client, g.Namespace, facts.Policy); err != nil {
 		return facts, err
 	}
 	if pass.Deleting() {
@@ -61,6 +59,29 @@ func policyOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.DagAccess
 	return kind.Read(ctx, pass.APIReader, key, &v1alpha1.DagAccessPolicy{})
 }
 
+// requestOf gives the request that the grant was made for; nil where nobody asked, or it is gone. That a request is gone ends
+// the grant for good, and is not decided from a cache that may be behind.
+func requestOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.AccessRequest, error) {
+	key, asked := pass.Object.RequestKey()
+	if !asked {
+		return nil, nil //nolint:nilnil // nobody asked
+	}
+	uid := types.UID(pass.Object.Spec.RequestRef.UID)
+	for _, reader := range []client.Reader{pass.Client, pass.APIReader} {
+		found, err := kind.Read(ctx, reader, key, &v1alpha1.AccessRequest{})
+		if err != nil {
+			return nil, err
+		}
+		if found != nil && found.UID == uid {
+			return found, nil
+		}
+		if pass.Object.Status.End != nil {
+			return nil, nil //nolint:nilnil // it ended, whatever became of the request
+		}
+	}
+	return nil, nil //nolint:nilnil // it is gone
+}
+
 // instanceKey names the instance in which the grant was activated, else that of its policy; empty where neither is known.
 func instanceKey(f grant.Facts) types.NamespacedName {
 	if pinned := f.Grant.Pinned(); pinned != nil {
@@ -89,57 +110,10 @@ func activatedIn(g object, instance *v1alpha1.AirflowInstance) bool {
 	return instance != nil && g.In(instance) != nil
 }
 
-// namespaceAllowed reports whether a policy, which may be nil, takes grants from the grant's namespace.
-func namespaceAllowed(ctx context.Context, reader client.Reader, g object, policy *v1alpha1.DagAccessPolicy) (bool, error) {
-	if policy == nil || policy.Spec.Grants == nil {
-		return false, nil
-	}
-	switch terms := policy.Spec.Grants; terms.From {
-	case v1alpha1.GrantsFromAll:
-		return true, nil
-	case v1alpha1.GrantsFromSelector:
-		return selected(ctx, reader, g.Namespace, terms.NamespaceSelector)
-	case v1alpha1.GrantsFromSame:
-	}
-	return g.Namespace == policy.Namespace, nil
-}
-
-// selected reports whether a selector matches the labels of a namespace. A selector that cannot be understood matches none:
-// the policy reports that.
-func selected(ctx context.Context, reader client.Reader, name string, by *metav1.LabelSelector) (bool, error) {
-	selector, err := metav1.LabelSelectorAsSelector(by)
-	if err != nil {
-		return false, nil //nolint:nilerr // the policy says so itself, and takes no grants meanwhile
-	}
-	namespace := namespaceMetadata()
-	switch err := reader.Get(ctx, types.NamespacedName{Name: name}, namespace); {
-	case apierrors.IsNotFound(err):
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	return selector.Matches(labels.Set(namespace.Labels)), nil
-}
-
-// namespaceMetadata is what is read of namespaces: no more than metadata.
-func namespaceMetadata() *metav1.PartialObjectMetadata {
-	namespace := &metav1.PartialObjectMetadata{}
-	namespace.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Namespace"))
-	return namespace
-}
-
 // observe adds to the facts what a pass over the instance reported.
 func observe(f *grant.Facts, report *kind.Report, reports *kind.Reports) {
 	f.CacheTTL = report.CacheTTL
-	f.Observed = &decision.Observation{
-		Reachable: report.Err == nil, Endpoint: report.Endpoint, Giving: report.Giving, Behind: report.Behind, Dags: report.Dags,
-	}
-	if !report.ObservedAt.IsZero() {
-		f.Observed.Users = reports.Directory(report)
-	}
-	if f.Policy != nil {
-		f.Observed.Policy = kind.ReportOf(report, f.Policy)
-	}
+	f.Observed = reports.Observation(report, f.Policy)
 	if found, known := report.Grants[f.Grant.UID]; known {
 		f.Report = &found
 	}

@@ -23,10 +23,23 @@ func watches(b *builder.Builder, env *kind.Env, memory *kind.Memory) {
 		return kind.Names(grants, unfinished)
 	}), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	b.Watches(&v1alpha1.AirflowInstance{}, instances(memory))
-	b.WatchesMetadata(namespaceMetadata(), kind.Wake(func(ctx context.Context, n *metav1.PartialObjectMetadata) []types.NamespacedName {
+	b.Watches(&v1alpha1.AccessRequest{}, kind.Wake(func(_ context.Context, r *v1alpha1.AccessRequest) []types.NamespacedName {
+		if r.Status.Grant == nil {
+			return nil
+		}
+		return []types.NamespacedName{{Namespace: r.Namespace, Name: r.Status.Grant.Name}}
+	}), builder.WithPredicates(requestEnds()))
+	b.WatchesMetadata(kind.NamespaceMetadata(), kind.Wake(func(ctx context.Context, n *metav1.PartialObjectMetadata) []types.NamespacedName {
 		grants, _ := env.Cache().GrantsFrom(ctx, n.Name) // see kind.Wake
 		return kind.Names(grants, unfinished)
 	}), builder.WithPredicates(predicate.LabelChangedPredicate{}))
+}
+
+// requestEnds lets pass requests that are withdrawn or deleted.
+func requestEnds() predicate.Funcs {
+	ends := kind.When(func(r *v1alpha1.AccessRequest) any { return r.Spec.Withdrawn || r.DeletionTimestamp != nil })
+	ends.CreateFunc = func(event.CreateEvent) bool { return false }
+	return ends
 }
 
 func unfinished(g object) bool { return !g.Terminal() }
@@ -80,7 +93,7 @@ type news struct {
 }
 
 func newsOf(before, report *kind.Report) news {
-	return news{before, report, before == nil || directoryChanged(before, report)}
+	return news{before, report, kind.DirectoryChanged(before, report)}
 }
 
 // concerns reports whether there is news about one grant. For one that waits for a proof, each new reading is.
@@ -101,18 +114,4 @@ func said(r *kind.Report, uid types.UID, i kind.Interest) any {
 		return []any{found.Desire, found.Proof, metav1.NewTime(found.ObservedAt)}
 	}
 	return []any{found.Desire, found.Proof}
-}
-
-// directoryChanged reports whether grants that wait, or were refused by what a pass saw, may find something new.
-func directoryChanged(before, report *kind.Report) bool {
-	return !equality.Semantic.DeepEqual(directory(before), directory(report))
-}
-
-// directory is what a report says about an instance beside its grants.
-func directory(r *kind.Report) any {
-	policies := make(map[types.NamespacedName]any, len(r.Policies))
-	for name, p := range r.Policies {
-		policies[name] = []any{p.UID, p.Generation, p.Desire.Refused}
-	}
-	return []any{r.Err == nil, r.InstanceUID, r.Giving.All(), r.CacheTTL, r.Account, policies, r.Dags, r.Users}
 }

@@ -16,8 +16,10 @@ const (
 	indexKey = "namespaced-name"
 	// indexInstance finds policies by the namespace/name of their instance.
 	indexInstance = "instance"
-	// indexPolicy finds grants by the namespace/name of their policy.
+	// indexPolicy finds grants and requests by the namespace/name of their policy.
 	indexPolicy = "policy"
+	// indexRequester finds requests by who asks.
+	indexRequester = "requester"
 	// indexActivatedIn finds grants by the UIDs of the instances in which they were activated, as long as something may be
 	// left of them there: until they are proved gone, and while they are being deleted.
 	indexActivatedIn = "activated-in"
@@ -38,6 +40,8 @@ func Indexes() []Index {
 		{&v1alpha1.DagAccessPolicy{}, indexInstance, values(func(p *v1alpha1.DagAccessPolicy) []string { return []string{p.InstanceKey().String()} })},
 		{&v1alpha1.AccessGrant{}, indexPolicy, values(func(g *v1alpha1.AccessGrant) []string { return []string{g.PolicyKey().String()} })},
 		{&v1alpha1.AccessGrant{}, indexActivatedIn, values(activatedIn)},
+		{&v1alpha1.AccessRequest{}, indexPolicy, values(func(r *v1alpha1.AccessRequest) []string { return []string{r.PolicyKey().String()} })},
+		{&v1alpha1.AccessRequest{}, indexRequester, values(func(r *v1alpha1.AccessRequest) []string { return []string{r.Spec.Requester} })},
 	}
 }
 
@@ -119,6 +123,27 @@ func (c Cache) GrantsIn(ctx context.Context, instance types.UID) ([]*v1alpha1.Ac
 // GrantsFrom gives the grants of a namespace.
 func (c Cache) GrantsFrom(ctx context.Context, namespace string) ([]*v1alpha1.AccessGrant, error) {
 	list := &v1alpha1.AccessGrantList{}
+	err := c.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
+	return pointers(list.Items), err
+}
+
+// RequestsOf gives the requests under a policy, whether it exists or not.
+func (c Cache) RequestsOf(ctx context.Context, policy types.NamespacedName) ([]*v1alpha1.AccessRequest, error) {
+	list := &v1alpha1.AccessRequestList{}
+	err := c.by(ctx, list, indexPolicy, policy.String())
+	return pointers(list.Items), err
+}
+
+// RequestsBy gives the requests of one requester in all namespaces.
+func (c Cache) RequestsBy(ctx context.Context, requester string) ([]*v1alpha1.AccessRequest, error) {
+	list := &v1alpha1.AccessRequestList{}
+	err := c.by(ctx, list, indexRequester, requester)
+	return pointers(list.Items), err
+}
+
+// RequestsFrom gives the requests of a namespace.
+func (c Cache) RequestsFrom(ctx context.Context, namespace string) ([]*v1alpha1.AccessRequest, error) {
+	list := &v1alpha1.AccessRequestList{}
 	err := c.List(ctx, list, client.InNamespace(namespace), client.UnsafeDisableDeepCopy)
 	return pointers(list.Items), err
 }

@@ -3,7 +3,7 @@
 //
 // # One pass over an object
 //
-// A pass is get, gather, decide, hold, store, announce, release, collect, in this order ([Reconciler.Reconcile]):
+// A pass is get, gather, decide, hold, store, create, announce, release, collect, in this order ([Reconciler.Reconcile]):
 //
 //   - get reads the object from the cache. An object that is gone is forgotten.
 //   - gather reads everything that the decision depends on, and writes nothing.

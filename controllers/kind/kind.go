@@ -91,6 +91,9 @@ type Verdict[T client.Object] struct {
 	Final bool
 	// Traceless is true when nothing is written about an object that goes.
 	Traceless bool
+	// Create is an object that follows from the verdict, made once the verdict is stored; nil where there is none. Its name
+	// is derived from the object, so that it is made once however often a pass is repeated.
+	Create client.Object
 }
 
 // Pass is what is known of one object when a pass over it begins.

@@ -46,6 +46,7 @@ func (r *Reconciler[T, F]) Reconcile(ctx context.Context, request ctrl.Request) 
 		s.decide,
 		s.hold,
 		s.store,
+		s.create,
 		s.announce,
 		s.release,
 		s.collect,
@@ -128,6 +129,14 @@ func (s *scope[T, F]) store(ctx context.Context) error {
 	s.record(s.updated)
 	_, err := status.Patch(ctx, s.Client, s.base, s.updated)
 	return err
+}
+
+// create makes what follows from the verdict. An object that is there already is read by the next pass.
+func (s *scope[T, F]) create(ctx context.Context) error {
+	if s.verdict.Create == nil || s.Deleting() {
+		return nil
+	}
+	return client.IgnoreAlreadyExists(s.Client.Create(ctx, s.verdict.Create))
 }
 
 // announce makes known what was stored: Events, log and metrics, and the memory of the wakers.

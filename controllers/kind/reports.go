@@ -3,11 +3,13 @@ package kind
 import (
 	"sync"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
+	"github.com/airflow-oam/airflow-oam/internal/decision"
 )
 
 // Report is what one pass over an instance saw and did. It is never changed after it was published.
@@ -71,12 +73,41 @@ func ReportOf(report *Report, policy *v1alpha1.DagAccessPolicy) *access.PolicyRe
 	return &found
 }
 
+// DirectoryChanged reports whether objects that wait, or were refused by what a pass saw, may find something new in a report.
+// before is nil for the first report.
+func DirectoryChanged(before, report *Report) bool {
+	return before == nil || !equality.Semantic.DeepEqual(directory(before), directory(report))
+}
+
+// directory is what a report says about an instance beside its grants.
+func directory(r *Report) any {
+	policies := make(map[types.NamespacedName]any, len(r.Policies))
+	for name, p := range r.Policies {
+		policies[name] = []any{p.UID, p.Generation, p.Desire.Refused}
+	}
+	return []any{r.Err == nil, r.InstanceUID, r.Giving.All(), r.CacheTTL, r.Account, policies, r.Dags, r.Users}
+}
+
 // Directory gives the index of a report's users.
 func (r *Reports) Directory(report *Report) *access.Directory {
 	if last := r.get(report.Instance); last != nil && last.Report == report {
 		return last.directory()
 	}
 	return access.NewDirectory(report.Users, report.Account) // there is a newer one, which wakes the objects that read this one
+}
+
+// Observation is what a report says about a policy, which may be nil, and the objects that name it.
+func (r *Reports) Observation(report *Report, policy *v1alpha1.DagAccessPolicy) *decision.Observation {
+	observed := &decision.Observation{
+		Reachable: report.Err == nil, Endpoint: report.Endpoint, Giving: report.Giving, Behind: report.Behind, Dags: report.Dags,
+	}
+	if !report.ObservedAt.IsZero() {
+		observed.Users = r.Directory(report)
+	}
+	if policy != nil {
+		observed.Policy = ReportOf(report, policy)
+	}
+	return observed
 }
 
 // Forget drops the report about an instance that is gone.

@@ -16,6 +16,7 @@ import (
 var endTexts = map[v1alpha1.EndReason]string{
 	v1alpha1.EndExpired:         "the grant's time is over",
 	v1alpha1.EndRevoked:         "the grant was revoked",
+	v1alpha1.EndWithdrawn:       "the request for which the grant was made was withdrawn or deleted",
 	v1alpha1.EndDeleted:         "the grant was deleted",
 	v1alpha1.EndPolicyDeleted:   "the grant's policy was deleted",
 	v1alpha1.EndPolicyChanged:   "the grant's policy no longer allows grants",
@@ -26,7 +27,7 @@ var endTexts = map[v1alpha1.EndReason]string{
 }
 
 // byOperator are the ends that the operator decides: by time, by its record of spent terms, or by what it read from
-// Airflow. Every other end is the act of whoever changed or deleted an object, which does not say by which user.
+// Airflow. Every other end is the act of whoever changed or deleted an object, which does not always say by which user.
 var byOperator = sets.New(v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent, v1alpha1.EndSubjectChanged)
 
 // inTime are the ends that time brings; the phase after them is Expired, after all others Revoked.
@@ -35,26 +36,30 @@ var inTime = sets.New(v1alpha1.EndExpired, v1alpha1.EndNeverActivated)
 // removalConfirmed is the proof of a removal in words.
 const removalConfirmed = "removal confirmed: Airflow no longer stores this access"
 
-// ended is the entry of an end, with what a user gave as the reason of a revocation.
-func ended(reason v1alpha1.EndReason, stated string) decision.Entry {
-	message := endTexts[reason]
-	if stated != "" {
-		message += ": " + stated
-	}
+// ended is the entry of an end, with what a user gave as the reason of a revocation and with the user where an object says
+// by whom it ended: the API server has refused any other name.
+func ended(f *Facts, reason v1alpha1.EndReason) decision.Entry {
 	if byOperator.Has(reason) {
-		return acted(string(reason), message)
+		return acted(string(reason), endTexts[reason])
 	}
-	return changed(string(reason), message)
+	entry := changed(string(reason), endTexts[reason])
+	revoke := f.Grant.Spec.Revoke
+	switch {
+	case reason == v1alpha1.EndRevoked && revoke != nil:
+		entry.Actor = revoke.By
+		if revoke.Reason != "" {
+			entry.Message += ": " + revoke.Reason
+		}
+	case reason == v1alpha1.EndWithdrawn && f.Request != nil && f.Request.Spec.Withdrawn:
+		entry.Actor = f.Request.Spec.Requester
+	}
+	return entry
 }
 
 // finish records the end, which is final, and goes on with it.
 func finish(f *Facts, v *Verdict, reason v1alpha1.EndReason) {
 	v.End = &v1alpha1.End{Reason: reason, At: metav1.NewTime(f.now())}
-	stated := ""
-	if reason == v1alpha1.EndRevoked {
-		stated = f.Grant.Spec.Revoke.Reason
-	}
-	v.Record(ended(reason, stated))
+	v.Record(ended(f, reason))
 	end(f, v)
 }
 

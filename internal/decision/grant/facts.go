@@ -20,6 +20,8 @@ type Facts struct {
 	Policy *v1alpha1.DagAccessPolicy
 	// NamespaceAllowed is true when the policy's terms allow grants of the grant's namespace.
 	NamespaceAllowed bool
+	// Request that the grant was made for; nil where there is none, or it is another one of the same name.
+	Request *v1alpha1.AccessRequest
 	// Instance that the grant was activated in, else that of its policy; nil where there is none.
 	Instance *v1alpha1.AirflowInstance
 	// CacheTTL is how much earlier than its end a grant is revoked in Airflow.
@@ -55,6 +57,18 @@ func (f *Facts) now() time.Time { return f.Now.Truncate(time.Second) }
 
 // policyGone reports whether the policy is missing or being deleted.
 func (f *Facts) policyGone() bool { return f.Policy == nil || f.Policy.DeletionTimestamp != nil }
+
+// withdrawn reports whether the grant was made for a request that was withdrawn, or is gone.
+func (f *Facts) withdrawn() bool {
+	switch r := f.Request; {
+	case f.Grant.Spec.RequestRef == nil:
+		return false
+	case r == nil, r.DeletionTimestamp != nil:
+		return true
+	default:
+		return r.Spec.Withdrawn
+	}
+}
 
 // proof is what a pass reported of the activated grant; nil where it rests on an observation before the activation, which
 // proves nothing.

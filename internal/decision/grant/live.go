@@ -46,6 +46,8 @@ func endLive(f *Facts) v1alpha1.EndReason {
 		return v1alpha1.EndDeleted
 	case f.Grant.Spec.Revoke != nil:
 		return v1alpha1.EndRevoked
+	case f.withdrawn():
+		return v1alpha1.EndWithdrawn
 	case f.lost(), f.Instance.DeletionTimestamp != nil:
 		return v1alpha1.EndInstanceDeleted
 	case f.policyGone():

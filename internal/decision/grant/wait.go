@@ -59,6 +59,8 @@ func endUnused(f *Facts) v1alpha1.EndReason {
 	switch {
 	case f.Grant.Spec.Revoke != nil:
 		return v1alpha1.EndRevoked
+	case f.withdrawn():
+		return v1alpha1.EndWithdrawn
 	case spentBefore(f):
 		return v1alpha1.EndAlreadySpent
 	}

@@ -1,0 +1,254 @@
+package request
+
+import (
+	"context"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/controllers/kind"
+	"github.com/airflow-oam/airflow-oam/internal/decision/request"
+)
+
+// object is what the package is about, in short for signatures.
+type object = *v1alpha1.AccessRequest
+
+// Reconciler of requests.
+type Reconciler = kind.Reconciler[object, request.Facts]
+
+// Prover proves that the API server checks the names on requests.
+type Prover interface {
+	// Prove gives an error that says in one line why it is not proved for a request.
+	Prove(ctx context.Context, request *v1alpha1.AccessRequest) error
+}
+
+// New makes the reconciler of requests.
+func New(env kind.Env, prover Prover) *Reconciler {
+	return kind.New(env, kind.Kind[object, request.Facts]{
+		Name:    "accessrequest",
+		Noun:    "request",
+		Workers: 4,
+		New:     func() object { return &v1alpha1.AccessRequest{} },
+		Status: func(r object) kind.Status {
+			return kind.Status{ObservedGeneration: &r.Status.ObservedGeneration, Conditions: &r.Status.Conditions, History: &r.Status.History}
+		},
+		Gather: func(ctx context.Context, pass *kind.Pass[object]) (request.Facts, error) {
+			facts, err := gather(ctx, pass)
+			if err == nil && request.Decide(facts).NeedsProof {
+				facts.Proved = request.Proof{At: pass.Now, Err: prover.Prove(ctx, pass.Object)}
+			}
+			return facts, err
+		},
+		Decide:  decide,
+		Watches: watches,
+		Wakes:   wakes,
+		EndedAt: endedAt,
+	})
+}
+
+// decide asks for the verdict.
+func decide(f request.Facts) kind.Verdict[object] {
+	v := request.Decide(f)
+	verdict := kind.Verdict[object]{
+		Verdict: v.Verdict,
+		Record: func(r object) {
+			conditions, history, generation := r.Status.Conditions, r.Status.History, r.Status.ObservedGeneration
+			r.Status = *v.Status.DeepCopy()
+			r.Status.Conditions, r.Status.History, r.Status.ObservedGeneration = conditions, history, generation
+		},
+		Interest: kind.Interest{Directory: true, Closed: v.Status.Decision != nil},
+	}
+	if f.Policy != nil {
+		verdict.Interest.Instance = f.Policy.InstanceKey()
+	}
+	if v.Make != nil {
+		verdict.Create = v.Make
+	}
+	return verdict
+}
+
+// endedAt is when a request ended for good: when it was decided, and where access was given, when that ended. An emergency
+// that nobody reviewed stays.
+func endedAt(r object) *metav1.Time {
+	decision, grant, review := r.Status.Decision, r.Status.Grant, r.Status.Review
+	switch {
+	case decision == nil:
+		return nil
+	case review != nil && review.At == nil:
+		return nil
+	case decision.Outcome != v1alpha1.RequestApproved || grant == nil:
+		return &decision.At
+	case !grant.Phase.Terminal():
+		return nil
+	case grant.RevokedAt != nil:
+		return grant.RevokedAt
+	}
+	return &decision.At
+}
+
+// automaticWindow is how long a request counts that nobody had to agree to.
+const automaticWindow = 24 * time.Hour
+
+// gather reads the request's policy, its instance and what the last pass over it saw, the grant that was made, and the other
+// requests of the requester.
+func gather(ctx context.Context, pass *kind.Pass[object]) (request.Facts, error) {
+	r := pass.Object
+	facts := request.Facts{Now: pass.Now, Since: pass.Since, Request: r}
+	var err error
+	if facts.Policy, err = policyOf(ctx, pass); err != nil {
+		return facts, err
+	}
+	if facts.NamespaceAllowed, err = kind.NamespaceAllowed(ctx, pass.Client, r.Namespace, facts.Policy); err != nil {
+		return facts, err
+	}
+	if facts.Grant, err = grantOf(ctx, pass); err != nil {
+		return facts, err
+	}
+	if err := others(ctx, pass, &facts); err != nil {
+		return facts, err
+	}
+	if facts.Policy == nil {
+		return facts, nil
+	}
+	pass.Await(kind.Interest{Instance: facts.Policy.InstanceKey(), Directory: true})
+	if facts.Instance, err = pass.Cache().Instance(ctx, facts.Policy.InstanceKey()); err != nil || facts.Instance == nil {
+		return facts, err
+	}
+	facts.CacheTTL, _ = facts.Instance.CacheTTL()
+	if report := pass.Report(facts.Instance); report != nil {
+		facts.CacheTTL = report.CacheTTL
+		facts.Observed = pass.Reports.Observation(report, facts.Policy)
+	}
+	return facts, nil
+}
+
+// policyOf gives the request's policy; nil where there is none. That a policy is gone ends a request that was admitted, and
+// is not decided from a cache that may be behind.
+func policyOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.DagAccessPolicy, error) {
+	key, terms := pass.Object.PolicyKey(), pass.Object.Status.Terms
+	policy, err := pass.Cache().Policy(ctx, key)
+	switch {
+	case err != nil, terms == nil, pass.Object.Decided():
+		return policy, err
+	case policy != nil && string(policy.UID) == terms.PolicyUID:
+		return policy, nil
+	}
+	return kind.Read(ctx, pass.APIReader, key, &v1alpha1.DagAccessPolicy{})
+}
+
+// grantOf gives the grant that was made for the request; nil where there is none. Whether one was made already is not
+// decided from a cache that may be behind.
+func grantOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.AccessGrant, error) {
+	if pass.Object.Status.Grant == nil {
+		return nil, nil //nolint:nilnil // none was made
+	}
+	key := types.NamespacedName{Namespace: pass.Object.Namespace, Name: pass.Object.Status.Grant.Name}
+	found, err := kind.Read(ctx, pass.Client, key, &v1alpha1.AccessGrant{})
+	if err == nil && found == nil && !pass.Object.Status.Grant.Phase.Terminal() {
+		found, err = kind.Read(ctx, pass.APIReader, key, &v1alpha1.AccessGrant{})
+	}
+	if err != nil || found == nil || !madeFor(found, pass.Object) {
+		return nil, err
+	}
+	return found, nil
+}
+
+// madeFor reports whether a grant was made for a request.
+func madeFor(g *v1alpha1.AccessGrant, r object) bool {
+	return g.Spec.RequestRef != nil && g.Spec.RequestRef.UID == string(r.UID)
+}
+
+// others counts the other requests of the requester that limits and reviews are about.
+func others(ctx context.Context, pass *kind.Pass[object], facts *request.Facts) error {
+	if pass.Object.Decided() {
+		return nil
+	}
+	requests, err := pass.Cache().RequestsBy(ctx, pass.Object.Spec.Requester)
+	for _, other := range requests {
+		if other.UID == pass.Object.UID {
+			continue
+		}
+		if open(other) && other.Namespace == pass.Object.Namespace && older(other, pass.Object) {
+			facts.Open++
+		}
+		if other.PolicyKey() != pass.Object.PolicyKey() {
+			continue
+		}
+		if automatic(other) && pass.Now.Sub(other.Status.Decision.At.Time) < automaticWindow {
+			facts.Automatic++
+		}
+		if overdue(other, pass.Now) {
+			facts.Overdue = append(facts.Overdue, other.Name)
+		}
+	}
+	return err
+}
+
+func open(r object) bool { return !r.Decided() && r.DeletionTimestamp == nil }
+
+func older(a, b object) bool {
+	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return a.Name < b.Name
+	}
+	return a.CreationTimestamp.Before(&b.CreationTimestamp)
+}
+
+// automatic reports whether a request was approved without anybody who had to agree.
+func automatic(r object) bool {
+	decision := r.Status.Decision
+	return decision != nil && decision.Outcome == v1alpha1.RequestApproved && decision.Reason == v1alpha1.ReasonRule
+}
+
+// overdue reports whether nobody has reviewed an emergency in time.
+func overdue(r object, now time.Time) bool {
+	review := r.Status.Review
+	return review != nil && review.At == nil && !now.Before(review.Due.Time)
+}
+
+// watches makes policies, instances, namespaces and grants wake requests.
+func watches(b *builder.Builder, env *kind.Env, memory *kind.Memory) {
+	b.Watches(&v1alpha1.DagAccessPolicy{}, kind.Wake(func(ctx context.Context, p *v1alpha1.DagAccessPolicy) []types.NamespacedName {
+		requests, _ := env.Cache().RequestsOf(ctx, p.Key()) // see kind.Wake
+		return kind.Names(requests, open)
+	}), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
+	b.Watches(&v1alpha1.AirflowInstance{}, kind.Wake(func(_ context.Context, i *v1alpha1.AirflowInstance) []types.NamespacedName {
+		return memory.About(i.Key(), func(_ types.UID, interest kind.Interest) bool { return !interest.Closed })
+	}), builder.WithPredicates(kind.When(func(i *v1alpha1.AirflowInstance) any { return []any{i.UID, i.Generation, i.DeletionTimestamp.IsZero()} })))
+	b.WatchesMetadata(kind.NamespaceMetadata(), kind.Wake(func(ctx context.Context, n *metav1.PartialObjectMetadata) []types.NamespacedName {
+		requests, _ := env.Cache().RequestsFrom(ctx, n.Name) // see kind.Wake
+		return kind.Names(requests, open)
+	}), builder.WithPredicates(predicate.LabelChangedPredicate{}))
+	b.Watches(&v1alpha1.AccessGrant{}, kind.Wake(func(_ context.Context, g *v1alpha1.AccessGrant) []types.NamespacedName {
+		key, asked := g.RequestKey()
+		if !asked {
+			return nil
+		}
+		return []types.NamespacedName{key}
+	}), builder.WithPredicates(grantMoves()))
+}
+
+// grantMoves lets pass what a request copies of its grant.
+func grantMoves() predicate.Funcs {
+	moves := kind.When(func(g *v1alpha1.AccessGrant) any {
+		var expires *metav1.Time
+		if g.Status.Activation != nil {
+			expires = &g.Status.Activation.ExpiresAt
+		}
+		return []any{g.Status.Phase, expires, g.Status.RevokedAt}
+	})
+	moves.CreateFunc = func(e event.CreateEvent) bool { return !e.IsInInitialList }
+	return moves
+}
+
+// wakes gives the requests that wait, where a report says something new about users, DAGs, policies or what may be given.
+func wakes(memory *kind.Memory, before, report *kind.Report) (urgent, others []types.NamespacedName) {
+	if !kind.DirectoryChanged(before, report) {
+		return nil, nil
+	}
+	return nil, memory.About(report.Instance, func(_ types.UID, i kind.Interest) bool { return !i.Closed })
+}
