@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,6 +36,8 @@ type User struct {
 	Username, Nickname string
 	// Email may be empty.
 	Email string
+	// Groups are the claim groups of ID tokens; none where there are none.
+	Groups []string
 }
 
 // Provider is a running OpenID provider.
@@ -48,6 +51,8 @@ type Provider struct {
 	// MachineID and MachineSecret are those of a client that gets tokens by client
 	// credentials: JWTs for the audience Audience, with MachineID as their subject.
 	MachineID, MachineSecret, Audience string
+	// ClusterID is the client of a Kubernetes cluster, with ClusterSecret: the audience of ID tokens of people.
+	ClusterID, ClusterSecret string
 
 	store  *store
 	server *httptest.Server
@@ -63,6 +68,7 @@ func Start(folder, audience string, users ...User) (*Provider, error) {
 		CAFile:   filepath.Join(folder, "provider.pem"),
 		ClientID: "airflow", ClientSecret: rand.Text(),
 		MachineID: "airflow-oam-machine", MachineSecret: rand.Text(), Audience: audience,
+		ClusterID: "kubernetes", ClusterSecret: rand.Text(),
 	}
 	// The file holds the certificate and the one that signed it.
 	chain, key, err := cert.GenerateSelfSignedCertKey("localhost", []net.IP{net.IPv4(127, 0, 0, 1)}, nil)
@@ -183,6 +189,64 @@ func (p *Provider) MachineToken(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("POST /oauth/token answered %d: %s", response.StatusCode, body.String())
 	}
 	return answer.Token, nil
+}
+
+// clusterRedirect is where the plugins of kubectl that sign people in listen. Nobody does here: the code is taken from the
+// redirect.
+const clusterRedirect = "http://localhost:8000/"
+
+// IDToken signs a user in for the cluster by authorization code, as a plugin of kubectl does, and returns the ID token.
+func (p *Provider) IDToken(ctx context.Context, subject string) (string, error) {
+	p.SignInAs(subject)
+	browser := *p.server.Client()
+	browser.CheckRedirect = func(next *http.Request, _ []*http.Request) error {
+		if strings.HasPrefix(next.URL.String(), clusterRedirect) {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	query := url.Values{
+		"client_id": {p.ClusterID}, "redirect_uri": {clusterRedirect}, "response_type": {"code"}, "scope": {"openid email profile"}, "state": {rand.Text()},
+	}
+	_, returned, err := call(ctx, &browser, http.MethodGet, p.Issuer+"/authorize?"+query.Encode(), nil)
+	if err != nil {
+		return "", err
+	}
+	back, err := returned.Location()
+	if err != nil {
+		return "", fmt.Errorf("the sign-in ends at %s with %d", returned.Request.URL, returned.StatusCode)
+	}
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {clusterRedirect},
+		"client_id": {p.ClusterID}, "client_secret": {p.ClusterSecret},
+	}
+	body, response, err := call(ctx, &browser, http.MethodPost, p.Issuer+"/oauth/token", form)
+	if err != nil {
+		return "", err
+	}
+	var answer struct {
+		Token string `json:"id_token"`
+	}
+	if err := json.Unmarshal(body, &answer); err != nil || answer.Token == "" {
+		return "", fmt.Errorf("POST /oauth/token answered %d: %s", response.StatusCode, body)
+	}
+	return answer.Token, nil
+}
+
+// call makes a request, with a form where there is one, and reads the answer.
+func call(ctx context.Context, browser *http.Client, method, address string, form url.Values) ([]byte, *http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, nil, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := browser.Do(request)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	return body, response, err
 }
 
 // Claims of an ID token for the machine that the provider could issue now.

@@ -58,6 +58,8 @@ func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, er
 	switch id {
 	case s.provider.ClientID:
 		return storage.WebClient(id, s.provider.ClientSecret, s.redirects...), nil
+	case s.provider.ClusterID:
+		return storage.WebClient(id, s.provider.ClusterSecret, clusterRedirect), nil
 	case s.provider.MachineID:
 		return machine{storage.WebClient(id, s.provider.MachineSecret)}, nil
 	}
@@ -66,7 +68,9 @@ func (s *store) GetClientByClientID(_ context.Context, id string) (op.Client, er
 
 // AuthorizeClientIDSecret implements op.OPStorage.
 func (s *store) AuthorizeClientIDSecret(_ context.Context, id, secret string) error {
-	known := map[string]string{s.provider.ClientID: s.provider.ClientSecret, s.provider.MachineID: s.provider.MachineSecret}
+	known := map[string]string{
+		s.provider.ClientID: s.provider.ClientSecret, s.provider.MachineID: s.provider.MachineSecret, s.provider.ClusterID: s.provider.ClusterSecret,
+	}
 	if secret == "" || known[id] != secret {
 		return errors.New("no such client, or another secret")
 	}
@@ -149,6 +153,9 @@ func (s userStore) complete(info *oidc.UserInfo) {
 	}
 	info.PreferredUsername, info.Nickname, info.Email = user.Username, user.Nickname, user.Email
 	info.AppendClaims("id", user.Subject)
+	if len(user.Groups) > 0 {
+		info.AppendClaims("groups", user.Groups)
+	}
 }
 
 // GetUserByID implements storage.UserStore.
