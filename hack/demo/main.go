@@ -24,9 +24,6 @@ import (
 //go:embed objects.yaml
 var objects string
 
-//go:embed grant.yaml
-var grant string
-
 const (
 	cacheTTL  = 2 * time.Second
 	grantTime = 70 * time.Second
@@ -69,6 +66,8 @@ type demo struct {
 	started time.Time
 	step    int
 	tokens  map[string]string
+	// bob and carol are their kubeconfig files, request is the name of bob's request and grant that of what came of it.
+	bob, carol, request, grant string
 }
 
 func (d *demo) title(text string) {
@@ -110,7 +109,7 @@ func run(ctx context.Context, keep bool) (err error) {
 		return err
 	}
 	d.say("all of it took %.0f s", time.Since(d.started).Seconds())
-	for _, step := range []func(context.Context) error{d.people, d.declare, d.standing, d.give, d.takeAway, d.foreign, d.show} {
+	for _, step := range []func(context.Context) error{d.people, d.declare, d.standing, d.ask, d.agree, d.takeAway, d.story, d.foreign, d.show} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -176,7 +175,7 @@ func (d *demo) people(ctx context.Context) error {
 
 // declare applies the instance and the policy, as a platform team would from Git.
 func (d *demo) declare(ctx context.Context) error {
-	d.title("kubectl apply: AirflowInstance prod, DagAccessPolicy finance-operators (alice standing, grants up to 8h)")
+	d.title("kubectl apply: AirflowInstance prod, DagAccessPolicy finance-operators (alice standing; others ask for up to 8h)")
 	if err := d.CreateInstanceNamespace(ctx, namespace); err != nil {
 		return err
 	}
@@ -241,25 +240,84 @@ func (d *demo) finished(ctx context.Context) error {
 	return errors.New("the run that alice started is not over after two minutes: is the scheduler alive?")
 }
 
-// give applies bob's grant and waits until it works.
-func (d *demo) give(ctx context.Context) error {
-	end := time.Now().Add(grantTime).Truncate(time.Second).UTC()
-	d.title(fmt.Sprintf("kubectl apply: AccessGrant for bob, until %s (%.0f s)", end.Format(time.TimeOnly), time.Until(end).Seconds()))
-	applied := time.Now()
-	if err := d.Apply(ctx, grant, map[string]string{"EXPIRES_AT": end.Format(time.RFC3339)}); err != nil {
+// ask has bob ask for access with the plugin of kubectl.
+func (d *demo) ask(ctx context.Context) error {
+	d.title("bob asks: kubectl airflow-access request finance-operators --dag " + dag + " --for " + grantTime.String() + " --reason 'INC-4711 late file'")
+	if err := d.BuildPlugin(ctx); err != nil {
+		return err
+	}
+	var err error
+	if d.bob, err = d.Person("bob@example.com", "analysts"); err != nil {
+		return err
+	}
+	if d.carol, err = d.Person("carol@example.com", "finance-leads"); err != nil {
+		return err
+	}
+	made, err := d.As(ctx, d.bob, nil, "airflow-access", "request", "finance-operators", "-n", namespace, "--dag", dag, "--for", grantTime.String(),
+		"--reason", "INC-4711 late file", "-o", "name")
+	if err != nil {
+		return err
+	}
+	made = strings.TrimSpace(made)
+	d.request = made[strings.LastIndex(made, "/")+1:]
+	if _, err := d.Kubectl(ctx, nil, "wait", "-n", namespace, "accessrequest/"+d.request, "--for=condition=Admitted", "--timeout=30s"); err != nil {
+		return err
+	}
+	d.say("accessrequest/%s waits for one of finance-leads; bob cannot approve it:", d.request)
+	_, err = d.As(ctx, d.bob, nil, "airflow-access", "approve", d.request, "-n", namespace)
+	if err == nil {
+		return errors.New("bob approved his own request")
+	}
+	d.say("   %s", firstLine(err.Error()))
+	return d.expect(ctx, "bob", http.StatusForbidden)
+}
+
+// agree has carol approve, and waits until the access works.
+func (d *demo) agree(ctx context.Context) error {
+	d.title("carol agrees: kubectl airflow-access approve " + d.request + " --comment 'saw the ticket'")
+	agreed := time.Now()
+	if _, err := d.As(ctx, d.carol, nil, "airflow-access", "approve", d.request, "-n", namespace, "--comment", "saw the ticket"); err != nil {
 		return err
 	}
 	first, err := d.until(ctx, "bob", http.StatusOK, patience)
 	if err != nil {
 		return err
 	}
-	d.say("works %.1f s after it was applied (Airflow caches permissions for %s)", first.Sub(applied).Seconds(), cacheTTL)
+	d.say("works %.1f s after she agreed (Airflow caches permissions for %s)", first.Sub(agreed).Seconds(), cacheTTL)
 	return d.expect(ctx, "bob", http.StatusOK)
+}
+
+// story prints what happened, from the request to the proof that the access is gone.
+func (d *demo) story(ctx context.Context) error {
+	d.title("The whole story: kubectl airflow-access describe " + d.request)
+	out, err := d.As(ctx, d.bob, nil, "airflow-access", "describe", d.request, "-n", namespace)
+	if err != nil {
+		return err
+	}
+	for line := range strings.Lines(out) {
+		fmt.Print("   " + line)
+	}
+	for _, person := range []string{"bob@example.com", "carol@example.com"} {
+		if !strings.Contains(out, person) {
+			return fmt.Errorf("the story does not name %s", person)
+		}
+	}
+	return nil
+}
+
+// firstLine is the part of an error for people.
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 // takeAway watches the end of bob's grant with calls as bob.
 func (d *demo) takeAway(ctx context.Context) error {
-	stored, err := d.Kubectl(ctx, nil, "get", "-n", namespace, "accessgrant/bob-finance-4711", "-o", "jsonpath={.status.activation.expiresAt}")
+	var err error
+	if d.grant, err = d.Kubectl(ctx, nil, "get", "-n", namespace, "accessrequest/"+d.request, "-o", "jsonpath={.status.grant.name}"); err != nil {
+		return err
+	}
+	stored, err := d.Kubectl(ctx, nil, "get", "-n", namespace, "accessgrant/"+d.grant, "-o", "jsonpath={.status.activation.expiresAt}")
 	if err != nil {
 		return err
 	}
@@ -282,7 +340,7 @@ func (d *demo) takeAway(ctx context.Context) error {
 	if err := d.expect(ctx, "bob", http.StatusForbidden); err != nil {
 		return err
 	}
-	_, err = d.Kubectl(ctx, nil, "wait", "-n", namespace, "accessgrant/bob-finance-4711", "--for=jsonpath={.status.phase}=Expired", "--timeout=30s")
+	_, err = d.Kubectl(ctx, nil, "wait", "-n", namespace, "accessgrant/"+d.grant, "--for=jsonpath={.status.phase}=Expired", "--timeout=30s")
 	return errors.Join(err, d.expect(ctx, "alice", http.StatusOK))
 }
 
@@ -345,7 +403,7 @@ func (d *demo) foreign(ctx context.Context) error {
 // show prints what kubectl says at the end.
 func (d *demo) show(ctx context.Context) error {
 	d.title("What kubectl get says now")
-	for _, kind := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants"} {
+	for _, kind := range []string{"airflowinstances", "dagaccesspolicies", "accessrequests", "accessgrants"} {
 		out, err := d.Kubectl(ctx, nil, "get", kind, "-n", namespace)
 		if err != nil {
 			return err
@@ -364,10 +422,10 @@ func (d *demo) keep(ctx context.Context) {
 Everything keeps running until Ctrl-C.
    export KUBECONFIG=%s
    %s get airflow-access -n %s
-   %s describe accessgrant bob-finance-4711 -n %s
+   %s describe accessrequest %s -n %s
 Airflow: %s   user %s, password in %s
 Operator log: %s
-`, d.Kubeconfig, d.KubectlPath(), namespace, d.KubectlPath(), namespace, d.Airflow.URL, d.Airflow.AdminUsername,
+`, d.Kubeconfig, d.KubectlPath(), namespace, d.KubectlPath(), d.request, namespace, d.Airflow.URL, d.Airflow.AdminUsername,
 		filepath.Join(d.Airflow.Home, "airflow.json"), d.OperatorLog)
 	<-ctx.Done()
 	fmt.Println("\nstopping")

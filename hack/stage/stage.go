@@ -66,6 +66,7 @@ type Stage struct {
 	OperatorLog string
 
 	options  Options
+	people   controlplane.People
 	assets   string
 	root     string
 	endPlane func() error
@@ -128,7 +129,7 @@ func (s *Stage) startAirflow(ctx context.Context) error {
 
 func (s *Stage) startPlane(ctx context.Context) error {
 	var err error
-	if s.Config, s.endPlane, err = controlplane.Launch(controlplane.WithAdmission()); err != nil {
+	if s.Config, s.endPlane, err = controlplane.Launch(controlplane.WithAdmission(), controlplane.WithPeople(&s.people)); err != nil {
 		return err
 	}
 	file, err := controlplane.Kubeconfig(s.Config)
@@ -179,9 +180,39 @@ func (s *Stage) CreateSecret(ctx context.Context, namespace, name string) error 
 	return err
 }
 
+// Person makes a user of the cluster and returns a kubeconfig file with the user's certificate.
+func (s *Stage) Person(name string, groups ...string) (kubeconfig string, err error) {
+	config, err := s.people.Add(name, groups...)
+	if err != nil {
+		return "", err
+	}
+	file, err := controlplane.Kubeconfig(config)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(s.options.Home, name+".kubeconfig")
+	return path, os.WriteFile(path, file, 0o600)
+}
+
+// BuildPlugin builds the plugin of kubectl, so that As finds it.
+func (s *Stage) BuildPlugin(ctx context.Context) error {
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(s.options.Home, "kubectl-airflow_access"), "./cmd/kubectl-airflow_access")
+	build.Dir = s.root
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the plugin: %w: %s", err, out)
+	}
+	return nil
+}
+
 // Kubectl runs kubectl as the administrator and returns what it printed.
 func (s *Stage) Kubectl(ctx context.Context, input io.Reader, arguments ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.assets, "kubectl"), append([]string{"--kubeconfig", s.Kubeconfig}, arguments...)...)
+	return s.As(ctx, s.Kubeconfig, input, arguments...)
+}
+
+// As runs kubectl as the user of a kubeconfig file and returns what it printed.
+func (s *Stage) As(ctx context.Context, kubeconfig string, input io.Reader, arguments ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(s.assets, "kubectl"), arguments...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+s.options.Home+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var out, problems bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = input, &out, &problems
 	if err := cmd.Run(); err != nil {

@@ -31,7 +31,23 @@ type TB interface {
 // Option changes what is started.
 type Option func(*settings)
 
+// People makes users of a control plane.
+type People struct{ environment *envtest.Environment }
+
+// Add returns the configuration of a user who shows a certificate with this name and these groups.
+func (p *People) Add(name string, groups ...string) (*rest.Config, error) {
+	user, err := p.environment.AddUser(envtest.User{Name: name, Groups: groups}, nil)
+	if err != nil {
+		return nil, fmt.Errorf("make the user %s: %w", name, err)
+	}
+	return user.Config(), nil
+}
+
+// WithPeople lets people make users of what is started.
+func WithPeople(people *People) Option { return func(s *settings) { s.people = people } }
+
 type settings struct {
+	people    *People
 	crds      bool
 	admission bool
 	flags     map[string][]string
@@ -92,6 +108,9 @@ func Launch(options ...Option) (config *rest.Config, end func() error, err error
 	}
 	for name, values := range wanted.flags {
 		environment.ControlPlane.GetAPIServer().Configure().Set(name, values...)
+	}
+	if wanted.people != nil {
+		wanted.people.environment = environment
 	}
 	end = sync.OnceValue(environment.Stop)
 	if err := collectSeldom(); err != nil {
