@@ -11,6 +11,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY main.go ./
 COPY api ./api
+COPY config/admission ./config/admission
 COPY controllers ./controllers
 COPY internal ./internal
 RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} \

@@ -67,6 +67,7 @@ func generate(root string) (map[string][]byte, error) {
 	}{
 		{"config/crd/bases/*.yaml", crdFolder, crdTemplate},
 		{"config/admission/*.yaml", admissionFolder, admissionTemplate},
+		{"config/admission/names/*.yaml", admissionFolder, namesTemplate},
 	}
 	for _, source := range sources {
 		paths, err := filepath.Glob(filepath.Join(root, source.pattern))

@@ -30,6 +30,8 @@ type Options struct {
 	// audience.
 	ServiceAccount types.NamespacedName
 	TokenAudiences map[string][]string
+	// IdentityPolicy names the ValidatingAdmissionPolicy that checks names on AccessRequests, and its binding.
+	IdentityPolicy string
 	// Retention is how long an ended grant stays that no Git tool keeps.
 	Retention time.Duration
 	// Concurrency is how many requests to one Airflow are under way at once.
@@ -42,11 +44,12 @@ type Options struct {
 var (
 	accountText  = regexp.MustCompile(`^[^/]+/[^/]+$`)
 	audienceText = regexp.MustCompile(`^[^=]+=https?://.+$`)
+	policyText   = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$`)
 )
 
 const usage = `airflow-oam governs access to Apache Airflow: who may do what to which DAGs, for how long.
 
-It watches AirflowInstance, DagAccessPolicy and AccessGrant objects, makes Airflow's roles say what they say, and takes
+It watches AirflowInstance, DagAccessPolicy, AccessGrant and AccessRequest objects, makes Airflow's roles say what they say, and takes
 access away on time. It is usually installed by its Helm chart, which sets these flags:
 
 `
@@ -101,8 +104,9 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 	return o, o.validate(set.Args())
 }
 
-// identityFlags defines the flags of the operator's own tokens.
+// identityFlags defines the flags of the operator's own tokens, and of the names of other users.
 func (o *Options) identityFlags(set *flag.FlagSet) {
+	set.StringVar(&o.IdentityPolicy, "identity-policy", "airflow-oam-identity", "`name` of the ValidatingAdmissionPolicy that checks names on AccessRequests, and of its binding")
 	set.Func("service-account", "the operator's own ServiceAccount, as `namespace/name`, whose tokens an AirflowInstance may use", func(v string) error {
 		namespace, name, _ := strings.Cut(v, "/")
 		if !accountText.MatchString(v) {
@@ -128,6 +132,8 @@ func (o *Options) validate(rest []string) error {
 	switch {
 	case len(rest) > 0:
 		return fmt.Errorf("unexpected argument %q: settings are given as flags, see --help", rest[0])
+	case !policyText.MatchString(o.IdentityPolicy):
+		return fmt.Errorf("--identity-policy=%q: want the name of an object of Kubernetes such as airflow-oam-identity", o.IdentityPolicy)
 	case o.Retention < time.Hour:
 		return fmt.Errorf("--retention=%s: want at least 1h, ended grants are evidence", o.Retention)
 	case o.Concurrency < 1 || o.Concurrency > 64:

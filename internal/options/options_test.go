@@ -27,6 +27,9 @@ func TestParse(t *testing.T) {
 	if o.ServiceAccount.String() != "oam/operator" || len(o.TokenAudiences["a"]) != 2 {
 		t.Errorf("identity: %+v", o)
 	}
+	if o.IdentityPolicy != "airflow-oam-identity" {
+		t.Errorf("the policy by default: %s", o.IdentityPolicy)
+	}
 	if o.Retention != 48*time.Hour || o.LogLevel != slog.LevelDebug || !o.LeaderElect || o.Concurrency != 8 {
 		t.Errorf("values: %+v", o)
 	}
@@ -44,6 +47,8 @@ func TestParseRefuses(t *testing.T) {
 		"an account alone":         "--service-account=airflow-oam",
 		"an audience alone":        "--token-audience=airflow",
 		"an audience and no URL":   "--token-audience=airflow=prod",
+		"no policy":                "--identity-policy=",
+		"a policy with a space":    "--identity-policy=airflow oam",
 		"an unknown flag":          "--insecure",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -24,6 +24,7 @@ import (
 const (
 	reading = "get list watch"
 	writing = "get list watch create update patch delete"
+	asking  = "get list watch create patch"
 )
 
 // asked are the verbs that are asked for, of each resource and subresource of the kinds.
@@ -32,9 +33,10 @@ var asked = append(strings.Fields(writing), "deletecollection", "force-finalize"
 // exampleRoles are the roles of the chart for people, and all that each may do: what is not named is refused, so nobody
 // writes a status or a finalizer.
 var exampleRoles = map[string]map[string]string{
-	"viewer":        {"airflowinstances": reading, "dagaccesspolicies": reading, "accessgrants": reading},
-	"grantor":       {"airflowinstances": reading, "dagaccesspolicies": reading, "accessgrants": writing},
-	"policy-author": {"airflowinstances": reading, "dagaccesspolicies": writing, "accessgrants": reading},
+	"viewer":        {"airflowinstances": reading, "dagaccesspolicies": reading, "accessgrants": reading, "accessrequests": reading},
+	"requester":     {"dagaccesspolicies": reading, "accessrequests": asking},
+	"grantor":       {"airflowinstances": reading, "dagaccesspolicies": reading, "accessgrants": writing, "accessrequests": reading},
+	"policy-author": {"airflowinstances": reading, "dagaccesspolicies": writing, "accessgrants": reading, "accessrequests": reading},
 }
 
 // peopleMay binds the example roles to people in one namespace and asks the API server what they may there, and elsewhere.
@@ -51,12 +53,12 @@ func peopleMay(t *testing.T, config *rest.Config, admin client.Client) {
 		}
 		// The authorizer learns of a binding a moment after it was stored.
 		if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
-			return mayDo(t, admin, role, "data-platform", v1alpha1.GroupVersion.Group, "airflowinstances", "") != "", nil
+			return mayDo(t, admin, role, "data-platform", v1alpha1.GroupVersion.Group, "dagaccesspolicies", "") != "", nil
 		}); err != nil {
 			t.Fatalf("the binding of the %s does not work: %v", role, err)
 		}
 		got := map[string]string{}
-		for _, resource := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants"} {
+		for _, resource := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants", "accessrequests"} {
 			for _, part := range []string{"", "status", "finalizers"} {
 				if verbs := mayDo(t, admin, role, "data-platform", v1alpha1.GroupVersion.Group, resource, part); verbs != "" {
 					got[strings.TrimSuffix(resource+"/"+part, "/")] = verbs
@@ -117,6 +119,11 @@ apiVersion: access.airflow-oam.dev/v1alpha1
 kind: AccessGrant
 metadata: {name: tried, namespace: data-platform}
 spec: {policyRef: {name: tried}, subject: {username: bob}, duration: 1h}
+---
+apiVersion: access.airflow-oam.dev/v1alpha1
+kind: AccessRequest
+metadata: {name: tried, namespace: data-platform}
+spec: {policyRef: {name: tried}, reason: INC-1, requester: requester}
 `
 	tried, err := controlplane.Decode([]byte(shown))
 	if err != nil {
@@ -124,7 +131,7 @@ spec: {policyRef: {name: tried}, subject: {username: bob}, duration: 1h}
 	}
 	for _, object := range tried {
 		err := person.Create(t.Context(), object, client.DryRunAll)
-		made := map[string]string{"AirflowInstance": "airflowinstances", "DagAccessPolicy": "dagaccesspolicies", "AccessGrant": "accessgrants"}[object.GetKind()]
+		made := map[string]string{"AirflowInstance": "airflowinstances", "DagAccessPolicy": "dagaccesspolicies", "AccessGrant": "accessgrants", "AccessRequest": "accessrequests"}[object.GetKind()]
 		allowed := slices.Contains(strings.Fields(exampleRoles[role][made]), "create")
 		if allowed && err != nil || !allowed && !apierrors.IsForbidden(err) {
 			t.Error(fmt.Errorf("a %s makes a %s (allowed: %t): %w", role, object.GetKind(), allowed, err))

@@ -17,6 +17,7 @@ import (
 	"helm.sh/helm/v4/pkg/chart/v2/lint"
 	"helm.sh/helm/v4/pkg/chart/v2/loader"
 	"helm.sh/helm/v4/pkg/engine"
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
@@ -76,6 +77,12 @@ func folder(t *testing.T) string {
 // rendered renders the chart with values in YAML and returns its files by their path in the chart.
 func rendered(t *testing.T, values string) (map[string]string, error) {
 	t.Helper()
+	return renderedFor(t, values)
+}
+
+// renderedFor renders for an API server that serves more than Helm takes for granted.
+func renderedFor(t *testing.T, values string, served ...string) (map[string]string, error) {
+	t.Helper()
 	loaded, err := loader.LoadDir(folder(t))
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +92,9 @@ func rendered(t *testing.T, values string) (map[string]string, error) {
 		t.Fatal(err)
 	}
 	options := common.ReleaseOptions{Name: release, Namespace: releaseNamespace, Revision: 1, IsInstall: true}
-	all, err := util.ToRenderValues(loaded, given, options, nil)
+	capabilities := *common.DefaultCapabilities
+	capabilities.APIVersions = append(slices.Clone(capabilities.APIVersions), served...)
+	all, err := util.ToRenderValues(loaded, given, options, &capabilities)
 	if err != nil {
 		return nil, fmt.Errorf("values: %w", err)
 	}
@@ -154,6 +163,7 @@ func pick[T any](t *testing.T, all []*unstructured.Unstructured, kind string) []
 func TestObjectsOfTheChart(t *testing.T) {
 	definitions := []string{
 		"CustomResourceDefinition accessgrants.access.airflow-oam.dev",
+		"CustomResourceDefinition accessrequests.access.airflow-oam.dev",
 		"CustomResourceDefinition airflowinstances.access.airflow-oam.dev",
 		"CustomResourceDefinition dagaccesspolicies.access.airflow-oam.dev",
 	}
@@ -161,6 +171,7 @@ func TestObjectsOfTheChart(t *testing.T) {
 		"ClusterRole airflow-oam",
 		"ClusterRole airflow-oam-grantor",
 		"ClusterRole airflow-oam-policy-author",
+		"ClusterRole airflow-oam-requester",
 		"ClusterRole airflow-oam-viewer",
 		"ClusterRoleBinding airflow-oam",
 		"Deployment airflow-oam-system/airflow-oam",
@@ -171,9 +182,15 @@ func TestObjectsOfTheChart(t *testing.T) {
 		"RoleBinding airflow-oam-system/airflow-oam-secrets",
 		"RoleBinding airflow-oam-system/airflow-oam-token",
 		"ServiceAccount airflow-oam-system/airflow-oam",
+		"ValidatingAdmissionPolicy airflow-oam-identity",
 		"ValidatingAdmissionPolicy airflow-oam-operator-only",
+		"ValidatingAdmissionPolicy airflow-oam-request-born",
+		"ValidatingAdmissionPolicy airflow-oam-revoker",
 		"ValidatingAdmissionPolicy airflow-oam-tracked-duration",
+		"ValidatingAdmissionPolicyBinding airflow-oam-identity",
 		"ValidatingAdmissionPolicyBinding airflow-oam-operator-only",
+		"ValidatingAdmissionPolicyBinding airflow-oam-request-born",
+		"ValidatingAdmissionPolicyBinding airflow-oam-revoker",
 		"ValidatingAdmissionPolicyBinding airflow-oam-tracked-duration",
 	}
 	tests := map[string]struct {
@@ -200,9 +217,15 @@ func TestObjectsOfTheChart(t *testing.T) {
 		"with another name": {"{fullnameOverride: oam, crds: {enabled: false}, rbac: {create: false, exampleRoles: false}}", []string{
 			"Deployment airflow-oam-system/oam",
 			"ServiceAccount airflow-oam-system/oam",
+			"ValidatingAdmissionPolicy oam-identity",
 			"ValidatingAdmissionPolicy oam-operator-only",
+			"ValidatingAdmissionPolicy oam-request-born",
+			"ValidatingAdmissionPolicy oam-revoker",
 			"ValidatingAdmissionPolicy oam-tracked-duration",
+			"ValidatingAdmissionPolicyBinding oam-identity",
 			"ValidatingAdmissionPolicyBinding oam-operator-only",
+			"ValidatingAdmissionPolicyBinding oam-request-born",
+			"ValidatingAdmissionPolicyBinding oam-revoker",
 			"ValidatingAdmissionPolicyBinding oam-tracked-duration",
 		}},
 	}
@@ -244,8 +267,68 @@ func TestPoliciesKnowTheServiceAccountOfTheRelease(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "'system:serviceaccount:airflow-oam-system:oam'"; !strings.Contains(files["templates/admission/operator-only.yaml"], want) {
-		t.Errorf("the policy does not name %s:\n%s", want, files["templates/admission/operator-only.yaml"])
+	for _, policy := range withOperator {
+		if file := files["templates/admission/"+policy+".yaml"]; !strings.Contains(file, "'system:serviceaccount:airflow-oam-system:oam'") {
+			t.Errorf("the policy does not name the account of the release:\n%s", file)
+		}
+	}
+}
+
+// withOperator are the policies that except the operator's own account.
+var withOperator = []string{"identity", "operator-only", "request-born", "revoker"}
+
+func TestNamesAreAddedWhereTheAPIServerCan(t *testing.T) {
+	const served, file = "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy", "templates/admission/map-identity.yaml"
+	for name, test := range map[string]struct {
+		values string
+		served []string
+		want   []string
+	}{
+		"an older API server":                    {"", nil, nil},
+		"one that serves such policies":          {"", []string{served}, []string{"MutatingAdmissionPolicy airflow-oam-identity", "MutatingAdmissionPolicyBinding airflow-oam-identity"}},
+		"one, without the policies of the chart": {"admission: {enabled: false}", []string{served}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files, err := renderedFor(t, test.values, test.served...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all, err := controlplane.Decode([]byte(files[file]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, named(all)); diff != "" {
+				t.Errorf("objects (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestOperatorKnowsThePolicyThatChecksNames compares the name of the policy with the operator's flag and with its right to
+// get it.
+func TestOperatorKnowsThePolicyThatChecksNames(t *testing.T) {
+	for values, want := range map[string]string{"": "airflow-oam-identity", "fullnameOverride: oam": "oam-identity"} {
+		all := objects(t, values)
+		arguments := pick[appsv1.Deployment](t, all, "Deployment")[0].Spec.Template.Spec.Containers[0].Args
+		if !slices.Contains(arguments, "--identity-policy="+want) {
+			t.Errorf("arguments %q do not name %s", arguments, want)
+		}
+		for _, kind := range []string{"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"} {
+			if !slices.Contains(named(all), kind+" "+want) {
+				t.Errorf("there is no %s %s", kind, want)
+			}
+		}
+		var got [][]string
+		for _, held := range rules(t, all) {
+			for _, rule := range held {
+				if slices.Contains(rule.APIGroups, "admissionregistration.k8s.io") {
+					got = append(got, slices.Concat(rule.Verbs, rule.ResourceNames))
+				}
+			}
+		}
+		if diff := cmp.Diff([][]string{{"get", want}}, got); diff != "" {
+			t.Errorf("rights to admission policies (-want +got):\n%s", diff)
+		}
 	}
 }
 

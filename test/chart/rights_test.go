@@ -66,14 +66,16 @@ func checkRule(t *testing.T, role string, rule rbacv1.PolicyRule) {
 	}
 }
 
-// TestOperatorHoldsTheseRightsAndNoOther lists what the operator may do in the whole cluster: it makes no object of its
-// kinds, and patches them for their finalizers.
+// TestOperatorHoldsTheseRightsAndNoOther lists what the operator may do in the whole cluster: of its kinds it creates grants
+// alone, and patches objects for their finalizers.
 func TestOperatorHoldsTheseRightsAndNoOther(t *testing.T) {
 	want := map[string]string{
 		"namespaces":       "get list watch",
 		"airflowinstances": "get list patch watch", "airflowinstances/status": "patch",
 		"dagaccesspolicies": "get list patch watch", "dagaccesspolicies/status": "patch",
-		"accessgrants": "delete get list patch watch", "accessgrants/status": "patch",
+		"accessgrants": "create delete get list patch watch", "accessgrants/status": "patch",
+		"accessrequests": "get list patch watch", "accessrequests/status": "patch",
+		"validatingadmissionpolicies": "get", "validatingadmissionpolicybindings": "get",
 		"events": "create patch",
 	}
 	got := map[string]string{}
@@ -231,12 +233,42 @@ func specs(all []*unstructured.Unstructured, kind string) map[string]any {
 
 func TestPoliciesFollowTheNamespaceOfKustomize(t *testing.T) {
 	built := kustomizedWith(t, "operator/kustomization.yaml", "namespace: airflow-oam-system", "namespace: elsewhere")
-	text, err := yaml.Marshal(specs(built, "ValidatingAdmissionPolicy")["airflow-oam-operator-only"])
+	for _, policy := range withOperator {
+		text, err := yaml.Marshal(specs(built, "ValidatingAdmissionPolicy")["airflow-oam-"+policy])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "system:serviceaccount:elsewhere:airflow-oam"; !strings.Contains(string(text), want) {
+			t.Errorf("the policy does not name %s:\n%s", want, text)
+		}
+	}
+}
+
+// TestKustomizeHasTheSameRolesForPeople compares config/people with the example roles of the chart.
+func TestKustomizeHasTheSameRolesForPeople(t *testing.T) {
+	root, err := controlplane.Root()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "system:serviceaccount:elsewhere:airflow-oam"; !strings.Contains(string(text), want) {
-		t.Errorf("the policy does not name %s:\n%s", want, text)
+	held := func(all []*unstructured.Unstructured) map[string][]rbacv1.PolicyRule {
+		found := map[string][]rbacv1.PolicyRule{}
+		for _, role := range pick[rbacv1.ClusterRole](t, all, "ClusterRole") {
+			if role.Name != release { // the operator's own
+				found[role.Name] = role.Rules
+			}
+		}
+		return found
+	}
+	if diff := cmp.Diff(held(objects(t, "")), held(build(t, filepath.Join(root, "config", "people")))); diff != "" {
+		t.Errorf("roles (-chart +kustomize):\n%s", diff)
+	}
+}
+
+// TestKustomizeAddsNamesOnDemand includes the component as its comment says.
+func TestKustomizeAddsNamesOnDemand(t *testing.T) {
+	built := kustomizedWith(t, "default/kustomization.yaml", "replacements:\n", "components: [../admission/names]\nreplacements:\n")
+	if !slices.Contains(named(built), "MutatingAdmissionPolicy airflow-oam-identity") {
+		t.Errorf("there is no such policy in %q", named(built))
 	}
 }
 
