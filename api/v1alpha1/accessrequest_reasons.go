@@ -55,4 +55,9 @@ const (
 	ReasonOwnRequest = "OwnRequest"
 	// ReasonNotAnApprover: a vote of somebody who is not among the policy's approvers now does not count.
 	ReasonNotAnApprover = "NotAnApprover"
+	// ReasonNotYet: a vote that comes before its time, such as a review of access that was not given, does not count.
+	ReasonNotYet = "NotYet"
+
+	// ReasonGrantNameTaken: it was approved, and another AccessGrant has the name of the one that is to be made.
+	ReasonGrantNameTaken = "GrantNameTaken"
 )

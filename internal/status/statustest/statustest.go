@@ -18,7 +18,7 @@ import (
 
 var reason = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,63}$`)
 
-// Check returns every rule that the status of an AirflowInstance, DagAccessPolicy or AccessGrant breaks, joined; nil where it
+// Check returns every rule that the status of an AirflowInstance, DagAccessPolicy, AccessGrant or AccessRequest breaks, joined; nil where it
 // follows them all. The object must have come to rest: its status belongs to its generation.
 func Check(object client.Object) error {
 	switch o := object.(type) {
@@ -26,6 +26,8 @@ func Check(object client.Object) error {
 		return rules(o, o.Status.ObservedGeneration, o.Status.Conditions, nil)
 	case *v1alpha1.DagAccessPolicy:
 		return rules(o, o.Status.ObservedGeneration, o.Status.Conditions, o.Status.History)
+	case *v1alpha1.AccessRequest:
+		return errors.Join(rules(o, o.Status.ObservedGeneration, o.Status.Conditions, o.Status.History), request(o))
 	case *v1alpha1.AccessGrant:
 		return errors.Join(rules(o, o.Status.ObservedGeneration, o.Status.Conditions, o.Status.History), grant(o))
 	}
@@ -204,4 +206,35 @@ func (c *phaseChecker) final() {
 		return
 	}
 	c.phase(inTime.Has(st.End.Reason) == (st.Phase == v1alpha1.GrantExpired), "the end reason does not fit")
+}
+
+// request checks what the phase of a request means.
+func request(r *v1alpha1.AccessRequest) error {
+	check, st := &checker{object: client.ObjectKeyFromObject(r)}, r.Status
+	admitted, approved := status.Find(st.Conditions, v1alpha1.ConditionAdmitted), status.Find(st.Conditions, v1alpha1.ConditionApproved)
+	if admitted == nil || approved == nil {
+		return fmt.Errorf("%s: condition Admitted or Approved is missing", check.object)
+	}
+	check.rule(admitted.Status != metav1.ConditionTrue || st.Terms != nil, "it is Admitted without terms")
+	want := metav1.ConditionFalse
+	switch st.Phase {
+	case v1alpha1.RequestPending:
+		want = metav1.ConditionUnknown
+		check.rule(st.Grant == nil, "phase Pending: a grant is named")
+	case v1alpha1.RequestApproved:
+		want = metav1.ConditionTrue
+		check.rule(st.Grant != nil, "phase Approved: no grant is named")
+	case v1alpha1.RequestDenied, v1alpha1.RequestNotApproved, v1alpha1.RequestWithdrawn:
+		check.rule(status.IsTrue(st.Conditions, v1alpha1.ConditionReady), "phase %s: it is not Ready", st.Phase)
+		check.rule(st.Grant == nil, "phase %s: a grant is named", st.Phase)
+	default:
+		check.rule(false, "phase %s: there is no such phase", st.Phase)
+	}
+	check.rule(approved.Status == want, "phase %s: Approved is %s", st.Phase, approved.Status)
+	check.rule((st.Decision == nil) == (st.Phase == v1alpha1.RequestPending), "phase %s: the decision does not fit", st.Phase)
+	if st.Decision != nil {
+		check.rule(st.Decision.Outcome == st.Phase, "phase %s: the decision is %s", st.Phase, st.Decision.Outcome)
+	}
+	check.rule((status.Find(st.Conditions, v1alpha1.ConditionReviewed) != nil) == (st.Review != nil), "review and condition Reviewed do not fit")
+	return errors.Join(check.broken...)
 }
