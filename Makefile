@@ -104,6 +104,10 @@ tidy: ## tidy all modules
 build: ## compile the operator into bin/
 	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/airflow-oam .
 
+.PHONY: plugin
+plugin: ## compile kubectl-airflow_access, the plugin for kubectl, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags "$(LDFLAGS)" -o bin/kubectl-airflow_access ./cmd/kubectl-airflow_access
+
 .PHONY: run
 run: ## run the operator against the cluster of your kubeconfig; ARGS="--help"
 	go run -ldflags "$(LDFLAGS)" . $(ARGS)

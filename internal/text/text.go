@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -110,3 +111,23 @@ func Without(names, others []string) []string {
 	}
 	return slices.Sorted(maps.Keys(set))
 }
+
+// Visible returns text on one line, with an escape sequence in place of each character that a terminal or a browser would obey and not
+// show, such as line breaks, controls and marks of direction.
+func Visible(text string) string {
+	if !strings.ContainsFunc(text, invisible) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if invisible(r) {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// invisible reports whether a character is none that is shown as itself. The only space is that of ASCII.
+func invisible(r rune) bool { return !unicode.IsPrint(r) }
