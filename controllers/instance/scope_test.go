@@ -85,10 +85,10 @@ func TestK1AListThatCannotBeReadIsTriedWithBackOff(t *testing.T) {
 			w.reconcile()
 			w.sim.Inject(airflowtest.BrokenItem(0).On(http.MethodGet, path))
 			w.clock.Step(11 * time.Minute)
-			for i, want := range []time.Duration{2, 4, 8, 16, 32, 60} {
+			for i, want := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, time.Minute} {
 				wait := w.reconcile()
-				if wait != want*time.Second {
-					t.Errorf("after try %d it waits %s, want %ds", i+1, wait, want)
+				if wait != want {
+					t.Errorf("after try %d it waits %s, want %s", i+1, wait, want)
 				}
 				w.clock.Step(wait)
 			}

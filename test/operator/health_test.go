@@ -288,6 +288,7 @@ var _ = Describe("the end of an instance", Serial, func() {
 		Expect(admin.Delete(ctx(), instance)).To(Succeed())
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
 		Expect(grant.Status.RemovedAt).To(BeNil())
+		gone(instance) // which removes its claim first
 		again := s.instance()
 		settled(again)
 		Expect(admin.Delete(ctx(), again)).To(Succeed())
