@@ -75,7 +75,7 @@ func first(issues *cel.Issues) error {
 	if len(all) == 0 {
 		return oneLine(issues.Err())
 	}
-	message := line(all[0].Message)
+	message := line(strings.ReplaceAll(all[0].Message, " (in container '')", ""))
 	if strings.Contains(message, "undeclared reference to 'groups'") {
 		message += "; groups is no variable: the field groups beside when says by which groups a rule fits"
 	}
