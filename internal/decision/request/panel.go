@@ -1,6 +1,7 @@
 package request
 
 import (
+	"cmp"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -22,7 +23,11 @@ func Counts(r *v1alpha1.AccessRequest, p *v1alpha1.DagAccessPolicy, i *v1alpha1.
 	if r.Status.Terms == nil {
 		return v1alpha1.ReasonNotYet
 	}
-	return newPanel(r, r.Status.Terms, p, i, o).refuse(vote)
+	reviewing := r.Spec.Emergency && r.Status.Phase == v1alpha1.RequestApproved
+	for _, ignored := range newPanel(r, r.Status.Terms, p, i, o).tally([]v1alpha1.Vote{vote}, reviewing).ignored {
+		return ignored.Why
+	}
+	return ""
 }
 
 // panel is those who decide about one request now.
@@ -70,36 +75,47 @@ type tally struct {
 	ignored []v1alpha1.IgnoredVote
 }
 
-// tally counts votes. A review counts only once the request is an emergency that was approved.
+// tally counts votes. A review counts only once the request is an emergency that was approved. A person with two accounts
+// approves once.
 func (p panel) tally(votes []v1alpha1.Vote, reviewing bool) tally {
 	var out tally
+	agreed := sets.New[string]()
 	for i := range votes {
 		vote := &votes[i]
 		why := p.refuse(*vote)
-		if vote.Vote == v1alpha1.VoteReviewed && !reviewing {
-			why = v1alpha1.ReasonNotYet
+		switch vote.Vote {
+		case v1alpha1.VoteReviewed:
+			if !reviewing {
+				why = v1alpha1.ReasonNotYet
+			}
+		case v1alpha1.VoteApprove:
+			names := p.people.named(vote.By)
+			if why == "" && names.Intersection(agreed).Len() > 0 {
+				why = v1alpha1.ReasonSamePerson
+			}
+			if why == "" {
+				agreed = agreed.Union(names)
+			}
+		case v1alpha1.VoteDeny:
 		}
-		if why != "" {
-			out.ignored = append(out.ignored, v1alpha1.IgnoredVote{By: vote.By, Why: why})
-			continue
-		}
-		out.count(vote)
+		out.count(vote, why)
 	}
 	return out
 }
 
-func (t *tally) count(vote *v1alpha1.Vote) {
+// count adds a vote, which is ignored for a reason unless that is empty.
+func (t *tally) count(vote *v1alpha1.Vote, why string) {
+	if why != "" {
+		t.ignored = append(t.ignored, v1alpha1.IgnoredVote{By: vote.By, Why: why})
+		return
+	}
 	switch vote.Vote {
 	case v1alpha1.VoteApprove:
 		t.approved = append(t.approved, vote.By)
 	case v1alpha1.VoteDeny:
-		if t.denied == nil {
-			t.denied = vote
-		}
+		t.denied = cmp.Or(t.denied, vote)
 	case v1alpha1.VoteReviewed:
-		if t.reviewed == nil {
-			t.reviewed = vote
-		}
+		t.reviewed = cmp.Or(t.reviewed, vote)
 	}
 }
 

@@ -80,7 +80,7 @@ func tooLate(f *Facts, v *Verdict) {
 	}
 	d := v1alpha1.RequestDecision{Outcome: v1alpha1.RequestNotApproved, Reason: v1alpha1.ReasonTimedOut}
 	if ready := f.Request.Condition(v1alpha1.ConditionReady); ready != nil {
-		d.Message = ready.Message
+		d.Message = "the last state was: " + ready.Message
 	}
 	finish(f, v, d)
 }
