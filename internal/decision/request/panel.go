@@ -36,6 +36,8 @@ type panel struct {
 	// own are the spellings of the requester and of the subject.
 	own    sets.Set[string]
 	people people
+	// ignored are the votes that did not count before, with the reasons. They are of use while Airflow's users are not known.
+	ignored map[string]string
 }
 
 func newPanel(r *v1alpha1.AccessRequest, terms *v1alpha1.RequestTermsPinned, p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, o *decision.Observation) panel {
@@ -43,6 +45,12 @@ func newPanel(r *v1alpha1.AccessRequest, terms *v1alpha1.RequestTermsPinned, p *
 		groups: sets.New(terms.Approvers.Groups...), users: sets.New(terms.Approvers.Users...), people: newPeople(i, o),
 	}
 	out.own = out.people.named(r.Spec.Requester).Union(out.people.subject(terms.Subject))
+	if out.people.users == nil {
+		out.ignored = make(map[string]string, len(r.Status.Ignored))
+		for _, vote := range r.Status.Ignored {
+			out.ignored[vote.By] = vote.Why
+		}
+	}
 	if p == nil {
 		return out
 	}
@@ -60,7 +68,7 @@ func (p panel) refuse(vote v1alpha1.Vote) string {
 	case p.people.named(vote.By).Intersection(p.own).Len() > 0:
 		return v1alpha1.ReasonOwnRequest
 	case p.users.Has(vote.By), p.groups.HasAny(vote.Groups...):
-		return ""
+		return p.ignored[vote.By]
 	}
 	return v1alpha1.ReasonNotAnApprover
 }
