@@ -36,7 +36,7 @@ func decided(f *Facts, v *Verdict) {
 var sentences = map[string]string{
 	v1alpha1.ReasonAgreed:           "approved",
 	v1alpha1.ReasonRule:             "approved: the policy asks for no vote",
-	v1alpha1.ReasonEmergency:        "approved without a vote in an emergency: an approver has to review it and vote Reviewed",
+	v1alpha1.ReasonEmergency:        "approved without a vote, as an emergency",
 	v1alpha1.ReasonDenied:           "denied",
 	v1alpha1.ReasonDeniedByRule:     "denied by a rule of the policy",
 	v1alpha1.ReasonTimedOut:         "not approved in time",
@@ -242,7 +242,7 @@ func look(f *Facts, v *Verdict) {
 	}
 	at := f.now()
 	v.Status.Review.By, v.Status.Review.At = votes.reviewed.By, &at
-	v.Record(decision.Entry{Event: v1alpha1.ReasonReviewed, Message: votes.reviewed.Comment, Actor: votes.reviewed.By})
+	v.Record(voted(votes.reviewed, "the emergency was reviewed"))
 }
 
 // reviewed is the condition of an emergency's review. It is news once it is overdue.
