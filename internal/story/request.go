@@ -16,8 +16,8 @@ func (t *teller) request(r *v1alpha1.AccessRequest) {
 	})
 	covered := map[string]bool{}
 	if d := r.Status.Decision; d != nil {
-		covered[d.Reason] = true
-		t.at(d.At.Time, rankDecided, Moment{By: v1alpha1.ActorOperator, What: decided(r, d), Note: d.Message, Source: SourceRequest})
+		covered[d.Reason], covered[string(v1alpha1.VoteApprove)] = true, true // an approval is recorded when it is counted
+		t.at(d.At.Time, rankDecided, Moment{By: v1alpha1.ActorOperator, What: decided(r, d), Source: SourceRequest})
 	}
 	if review := r.Status.Review; review != nil && review.By != "" {
 		covered[v1alpha1.ReasonReviewed] = true
@@ -99,11 +99,17 @@ func decided(r *v1alpha1.AccessRequest, d *v1alpha1.RequestDecision) string {
 	case v1alpha1.ReasonDenied:
 		return "denied: " + by + " refused"
 	case v1alpha1.ReasonDeniedByRule:
-		return "denied" + rule
+		return "denied" + rule + ": " + d.Message
 	case v1alpha1.ReasonTimedOut:
 		return fmt.Sprintf("not approved in time: %d of %d approvals", r.Status.Given, needed(r))
+	case v1alpha1.ReasonWithdrawn:
+		return "ended: withdrawn by its requester"
 	}
-	return string(d.Outcome) + ": " + d.Reason
+	said := "ended without access: " + d.Reason
+	if d.Message != "" {
+		said += ": " + d.Message
+	}
+	return said
 }
 
 // needed is how many approvals a request needs; 0 before its terms are pinned.
