@@ -50,6 +50,12 @@ const (
 	ReasonInvalidRule = "InvalidRule"
 	// ReasonInvalidIdentity: the instance's identity does not compile.
 	ReasonInvalidIdentity = "InvalidIdentity"
+	// ReasonIdentityMissing: the instance has no identity, so that nobody can ask.
+	ReasonIdentityMissing = "IdentityMissing"
+	// ReasonRequestsReady: access can be requested under the policy.
+	ReasonRequestsReady = "RequestsReady"
+	// ReasonIdentityReady: the instance's identity can be used.
+	ReasonIdentityReady = "IdentityReady"
 
 	// ReasonOwnRequest: a vote on one's own request, by any spelling, does not count.
 	ReasonOwnRequest = "OwnRequest"

@@ -26,6 +26,9 @@ const (
 	ConditionApproved = "Approved"
 	// ConditionReviewed says whether somebody looked at an emergency afterwards.
 	ConditionReviewed = "Reviewed"
+	// ConditionRequestsReady says whether access can be requested under a policy. It is there where the policy has terms for
+	// requests, and changes nothing for members and grants.
+	ConditionRequestsReady = "RequestsReady"
 	// ConditionMembersResolved says whether every standing member was found among Airflow's users.
 	ConditionMembersResolved = "MembersResolved"
 )
@@ -40,6 +43,9 @@ const (
 	ConditionCompatible = "Compatible"
 	// ConditionAdmissionProved says whether the API server is proved to check the names on AccessRequests.
 	ConditionAdmissionProved = "AdmissionProved"
+	// ConditionIdentityReady says whether the instance's identity can be used. It is there where the instance has one, and
+	// changes nothing but requests.
+	ConditionIdentityReady = "IdentityReady"
 	// ConditionCacheTTLAssumed is there while permissionCacheTTL is unset and 30s is assumed.
 	ConditionCacheTTLAssumed = "CacheTTLAssumed"
 )

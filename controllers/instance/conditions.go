@@ -12,6 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/actuator"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/rule"
 	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
@@ -37,6 +38,7 @@ func (v view) conditions() []metav1.Condition {
 	out := v.conclusion().Conditions()
 	out = append(out, v.health()...)
 	out = append(out, v.inSync())
+	out = append(out, identity(v.afi)...)
 	if ttl, assumed := v.afi.CacheTTL(); assumed {
 		out = append(out, metav1.Condition{Type: v1alpha1.ConditionCacheTTLAssumed, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAssumed,
 			Message: fmt.Sprintf("permissionCacheTTL is not set: %s is assumed, the default of Airflow's [fab] cache_ttl; grants are revoked this much before their end", ttl)})
@@ -45,7 +47,31 @@ func (v view) conditions() []metav1.Condition {
 }
 
 // entries are what is new beside the stored conditions.
-func (v view) entries(stored []metav1.Condition) []decision.Entry { return v.conclusion().News(stored) }
+func (v view) entries(stored []metav1.Condition) []decision.Entry {
+	news := v.conclusion().News(stored)
+	for _, c := range identity(v.afi) {
+		if c.Status == metav1.ConditionFalse && !decision.HasReason(stored, c.Type, c.Reason) {
+			news = append(news, decision.Entry{Event: c.Reason, Message: c.Message, Warning: true, Actor: v1alpha1.ActorOperator})
+		}
+	}
+	return news
+}
+
+// identity is the condition that reports whether the instance's identity can be used. Nothing but requests depends on it.
+func identity(afi *v1alpha1.AirflowInstance) []metav1.Condition {
+	if afi.Spec.Identity == nil {
+		return nil
+	}
+	c := metav1.Condition{
+		Type: v1alpha1.ConditionIdentityReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonIdentityReady,
+		Message: "the Airflow user of a requester can be determined",
+	}
+	if _, err := rule.IdentityOf(afi.Spec.Identity); err != nil {
+		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonInvalidIdentity
+		c.Message = err.Error() + "; no request is admitted until then; policies and grants are not affected"
+	}
+	return []metav1.Condition{c}
+}
 
 // conclusion sums up.
 func (v view) conclusion() decision.Conclusion {

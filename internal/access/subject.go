@@ -32,11 +32,8 @@ func NewDirectory(users []User, account string) *Directory {
 	return d
 }
 
-// placeholder ends the addresses that Airflow makes up for users whose identity provider gives none.
-const placeholder = "@email.notfound"
-
 // isAddress reports whether a folded e-mail is that of a user: not empty, and no placeholder.
-func isAddress(email string) bool { return email != "" && !strings.HasSuffix(email, placeholder) }
+func isAddress(email string) bool { return email != "" && !text.Placeholder(email) }
 
 // ResolveSubject finds the one stored user whom a subject means. The problem is UserNotFound, SubjectAmbiguous,
 // SubjectReserved or SubjectNotAddressable. Use a Directory for many subjects.

@@ -25,6 +25,12 @@ func Fold(name string) string {
 	return strings.ToLower(name)
 }
 
+// placeholder ends the addresses that Airflow makes up for users whose identity provider gives none.
+const placeholder = "@email.notfound"
+
+// Placeholder reports whether an e-mail is one that Airflow made up, which belongs to no user.
+func Placeholder(email string) bool { return strings.HasSuffix(Fold(email), placeholder) }
+
 // longestName is how many bytes a name in a path of Airflow's API has at most.
 const longestName = 1024
 

@@ -21,6 +21,19 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
+// requested are facts of a policy under which access can be requested, changed.
+func requested(change func(*policy.Facts)) func(*policy.Facts) {
+	return func(f *policy.Facts) {
+		none := int32(0)
+		f.Policy.Spec.Grants.Requests = &v1alpha1.RequestTerms{
+			Approvers: &v1alpha1.Approvers{Groups: []string{"finance-leads"}}, Approvals: 1,
+			Rules: []v1alpha1.RequestRule{{Name: "on-call", When: "duration <= duration('30m')", Approvals: &none}},
+		}
+		f.Instance.Spec.Identity = &v1alpha1.Identity{Email: "requester"}
+		change(f)
+	}
+}
+
 // TestMessages is a page of what users read, to be reviewed: the messages of a policy in every state.
 func TestMessages(t *testing.T) {
 	deleted := func(change func(*policy.Facts)) func(*policy.Facts) {
@@ -53,6 +66,10 @@ func TestMessages(t *testing.T) {
 			f.View.Report.Proof = access.PolicyProof{}
 			f.View.Report.Desire.Notes = []access.Problem{{Reason: v1alpha1.ReasonDagListUnreadable, Message: "the DAG list of Airflow cannot be read"}}
 		},
+		"requests":                     requested(func(*policy.Facts) {}),
+		"a rule that does not compile": requested(func(f *policy.Facts) { f.Policy.Spec.Grants.Requests.Rules[0].When = "requester in groups" }),
+		"an instance without identity": requested(func(f *policy.Facts) { f.Instance.Spec.Identity = nil }),
+		"an identity that is none":     requested(func(f *policy.Facts) { f.Instance.Spec.Identity.Email = "request.user" }),
 		"deleted, its grants remain":   deleted(func(f *policy.Facts) { f.Unended = 1 }),
 		"deleted, its role remains":    deleted(func(*policy.Facts) {}),
 		"deleted, confirmed":           deleted(func(f *policy.Facts) { f.View.Inventory = nil }),

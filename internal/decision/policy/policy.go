@@ -35,6 +35,7 @@ func Decide(facts Facts) Verdict {
 		v.Hold = true
 		v.Instances = instances(f)
 		judge(f, v)
+		requests(f, v)
 	}
 	refer(f, v)
 	return *v
