@@ -31,6 +31,9 @@ type failure struct {
 // Unwrap returns the error itself.
 func (f failure) Unwrap() error { return f.error }
 
+// errSaid is the error of a command that printed its answer, and whose exit code says the rest.
+var errSaid = errors.New("")
+
 // failed gives an error a code; nil stays nil.
 func failed(code int, err error) error {
 	if err == nil {

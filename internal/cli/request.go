@@ -232,16 +232,26 @@ func (t *tool) next(ctx context.Context, s *session, r *v1alpha1.AccessRequest, 
 func expected(p *v1alpha1.DagAccessPolicy) string {
 	terms := p.Spec.Grants.Requests
 	said := fmt.Sprintf("By policy %s it needs %d approvals within %s", p.Name, terms.Approvals, story.Duration(terms.Timeout))
-	if people := terms.Approvers; people != nil {
-		said += "; " + story.Deciders(v1alpha1.PinnedApprovers{Groups: people.Groups, Users: people.Users}) + " can decide"
-		if people.Owners {
-			said += ", and the owners of its DAGs"
-		}
-	}
+	said += "; " + deciders(terms.Approvers)
 	if len(terms.Rules) > 0 {
 		said += "; rules of the policy may change that"
 	}
 	return said
+}
+
+// deciders says who decides by the terms of a policy.
+func deciders(people *v1alpha1.Approvers) string {
+	if people == nil {
+		return "nobody has to decide"
+	}
+	pinned := v1alpha1.PinnedApprovers{Groups: people.Groups, Users: people.Users}
+	switch {
+	case !people.Owners:
+		return story.Deciders(pinned) + " can decide"
+	case len(pinned.Groups)+len(pinned.Users) == 0:
+		return "the owners of its DAGs can decide"
+	}
+	return story.Deciders(pinned) + " or the owners of its DAGs can decide"
 }
 
 // final reports whether nothing more happens with a request.

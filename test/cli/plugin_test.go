@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/test/controlplane"
 )
 
 const alice, bob, mallory = "alice@example.com", "bob@example.com", "mallory@example.com"
@@ -94,9 +96,33 @@ var _ = Describe("the plugin", func() {
 		Expect(run(alice, 0, "request", "invalid", "--reason", "INC-1", "--dry-run=server", "-o", "name")).To(ContainSubstring("accessrequest.access.airflow-oam.dev/invalid-"))
 	})
 
-	It("completes names", func(ctx SpecContext) {
+	It("is a plugin of kubectl, which completes names", func(ctx SpecContext) {
 		policy(ctx, "completed")
-		Expect(run(alice, 0, "__complete", "request", "com")).To(ContainSubstring("completed\tView,Trigger\n"))
+		Expect(admin.Create(ctx, &v1alpha1.AirflowInstance{
+			ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: namespace},
+			Spec: v1alpha1.AirflowInstanceSpec{
+				URL:         "https://airflow.example.com",
+				Credentials: v1alpha1.Credentials{SecretRef: v1alpha1.SecretReference{Name: "airflow"}},
+				Identity:    &v1alpha1.Identity{Username: "requester.split('@')[0]"},
+			},
+		})).To(Succeed())
+		assets, err := controlplane.Assets()
+		Expect(err).NotTo(HaveOccurred())
+		kubectl := filepath.Join(assets, "kubectl")
+		Expect(finish(launch(kubectl, alice, "airflow-access", "whoami"), 0)).To(And(
+			ContainSubstring("Name:          alice@example.com"), ContainSubstring("Groups:        data, system:authenticated"),
+			ContainSubstring("Airflow user:  alice (user name) in data/prod")))
+		Expect(finish(launch(kubectl, alice, "__complete", "airflow-access", "request", "com"), 0)).To(ContainSubstring("completed\tView,Trigger\n"))
+		Expect(finish(launch(kubectl, alice, "airflow-access", "request"), 2)).To(ContainSubstring("See kubectl airflow-access request --help"))
+	})
+
+	It("says by which admission policy nobody can act for others, in its own words", func(ctx SpecContext) {
+		policy(ctx, "forged")
+		run(alice, 0, "request", "forged", "--reason", "INC-1", "--name", "forged")
+		Expect(run(bob, 1, "withdraw", "forged")).To(Equal(
+			"error: withdraw forged: only alice@example.com can withdraw this request; an approver votes Deny instead\n"))
+		Expect(run(mallory, 1, "request", "forged", "--reason", "INC-1", "--group", "finance-leads")).To(HavePrefix(
+			"error: spec.groups names groups that you are not in: finance-leads"))
 	})
 })
 

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -68,7 +69,10 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	for name, groups := range people {
 		file, err := controlplane.Kubeconfig(controlplane.As(plane, name, groups...))
 		Expect(err).NotTo(HaveOccurred())
-		Expect(os.WriteFile(filepath.Join(kubeconfigs, name), file, 0o600)).To(Succeed())
+		config, err := clientcmd.Load(file)
+		Expect(err).NotTo(HaveOccurred())
+		config.Contexts[config.CurrentContext].Namespace = namespace
+		Expect(clientcmd.WriteToFile(*config, filepath.Join(kubeconfigs, name))).To(Succeed())
 	}
 })
 
@@ -83,6 +87,7 @@ func compile(ctx context.Context) {
 	build.Dir = root
 	output, err := build.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), "%s", output)
+	Expect(os.Symlink(plugin, filepath.Join(filepath.Dir(plugin), "kubectl_complete-airflow_access"))).To(Succeed())
 }
 
 // permit gives everybody the rights that docs/plugin.md names for asking and voting, and for following it.
@@ -91,7 +96,7 @@ func permit(ctx context.Context) {
 	const group = "access.airflow-oam.dev"
 	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "people", Namespace: namespace}, Rules: []rbacv1.PolicyRule{
 		{APIGroups: []string{group}, Resources: []string{"accessrequests"}, Verbs: []string{"create", "get", "list", "watch", "patch"}},
-		{APIGroups: []string{group}, Resources: []string{"dagaccesspolicies", "accessgrants"}, Verbs: []string{"get", "list"}},
+		{APIGroups: []string{group}, Resources: []string{"dagaccesspolicies", "accessgrants", "airflowinstances"}, Verbs: []string{"get", "list"}},
 	}}
 	Expect(admin.Create(ctx, role)).To(Succeed())
 	Expect(admin.Create(ctx, &rbacv1.RoleBinding{
@@ -129,9 +134,16 @@ func (o *output) String() string {
 // start starts the plugin for a user.
 func start(user string, args ...string) *session {
 	GinkgoHelper()
+	return launch(plugin, user, args...)
+}
+
+// launch starts a program for a user, with the plugin in the PATH.
+func launch(program, user string, args ...string) *session {
+	GinkgoHelper()
 	s := &session{ended: make(chan error, 1)}
-	s.Cmd = exec.Command(plugin, append(args, "-n", namespace)...)
-	s.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(kubeconfigs, user), "TZ=Europe/Berlin")
+	s.Cmd = exec.Command(program, args...)
+	s.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(kubeconfigs, user), "TZ=Europe/Berlin",
+		"PATH="+filepath.Dir(plugin)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	s.Stdout, s.Stderr = &s.out, &s.errs
 	Expect(s.Start()).To(Succeed())
 	go func() { s.ended <- s.Wait() }()
@@ -155,9 +167,14 @@ func (s *session) interrupt() { Expect(s.Process.Signal(syscall.SIGINT)).To(Succ
 // run runs the plugin for a user and expects an exit code. It returns output and error output.
 func run(user string, code int, args ...string) string {
 	GinkgoHelper()
-	s := start(user, args...)
-	Expect(s.end()).To(Equal(code), "%s: %s%s", strings.Join(args, " "), &s.out, &s.errs)
-	fmt.Fprintf(GinkgoWriter, "$ %s   # %s\n%s%s", strings.Join(args, " "), user, &s.out, &s.errs)
+	return finish(start(user, args...), code)
+}
+
+// finish waits for the end of a program and expects an exit code. It returns output and error output.
+func finish(s *session, code int) string {
+	GinkgoHelper()
+	Expect(s.end()).To(Equal(code), "%s: %s%s", strings.Join(s.Args, " "), &s.out, &s.errs)
+	fmt.Fprintf(GinkgoWriter, "$ %s\n%s%s", strings.Join(s.Args, " "), &s.out, &s.errs)
 	return s.out.String() + s.errs.String()
 }
 
