@@ -81,7 +81,7 @@ func objects(t *testing.T) []client.Object {
 		t.Fatal(err)
 	}
 	var out []client.Object
-	for _, document := range strings.Split(string(content), "\n---\n") {
+	for document := range strings.SplitSeq(string(content), "\n---\n") {
 		var kind metav1.TypeMeta
 		if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
 			t.Fatal(err)

@@ -45,8 +45,7 @@ func failed(code int, err error) error {
 // explain returns the code for an error, and its text for users.
 func explain(err error) (code int, message string) {
 	code = codeError
-	var f failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[failure](err); ok {
 		code = f.code
 	}
 	return code, strings.Join(sentences(err), "\nerror: ")

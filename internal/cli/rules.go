@@ -85,11 +85,11 @@ func (a *trial) run(t *tool) error {
 	if a.file == "" || a.requester == "" {
 		return usage("-f and --requester are required")
 	}
-	now, err := t.moment(a.now)
+	now, err := moment(t, a.now)
 	if err != nil {
 		return err
 	}
-	start, err := t.moment(a.at)
+	start, err := moment(t, a.at)
 	if err != nil {
 		return err
 	}

@@ -34,14 +34,15 @@ name, and what is weak about it as proof of a person.`,
 			if everywhere {
 				where = nil
 			}
-			return t.whoami(c.Context(), s, where)
+			return showUser(c.Context(), t, s, where)
 		},
 	}
 	c.Flags().BoolVarP(&everywhere, "all-namespaces", "A", false, "AirflowInstances of all namespaces")
 	return c
 }
 
-func (t *tool) whoami(ctx context.Context, s *session, where []client.ListOption) error {
+// showUser prints who the user is, and which Airflow users that means.
+func showUser(ctx context.Context, t *tool, s *session, where []client.ListOption) error {
 	line(t.Out, "Name:          %s", text.Visible(s.user.Username))
 	line(t.Out, "Groups:        %s", orNone(text.Visible(strings.Join(s.user.Groups, ", "))))
 	instances := &v1alpha1.AirflowInstanceList{}
@@ -57,7 +58,7 @@ func (t *tool) whoami(ctx context.Context, s *session, where []client.ListOption
 	for i := range instances.Items {
 		line(t.Out, "Airflow user:  %s", text.Visible(mapped(&instances.Items[i], s.user.Username)))
 	}
-	for _, warning := range t.weaknesses(s) {
+	for _, warning := range weaknesses(t, s) {
 		line(t.Out, "Warning:       %s", text.Visible(warning))
 	}
 	return nil
@@ -84,7 +85,7 @@ func mapped(i *v1alpha1.AirflowInstance, name string) string {
 }
 
 // weaknesses says what is weak about a name as proof of a person.
-func (t *tool) weaknesses(s *session) []string {
+func weaknesses(t *tool, s *session) []string {
 	var out []string
 	if t.flags.Impersonate != nil && *t.flags.Impersonate != "" {
 		out = append(out, "this is a name that you impersonate (--as): the audit log of the cluster has your own")

@@ -9,8 +9,8 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
-// request adds the moments of a request.
-func (t *teller) request(r *v1alpha1.AccessRequest) {
+// tellRequest adds the moments of a request.
+func tellRequest(t *teller, r *v1alpha1.AccessRequest) {
 	t.at(r.CreationTimestamp.Time, rankMade, Moment{
 		By: r.Spec.Requester, What: asked(r), Note: r.Spec.Reason, Source: SourceRequest,
 	})
@@ -24,7 +24,7 @@ func (t *teller) request(r *v1alpha1.AccessRequest) {
 	}
 	t.history(SourceRequest, r.Status.History, rankBefore, covered)
 	for i := range r.Spec.Votes {
-		t.vote(r, &r.Spec.Votes[i])
+		tellVote(t, r, &r.Spec.Votes[i])
 	}
 	if r.Spec.Withdrawn {
 		t.around(decisionAt(r), rankBefore, Moment{By: r.Spec.Requester, What: "withdrew the request", Source: SourceRequest})
@@ -125,8 +125,8 @@ var verbs = map[v1alpha1.VoteKind]string{
 	v1alpha1.VoteApprove: "approved", v1alpha1.VoteDeny: "denied", v1alpha1.VoteReviewed: "reviewed the emergency",
 }
 
-// vote adds one vote. A vote has no time of its own: it is before the decision, or before the review that it made.
-func (t *teller) vote(r *v1alpha1.AccessRequest, v *v1alpha1.Vote) {
+// tellVote adds one vote. A vote has no time of its own: it is before the decision, or before the review that it made.
+func tellVote(t *teller, r *v1alpha1.AccessRequest, v *v1alpha1.Vote) {
 	m := Moment{By: v.By, What: verbs[v.Vote], Note: v.Comment, Source: SourceRequest}
 	if len(v.Groups) > 0 {
 		m.What += ", as a member of " + strings.Join(v.Groups, ", ")

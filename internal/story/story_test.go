@@ -18,15 +18,13 @@ func at(seconds int) metav1.Time {
 	return metav1.NewTime(noon.Add(time.Duration(seconds) * time.Second))
 }
 
-func pointer[T any](value T) *T { return &value }
-
 // request is one that two of the finance leads approved.
 func request() *v1alpha1.AccessRequest {
 	return &v1alpha1.AccessRequest{
 		ObjectMeta: metav1.ObjectMeta{Name: "r", Namespace: "data", UID: "1", CreationTimestamp: at(0)},
 		Spec: v1alpha1.AccessRequestSpec{
 			PolicyRef: v1alpha1.PolicyReference{Name: "finance"}, Dags: []string{"daily"}, Reason: "INC-1", Requester: "alice",
-			Groups: []string{"oncall"}, StartsAt: pointer(at(60)),
+			Groups: []string{"oncall"}, StartsAt: new(at(60)),
 			Votes: []v1alpha1.Vote{
 				{By: "bob", Groups: []string{"leads"}, Vote: v1alpha1.VoteApprove, Comment: "saw it"},
 				{By: "eve", Vote: v1alpha1.VoteApprove},
@@ -65,7 +63,7 @@ func grant() *v1alpha1.AccessGrant {
 				At: at(60), ExpiresAt: at(5460), Access: []v1alpha1.AccessLevel{"View", "Trigger"}, Dags: []string{"daily"},
 				Instances: []v1alpha1.GrantInstance{{Name: "prod", Namespace: "data", Username: "alice", Role: "oam.g"}},
 			},
-			End: &v1alpha1.End{Reason: v1alpha1.EndRevoked, At: at(600)}, RemovedAt: pointer(at(603)), RevokedAt: pointer(at(633)),
+			End: &v1alpha1.End{Reason: v1alpha1.EndRevoked, At: at(600)}, RemovedAt: new(at(603)), RevokedAt: new(at(633)),
 			History: []v1alpha1.HistoryEntry{
 				{Sequence: 1, At: at(60), Actor: "airflow-oam", Event: v1alpha1.ReasonActivating, Message: "writing"},
 				{Sequence: 2, At: at(62), Actor: "airflow-oam", Event: v1alpha1.ReasonActive, Message: "confirmed in Airflow"},
@@ -149,7 +147,7 @@ func TestAReviewStandsWhereItWasSeen(t *testing.T) {
 	r.Spec.Emergency = true
 	r.Spec.Votes = []v1alpha1.Vote{{By: "bob", Vote: v1alpha1.VoteReviewed, Comment: "all fine"}}
 	r.Status.Decision.Reason = v1alpha1.ReasonEmergency
-	r.Status.Review = &v1alpha1.RequestReview{Due: at(9000), By: "bob", At: pointer(at(700))}
+	r.Status.Review = &v1alpha1.RequestReview{Due: at(9000), By: "bob", At: new(at(700))}
 	r.Status.History = []v1alpha1.HistoryEntry{{Sequence: 1, At: at(700), Actor: "bob", Event: v1alpha1.ReasonReviewed, Message: "all fine"}}
 	got := told(Tell(r, grant()))
 	if last := got[len(got)-1]; last != "11m40s | bob | reviewed the emergency | all fine" {
@@ -170,12 +168,12 @@ func TestOutlook(t *testing.T) {
 	}
 	pending := func(edit func(*v1alpha1.AccessRequest)) *v1alpha1.AccessRequest {
 		return status(func(r *v1alpha1.AccessRequest) {
-			r.Status.Phase, r.Status.Decision, r.Status.DecideBy = v1alpha1.RequestPending, nil, pointer(at(3600))
+			r.Status.Phase, r.Status.Decision, r.Status.DecideBy = v1alpha1.RequestPending, nil, new(at(3600))
 			edit(r)
 		})
 	}
 	phase := func(p v1alpha1.GrantPhase) *v1alpha1.AccessRequest {
-		return status(func(r *v1alpha1.AccessRequest) { r.Status.Grant.Phase, r.Status.Grant.ExpiresAt = p, pointer(at(5460)) })
+		return status(func(r *v1alpha1.AccessRequest) { r.Status.Grant.Phase, r.Status.Grant.ExpiresAt = p, new(at(5460)) })
 	}
 	const without = "the request ends without access"
 	for sentence, c := range map[string]struct {

@@ -141,7 +141,7 @@ func start(user string, args ...string) *session {
 func launch(program, user string, args ...string) *session {
 	GinkgoHelper()
 	s := &session{ended: make(chan error, 1)}
-	s.Cmd = exec.Command(program, args...)
+	s.Cmd = exec.CommandContext(context.Background(), program, args...) // it is interrupted, or ends
 	s.Env = append(os.Environ(), "KUBECONFIG="+filepath.Join(kubeconfigs, user), "TZ=Europe/Berlin",
 		"PATH="+filepath.Dir(plugin)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	s.Stdout, s.Stderr = &s.out, &s.errs
