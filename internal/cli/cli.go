@@ -49,6 +49,9 @@ func Run(ctx context.Context, s Settings, args []string) int {
 		return codeDone
 	}
 	code, message := explain(err)
+	if errors.Is(err, errSaid) {
+		return code
+	}
 	if message != "" {
 		fmt.Fprintln(s.ErrOut, "error: "+message)
 	}
@@ -82,7 +85,7 @@ func newRoot(s Settings) *cobra.Command {
 	root.AddCommand(
 		newRequest(t), newGet(t), newDescribe(t), newWait(t), newWithdraw(t),
 		newVote(t, approve), newVote(t, deny), newVote(t, reviewed), newRevoke(t),
-		newWhoami(t),
+		newWhoami(t), newRules(t),
 	)
 	withUsageErrors(root)
 	root.CompletionOptions.HiddenDefaultCmd = true // kubectl completes plugins, see rootText
@@ -109,6 +112,7 @@ the operator creates an AccessGrant, and ends it on time. Everything here is don
 Ask:        request, wait, withdraw
 Decide:     get --to-decide, approve, deny, reviewed, revoke
 Follow:     get, get --active, describe, whoami
+Try:        rules test
 
 Names of policies, requests and grants are completed by the shell where a link kubectl_complete-airflow_access to this program is in
 the PATH.`

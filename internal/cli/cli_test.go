@@ -37,6 +37,7 @@ var groups = map[string][]string{
 	"bob@example.com":   {"finance-leads", "system:authenticated"},
 	"carol@example.com": {"oncall-data", "finance-leads", "system:authenticated"},
 	"dora":              {"system:authenticated"},
+	"kubernetes-admin":  {"system:masters", "system:authenticated"},
 }
 
 // world is a cluster with the objects of testdata/world.yaml.
@@ -45,6 +46,8 @@ type world struct {
 	user string
 	// onWatch is called after a watch began.
 	onWatch func()
+	// onPatch is called before a patch reaches the server.
+	onPatch func()
 }
 
 func newWorld(t *testing.T, user string) *world {
@@ -62,7 +65,7 @@ func newWorld(t *testing.T, user string) *world {
 		WithIndex(&v1alpha1.AccessRequest{}, "status.phase", func(o client.Object) []string {
 			return []string{string(o.(*v1alpha1.AccessRequest).Status.Phase)}
 		}).
-		WithInterceptorFuncs(interceptor.Funcs{Create: w.create, Watch: w.watch})
+		WithInterceptorFuncs(interceptor.Funcs{Create: w.create, Watch: w.watch, Patch: w.patch})
 	for _, object := range objects(t) {
 		builder.WithObjects(object)
 	}
@@ -78,7 +81,7 @@ func objects(t *testing.T) []client.Object {
 		t.Fatal(err)
 	}
 	var out []client.Object
-	for _, document := range strings.Split(string(content), "\n---\n") {
+	for document := range strings.SplitSeq(string(content), "\n---\n") {
 		var kind metav1.TypeMeta
 		if err := yaml.Unmarshal([]byte(document), &kind); err != nil {
 			t.Fatal(err)
@@ -115,6 +118,13 @@ func (w *world) watch(ctx context.Context, c client.WithWatch, l client.ObjectLi
 		go w.onWatch()
 	}
 	return began, err
+}
+
+func (w *world) patch(ctx context.Context, c client.WithWatch, object client.Object, patch client.Patch, options ...client.PatchOption) error {
+	if w.onPatch != nil {
+		w.onPatch()
+	}
+	return c.Patch(ctx, object, patch, options...)
 }
 
 // run runs a command and returns what it printed, as a terminal session.

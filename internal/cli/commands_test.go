@@ -63,7 +63,23 @@ func TestSessions(t *testing.T) {
 			{as(alice, "describe", "fire-r4"), as(alice, "describe", "accessgrant.access.airflow-oam.dev/over"), as(alice, "describe", "direct")},
 			{as(alice, "describe", "absent"), as(alice, "describe", "accessrequest/fire-r4")},
 		},
-		"whoami": {{as(carol, "whoami")}},
+		"whoami": {
+			{as(carol, "whoami"), as("arn:aws:sts::111122223333:assumed-role/ops/erin", "whoami"), as("system:serviceaccount:data:bot", "whoami"), as("kubernetes-admin", "whoami", "--as", "kubernetes-admin")},
+		},
+		"rules": {
+			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "Alice@example.com", "--group", "oncall-data", "--for", "30m")},
+			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "alice@example.com", "--group", "data")},
+			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "alice@example.com", "--group", "data", "--now", "2026-11-28T10:00:00Z")},
+			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "alice@example.com", "--group", "data", "--dag", "a", "--tag", "pci")},
+			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "carol@example.com", "--group", "oncall-data", "--emergency")},
+			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "alice@example.com", "--group", "data", "--emergency")},
+			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "alice@example.com", "--group", "data", "--for", "9h")},
+			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "mallory")},
+			{as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "alice@example.com", "--policy", "broken")},
+			{as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "alice@example.com", "--policy", "fails")},
+			{as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "alice@example.com"), as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "a", "--policy", "standing")},
+			{as("", "rules", "test", "-f", "testdata/absent.yaml", "--requester", "alice@example.com"), as("", "rules", "test")},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var all []string

@@ -16,11 +16,11 @@ import (
 // nameSource gives the names that an argument may have, each with a description.
 type nameSource func(ctx context.Context, t *tool) ([]cobra.Completion, error)
 
-// completing is how long the shell waits for names.
-const completing = 3 * time.Second
+// patience is how long the shell waits for names.
+const patience = 3 * time.Second
 
-// names completes arguments, at most so many; 0 means any number. It never fails: without an answer there is nothing to complete.
-func (t *tool) names(source nameSource, most int) cobra.CompletionFunc {
+// completing completes arguments, at most so many; 0 means any number. It never fails: without an answer there is nothing to complete.
+func completing(t *tool, source nameSource, most int) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if most > 0 && len(args) >= most {
 			return nil, cobra.ShellCompDirectiveNoFileComp
@@ -29,7 +29,7 @@ func (t *tool) names(source nameSource, most int) cobra.CompletionFunc {
 		if ctx == nil {
 			ctx = context.Background()
 		}
-		ctx, cancel := context.WithTimeout(ctx, completing)
+		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		found, err := source(ctx, t)
 		if err != nil {

@@ -30,7 +30,7 @@ has no time of its own: it stands before the decision.`,
 			"kubectl airflow-access describe accessgrant/carol-friday",
 		),
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: t.names(requestOrGrantNames, 1),
+		ValidArgsFunction: completing(t, requestOrGrantNames, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := t.open()
 			if err != nil {
@@ -40,7 +40,7 @@ has no time of its own: it stands before the decision.`,
 			if err != nil {
 				return err
 			}
-			t.describe(r, g)
+			tellStory(t, r, g)
 			return nil
 		},
 	}
@@ -98,14 +98,14 @@ func ignoreUnreadable(err error) error {
 	return err
 }
 
-// describe prints a request and its grant; one of them may be nil.
-func (t *tool) describe(r *v1alpha1.AccessRequest, g *v1alpha1.AccessGrant) {
+// tellStory prints a request and its grant; one of them may be nil.
+func tellStory(t *tool, r *v1alpha1.AccessRequest, g *v1alpha1.AccessGrant) {
 	w := tabwriter.NewWriter(t.Out, 0, 0, 2, ' ', 0)
 	if r != nil {
-		t.requestFields(w, r)
+		requestFields(w, r)
 	}
 	if g != nil {
-		t.grantFields(w, g, r == nil)
+		grantFields(w, g, r == nil)
 	}
 	_ = w.Flush() // of a writer to a terminal: there is nobody left to tell
 	line(t.Out, "\nTimeline (UTC):")
@@ -116,20 +116,15 @@ func (t *tool) describe(r *v1alpha1.AccessRequest, g *v1alpha1.AccessGrant) {
 		}
 		line(t.Out, "  %s  %s", at, sentence(m))
 	}
-	ahead := story.Outlook{}
-	switch {
-	case r != nil:
-		ahead = story.Ahead(r, g)
-	default:
-		ahead = story.AheadOfGrant(g)
+	if r == nil {
+		line(t.Out, "\nNow: %s", t.outlook(story.AheadOfGrant(g)))
+		return
 	}
-	line(t.Out, "\nNow: %s", t.outlook(ahead))
-	if r != nil {
-		t.duties(r)
-	}
+	line(t.Out, "\nNow: %s", t.outlook(story.Ahead(r, g)))
+	tellDuties(t, r)
 }
 
-func (t *tool) requestFields(w io.Writer, r *v1alpha1.AccessRequest) {
+func requestFields(w io.Writer, r *v1alpha1.AccessRequest) {
 	field(w, "Request", r.Namespace+"/"+r.Name)
 	field(w, "Requester", r.Spec.Requester)
 	if r.Status.Terms != nil {
@@ -147,7 +142,7 @@ func (t *tool) requestFields(w io.Writer, r *v1alpha1.AccessRequest) {
 	}
 }
 
-func (t *tool) grantFields(w io.Writer, g *v1alpha1.AccessGrant, alone bool) {
+func grantFields(w io.Writer, g *v1alpha1.AccessGrant, alone bool) {
 	field(w, "Grant", g.Namespace+"/"+g.Name)
 	if alone {
 		field(w, "Airflow user", story.Subject(g.Spec.Subject))
@@ -165,8 +160,8 @@ func approvals(r *v1alpha1.AccessRequest) string {
 	return fmt.Sprintf("%d of %d", r.Status.Given, r.Status.Terms.Approvals)
 }
 
-// duties prints what somebody has to do about a request.
-func (t *tool) duties(r *v1alpha1.AccessRequest) {
+// tellDuties prints what somebody has to do about a request.
+func tellDuties(t *tool, r *v1alpha1.AccessRequest) {
 	if review := r.Status.Review; review != nil && review.By == "" {
 		line(t.Out, "To be reviewed before %s: %s", t.when(review.Due.Time), t.hint("reviewed "+r.Name, r.Namespace))
 	}

@@ -20,7 +20,7 @@ func newWithdraw(t *tool) *cobra.Command {
 			plain(`kubectl patch accessrequest NAME --type=merge -p '{"spec":{"withdrawn":true}}'`)),
 		Example:           examples("kubectl airflow-access withdraw finance-operators-x7k2p"),
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: t.names(ownNames, 0),
+		ValidArgsFunction: completing(t, ownNames, 0),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := t.open()
 			if err != nil {
@@ -62,7 +62,7 @@ request that waits, and a requester withdraws it.`,
 			"kubectl airflow-access revoke finance-operators-x7k2p-1a2b3c4d --reason 'laptop lost'",
 		),
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: t.names(liveGrantNames, 0),
+		ValidArgsFunction: completing(t, liveGrantNames, 0),
 		RunE: func(c *cobra.Command, args []string) error {
 			if reason == "" {
 				return errNoReason

@@ -31,6 +31,9 @@ type failure struct {
 // Unwrap returns the error itself.
 func (f failure) Unwrap() error { return f.error }
 
+// errSaid is the error of a command that printed its answer, and whose exit code says the rest.
+var errSaid = errors.New("")
+
 // failed gives an error a code; nil stays nil.
 func failed(code int, err error) error {
 	if err == nil {
@@ -42,8 +45,7 @@ func failed(code int, err error) error {
 // explain returns the code for an error, and its text for users.
 func explain(err error) (code int, message string) {
 	code = codeError
-	var f failure
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[failure](err); ok {
 		code = f.code
 	}
 	return code, strings.Join(sentences(err), "\nerror: ")

@@ -28,7 +28,7 @@ is approved. Interrupting the wait leaves the request as it is.`,
 			plain(`kubectl wait accessrequest NAME --for=jsonpath='{.status.grant.phase}'=Active --timeout=10m`), exitCodes),
 		Example:           examples("kubectl airflow-access wait finance-operators-x7k2p --timeout 10m"),
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: t.names(requestNames, 1),
+		ValidArgsFunction: completing(t, requestNames, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := t.open()
 			if err != nil {
@@ -38,15 +38,15 @@ is approved. Interrupting the wait leaves the request as it is.`,
 			if err != nil {
 				return err
 			}
-			return t.wait(c.Context(), s, r, timeout, t.Out)
+			return waitFor(c.Context(), t, s, r, timeout, t.Out)
 		},
 	}
 	c.Flags().DurationVar(&timeout, "timeout", 0, "How long to wait; without end when 0")
 	return c
 }
 
-// wait follows a request until its access is active, and prints each change on a line.
-func (t *tool) wait(ctx context.Context, s *session, r *v1alpha1.AccessRequest, timeout time.Duration, out io.Writer) error {
+// waitFor follows a request until its access is active, and prints each change on a line.
+func waitFor(ctx context.Context, t *tool, s *session, r *v1alpha1.AccessRequest, timeout time.Duration, out io.Writer) error {
 	limited := ctx
 	if timeout > 0 {
 		var cancel context.CancelFunc
@@ -117,7 +117,7 @@ var settledStages = map[story.Stage]bool{
 func (n *narrator) clockTime() string { return n.Clock.Now().In(n.Zone).Format(time.TimeOnly) }
 
 // settle waits a moment for the operator's answer to a write. It returns the latest state that it saw.
-func (t *tool) settle(ctx context.Context, s *session, r *v1alpha1.AccessRequest, done func(*v1alpha1.AccessRequest) bool) *v1alpha1.AccessRequest {
+func settle(ctx context.Context, t *tool, s *session, r *v1alpha1.AccessRequest, done func(*v1alpha1.AccessRequest) bool) *v1alpha1.AccessRequest {
 	last := r
 	if t.Settle == 0 {
 		return last
@@ -175,7 +175,7 @@ func watched(ctx context.Context, s *session, r *v1alpha1.AccessRequest, seen fu
 		},
 	})
 	if err != nil {
-		return false, nil //nolint:nilerr // the caller reads again: watching is only faster
+		return false, nil // the caller reads again: watching is only faster
 	}
 	defer w.Stop()
 	for {

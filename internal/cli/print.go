@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -56,10 +56,8 @@ func (o *output) check(c *cobra.Command, flag string, value *string, allowed []s
 				return err
 			}
 		}
-		for _, one := range allowed {
-			if *value == one {
-				return nil
-			}
+		if slices.Contains(allowed, *value) {
+			return nil
 		}
 		return usage("--%s %q is none of %s", flag, *value, strings.Trim(strings.Join(allowed, ", "), ", "))
 	}
@@ -68,7 +66,7 @@ func (o *output) check(c *cobra.Command, flag string, value *string, allowed []s
 // dry reports whether nothing is to be stored.
 func (o *output) dry() bool { return o.dryRun == "server" }
 
-// creating, patching: the options of a write.
+// creating are the options of a creation.
 func (o *output) creating() []client.CreateOption {
 	if o.dry() {
 		return []client.CreateOption{client.DryRunAll, owner}
@@ -76,6 +74,7 @@ func (o *output) creating() []client.CreateOption {
 	return []client.CreateOption{owner}
 }
 
+// patching are the options of a change.
 func (o *output) patching() []client.PatchOption {
 	if o.dry() {
 		return []client.PatchOption{client.DryRunAll, owner}
@@ -258,19 +257,4 @@ func (t *tool) hint(command, namespace string) string {
 // age is how old an object is.
 func (t *tool) age(object metav1.Object) string {
 	return duration.HumanDuration(t.Clock.Since(object.GetCreationTimestamp().Time))
-}
-
-// named lists objects of a list by name, for completion.
-func items(l client.ObjectList) []client.Object {
-	all, err := meta.ExtractList(l)
-	if err != nil {
-		return nil
-	}
-	var out []client.Object
-	for _, one := range all {
-		if object, ok := one.(client.Object); ok {
-			out = append(out, object)
-		}
-	}
-	return out
 }

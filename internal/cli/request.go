@@ -51,7 +51,7 @@ they are listed and nothing is written.`,
 			"kubectl airflow-access request finance-operators --emergency --reason 'INC-4711 payments are down' --wait",
 		),
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: t.names(policyNames, 1),
+		ValidArgsFunction: completing(t, policyNames, 1),
 		RunE:              func(c *cobra.Command, args []string) error { return a.run(c.Context(), t, args) },
 	}
 	f := c.Flags()
@@ -73,7 +73,7 @@ they are listed and nothing is written.`,
 var errNoReason = usage("--reason is missing: say why, on one line")
 
 func (a *asking) run(ctx context.Context, t *tool, args []string) error {
-	start, err := t.moment(a.at)
+	start, err := moment(t, a.at)
 	if err != nil {
 		return err
 	}
@@ -105,9 +105,9 @@ func (a *asking) run(ctx context.Context, t *tool, args []string) error {
 		return err
 	}
 	if a.wait {
-		return t.wait(ctx, s, r, a.timeout, t.words(&a.output))
+		return waitFor(ctx, t, s, r, a.timeout, t.words(&a.output))
 	}
-	t.next(ctx, s, r, policy, t.words(&a.output))
+	tellNext(ctx, t, s, r, policy, t.words(&a.output))
 	return nil
 }
 
@@ -213,11 +213,11 @@ func groupsOf(p *v1alpha1.DagAccessPolicy) []string {
 	return out
 }
 
-// next prints what happens next with a request: the operator's first answer, or without one what the policy says. The policy may
+// tellNext prints what happens next with a request: the operator's first answer, or without one what the policy says. The policy may
 // be nil.
-func (t *tool) next(ctx context.Context, s *session, r *v1alpha1.AccessRequest, p *v1alpha1.DagAccessPolicy, out io.Writer) {
+func tellNext(ctx context.Context, t *tool, s *session, r *v1alpha1.AccessRequest, p *v1alpha1.DagAccessPolicy, out io.Writer) {
 	before := story.Ahead(r, nil)
-	latest := t.settle(ctx, s, r, func(r *v1alpha1.AccessRequest) bool { return story.Ahead(r, nil) != before })
+	latest := settle(ctx, t, s, r, func(r *v1alpha1.AccessRequest) bool { return story.Ahead(r, nil) != before })
 	ahead := story.Ahead(latest, nil)
 	line(out, "%s", t.outlook(ahead))
 	if ahead.Stage == story.StageUnseen && p != nil {
@@ -231,17 +231,31 @@ func (t *tool) next(ctx context.Context, s *session, r *v1alpha1.AccessRequest, 
 // expected says who decides about a request, and in which time, by its policy alone.
 func expected(p *v1alpha1.DagAccessPolicy) string {
 	terms := p.Spec.Grants.Requests
-	said := fmt.Sprintf("By policy %s it needs %d approvals within %s", p.Name, terms.Approvals, story.Duration(terms.Timeout))
-	if people := terms.Approvers; people != nil {
-		said += "; " + story.Deciders(v1alpha1.PinnedApprovers{Groups: people.Groups, Users: people.Users}) + " can decide"
-		if people.Owners {
-			said += ", and the owners of its DAGs"
-		}
+	approvals := fmt.Sprintf("%d approvals", terms.Approvals)
+	if terms.Approvals == 1 {
+		approvals = "1 approval"
 	}
+	said := fmt.Sprintf("By policy %s it needs %s within %s", p.Name, approvals, story.Duration(terms.Timeout))
+	said += "; " + deciders(terms.Approvers)
 	if len(terms.Rules) > 0 {
 		said += "; rules of the policy may change that"
 	}
 	return said
+}
+
+// deciders says who decides by the terms of a policy.
+func deciders(people *v1alpha1.Approvers) string {
+	if people == nil {
+		return "nobody has to decide"
+	}
+	pinned := v1alpha1.PinnedApprovers{Groups: people.Groups, Users: people.Users}
+	switch {
+	case !people.Owners:
+		return story.Deciders(pinned) + " can decide"
+	case len(pinned.Groups)+len(pinned.Users) == 0:
+		return "the owners of its DAGs can decide"
+	}
+	return story.Deciders(pinned) + " or the owners of its DAGs can decide"
 }
 
 // final reports whether nothing more happens with a request.
@@ -251,7 +265,7 @@ func final(r *v1alpha1.AccessRequest) bool {
 }
 
 // moment reads a time: with a date and a zone, or of the user's zone.
-func (t *tool) moment(written string) (*metav1.Time, error) {
+func moment(t *tool, written string) (*metav1.Time, error) {
 	if written == "" {
 		return nil, nil //nolint:nilnil // no time is no error
 	}

@@ -124,8 +124,8 @@ var errMissing = errors.New("no")
 
 // named reports whether an error is about one object, and not about a kind that the cluster does not serve.
 func named(err error) bool {
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint // clients return it unwrapped
-	return ok && status.Status().Details != nil && status.Status().Details.Name != ""
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name != ""
 }
 
 // kindOf is the kind of an object in words.

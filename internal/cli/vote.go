@@ -62,7 +62,7 @@ func newVote(t *tool, b ballot) *cobra.Command {
 			"kubectl airflow-access "+b.command()+" finance-operators-x7k2p --comment 'read the ticket'",
 		),
 		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: t.names(b.names, 0),
+		ValidArgsFunction: completing(t, b.names, 0),
 		RunE: func(c *cobra.Command, args []string) error {
 			s, err := t.identify(c.Context())
 			if err != nil {
@@ -115,7 +115,7 @@ func (v *casting) cast(ctx context.Context, t *tool, s *session, b ballot, name 
 		return err
 	}
 	before := *r.Status.DeepCopy()
-	latest := t.settle(ctx, s, r, func(r *v1alpha1.AccessRequest) bool { return progressed(&before, r) })
+	latest := settle(ctx, t, s, r, func(r *v1alpha1.AccessRequest) bool { return progressed(&before, r) })
 	said := t.outlook(story.Ahead(latest, nil))
 	if !progressed(&before, latest) {
 		said = "the operator has not counted this vote yet: " + said

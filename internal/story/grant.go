@@ -21,16 +21,16 @@ var ends = map[v1alpha1.EndReason]string{
 	v1alpha1.EndAlreadySpent:    "a grant with the same terms was ended before",
 }
 
-// grant adds the moments of a grant.
-func (t *teller) grant(g *v1alpha1.AccessGrant) {
-	t.made(g)
+// tellGrant adds the moments of a grant.
+func tellGrant(t *teller, g *v1alpha1.AccessGrant) {
+	tellMade(t, g)
 	covered := map[string]bool{}
 	if a := g.Status.Activation; a != nil {
 		covered[v1alpha1.ReasonActivating] = true
 		t.at(a.At.Time, rankGiven, Moment{By: v1alpha1.ActorOperator, What: activated(g, a), Source: SourceGrant})
 	}
 	if g.Spec.Revoke != nil {
-		t.revoked(g)
+		tellRevoked(t, g)
 	}
 	if end := g.Status.End; end != nil {
 		covered[string(end.Reason)] = true
@@ -50,8 +50,8 @@ func (t *teller) grant(g *v1alpha1.AccessGrant) {
 	t.history(SourceGrant, g.Status.History, rankLive, covered)
 }
 
-// made adds the creation: the operator's for a request, or a direct grant, which does not say by which user it was created.
-func (t *teller) made(g *v1alpha1.AccessGrant) {
+// tellMade adds the creation: the operator's for a request, or a direct grant, which does not say by which user it was created.
+func tellMade(t *teller, g *v1alpha1.AccessGrant) {
 	m := Moment{By: v1alpha1.ActorOperator, What: "created grant " + g.Name, Source: SourceGrant}
 	if g.Spec.RequestRef == nil {
 		m = Moment{
@@ -71,8 +71,8 @@ func activated(g *v1alpha1.AccessGrant, a *v1alpha1.Activation) string {
 	return fmt.Sprintf("activated: %s, until %s, for %s", access(a.Access, a.Dags, g.Spec.PolicyRef), Stamp(g.EndUnder(nil)), strings.Join(where, "; "))
 }
 
-// revoked adds the revocation. It has no time of its own: it is before the end.
-func (t *teller) revoked(g *v1alpha1.AccessGrant) {
+// tellRevoked adds the revocation. It has no time of its own: it is before the end.
+func tellRevoked(t *teller, g *v1alpha1.AccessGrant) {
 	m := Moment{By: g.Spec.Revoke.By, What: "revoked the grant", Note: g.Spec.Revoke.Reason, Source: SourceGrant}
 	if m.By == "" {
 		m.What = "the grant was revoked"

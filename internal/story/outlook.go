@@ -104,12 +104,9 @@ func refused(r *v1alpha1.AccessRequest) Outlook {
 	out := Outlook{Stage: StageRefused, Text: "ended without access"}
 	if d := r.Status.Decision; d != nil {
 		out.Text = decided(r, d)
-		if d.Message != "" {
+		if d.Reason == v1alpha1.ReasonDenied && d.Message != "" {
 			out.Text += ": " + d.Message
 		}
-	}
-	if r.Status.Phase == v1alpha1.RequestWithdrawn {
-		out.Text = "withdrawn by its requester"
 	}
 	return out
 }

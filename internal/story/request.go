@@ -9,22 +9,22 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
-// request adds the moments of a request.
-func (t *teller) request(r *v1alpha1.AccessRequest) {
+// tellRequest adds the moments of a request.
+func tellRequest(t *teller, r *v1alpha1.AccessRequest) {
 	t.at(r.CreationTimestamp.Time, rankMade, Moment{
 		By: r.Spec.Requester, What: asked(r), Note: r.Spec.Reason, Source: SourceRequest,
 	})
 	covered := map[string]bool{}
 	if d := r.Status.Decision; d != nil {
-		covered[d.Reason] = true
-		t.at(d.At.Time, rankDecided, Moment{By: v1alpha1.ActorOperator, What: decided(r, d), Note: d.Message, Source: SourceRequest})
+		covered[d.Reason], covered[string(v1alpha1.VoteApprove)] = true, true // an approval is recorded when it is counted
+		t.at(d.At.Time, rankDecided, Moment{By: v1alpha1.ActorOperator, What: decided(r, d), Source: SourceRequest})
 	}
 	if review := r.Status.Review; review != nil && review.By != "" {
 		covered[v1alpha1.ReasonReviewed] = true
 	}
 	t.history(SourceRequest, r.Status.History, rankBefore, covered)
 	for i := range r.Spec.Votes {
-		t.vote(r, &r.Spec.Votes[i])
+		tellVote(t, r, &r.Spec.Votes[i])
 	}
 	if r.Spec.Withdrawn {
 		t.around(decisionAt(r), rankBefore, Moment{By: r.Spec.Requester, What: "withdrew the request", Source: SourceRequest})
@@ -99,11 +99,17 @@ func decided(r *v1alpha1.AccessRequest, d *v1alpha1.RequestDecision) string {
 	case v1alpha1.ReasonDenied:
 		return "denied: " + by + " refused"
 	case v1alpha1.ReasonDeniedByRule:
-		return "denied" + rule
+		return "denied" + rule + ": " + d.Message
 	case v1alpha1.ReasonTimedOut:
 		return fmt.Sprintf("not approved in time: %d of %d approvals", r.Status.Given, needed(r))
+	case v1alpha1.ReasonWithdrawn:
+		return "ended: withdrawn by its requester"
 	}
-	return string(d.Outcome) + ": " + d.Reason
+	said := "ended without access: " + d.Reason
+	if d.Message != "" {
+		said += ": " + d.Message
+	}
+	return said
 }
 
 // needed is how many approvals a request needs; 0 before its terms are pinned.
@@ -119,8 +125,8 @@ var verbs = map[v1alpha1.VoteKind]string{
 	v1alpha1.VoteApprove: "approved", v1alpha1.VoteDeny: "denied", v1alpha1.VoteReviewed: "reviewed the emergency",
 }
 
-// vote adds one vote. A vote has no time of its own: it is before the decision, or before the review that it made.
-func (t *teller) vote(r *v1alpha1.AccessRequest, v *v1alpha1.Vote) {
+// tellVote adds one vote. A vote has no time of its own: it is before the decision, or before the review that it made.
+func tellVote(t *teller, r *v1alpha1.AccessRequest, v *v1alpha1.Vote) {
 	m := Moment{By: v.By, What: verbs[v.Vote], Note: v.Comment, Source: SourceRequest}
 	if len(v.Groups) > 0 {
 		m.What += ", as a member of " + strings.Join(v.Groups, ", ")

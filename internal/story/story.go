@@ -44,10 +44,10 @@ type Moment struct {
 func Tell(r *v1alpha1.AccessRequest, g *v1alpha1.AccessGrant) []Moment {
 	t := &teller{}
 	if r != nil {
-		t.request(r)
+		tellRequest(t, r)
 	}
 	if g != nil {
-		t.grant(g)
+		tellGrant(t, g)
 	}
 	slices.SortStableFunc(t.told, func(a, b placed) int { return cmp.Or(a.place.Compare(b.place), cmp.Compare(a.rank, b.rank)) })
 	out := make([]Moment, 0, len(t.told))

@@ -121,6 +121,7 @@ func Without(names, others []string) []string {
 // Visible returns text on one line, with an escape sequence in place of each character that a terminal or a browser would obey and not
 // show, such as line breaks, controls and marks of direction.
 func Visible(text string) string {
+	text = strings.ToValidUTF8(text, string(utf8.RuneError))
 	if !strings.ContainsFunc(text, invisible) {
 		return text
 	}
