@@ -37,7 +37,7 @@ const (
 
 // AccessRequestSpec says what somebody asks for. What was asked never changes; it can be withdrawn, and votes are added.
 //
-// +kubebuilder:validation:XValidation:rule="has(self.requester) && self.requester != ”",message="requester is missing: write the name by which this cluster knows you, as \"kubectl auth whoami\" shows it",fieldPath=".requester",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="has(self.requester) && self.requester.size() > 0",message="requester is missing: write the name by which this cluster knows you, as \"kubectl auth whoami\" shows it",fieldPath=".requester",reason=FieldValueRequired
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || self.votes.size() == 0",optionalOldSelf=true,message="a new request has no votes: make it first, then approvers vote on it",fieldPath=".votes",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="oldSelf.hasValue() || !self.withdrawn",optionalOldSelf=true,message="a new request cannot be withdrawn already",fieldPath=".withdrawn",reason=FieldValueForbidden
 // +kubebuilder:validation:XValidation:rule="self.policyRef == oldSelf.policyRef",message="policyRef of a request cannot be changed: withdraw this one (withdrawn: true) and make another",fieldPath=".policyRef",reason=FieldValueForbidden
@@ -125,7 +125,7 @@ type AccessRequestSpec struct {
 
 // Vote is what one person says about a request.
 //
-// +kubebuilder:validation:XValidation:rule="self.by != ”",message="by is missing: write the name by which this cluster knows you, as \"kubectl auth whoami\" shows it",fieldPath=".by",reason=FieldValueRequired
+// +kubebuilder:validation:XValidation:rule="self.by.size() > 0",message="by is missing: write the name by which this cluster knows you, as \"kubectl auth whoami\" shows it",fieldPath=".by",reason=FieldValueRequired
 type Vote struct {
 	// by is the name by which the cluster knows who votes, as "kubectl auth
 	// whoami" shows it. The API server refuses any other name.
@@ -222,6 +222,8 @@ type RequestTermsPinned struct {
 	Dags []string `json:"dags,omitempty"`
 	// duration of access.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Duration metav1.Duration `json:"duration"`
 	// rule of the policy that fitted; empty where none did.
 	// +optional
