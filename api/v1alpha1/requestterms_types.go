@@ -21,7 +21,7 @@ type RequestTerms struct {
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=4
-	Approvals int32 `json:"approvals"`
+	Approvals *int32 `json:"approvals,omitempty"`
 	// timeout is how long a request waits for its decision, from 1m to 168h.
 	// +optional
 	// +kubebuilder:default="4h"

@@ -1375,6 +1375,11 @@ func (in *RequestTerms) DeepCopyInto(out *RequestTerms) {
 		*out = new(Approvers)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Approvals != nil {
+		in, out := &in.Approvals, &out.Approvals
+		*out = new(int32)
+		**out = **in
+	}
 	out.Timeout = in.Timeout
 	if in.DefaultDuration != nil {
 		in, out := &in.DefaultDuration, &out.DefaultDuration

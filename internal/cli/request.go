@@ -231,8 +231,8 @@ func tellNext(ctx context.Context, t *tool, s *session, r *v1alpha1.AccessReques
 // expected says who decides about a request, and in which time, by its policy alone.
 func expected(p *v1alpha1.DagAccessPolicy) string {
 	terms := p.Spec.Grants.Requests
-	approvals := fmt.Sprintf("%d approvals", terms.Approvals)
-	if terms.Approvals == 1 {
+	approvals := fmt.Sprintf("%d approvals", terms.Needed())
+	if terms.Needed() == 1 {
 		approvals = "1 approval"
 	}
 	said := fmt.Sprintf("By policy %s it needs %s within %s", p.Name, approvals, story.Duration(terms.Timeout))

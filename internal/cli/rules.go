@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	syaml "sigs.k8s.io/yaml"
 
@@ -120,7 +119,7 @@ func (a *trial) judge(t *tool, p *v1alpha1.DagAccessPolicy, in rule.Input) error
 	if err != nil {
 		return fmt.Errorf("%s: %w", v1alpha1.ReasonRuleFailed, err)
 	}
-	approvals := terms.Approvals
+	approvals := terms.Needed()
 	switch {
 	case fits == nil && a.emergency:
 	case fits == nil:
@@ -268,7 +267,8 @@ func decode(document []byte) (*v1alpha1.DagAccessPolicy, *v1alpha1.AirflowInstan
 		if err := syaml.UnmarshalStrict(document, p); err != nil {
 			return nil, nil, err
 		}
-		return p, nil, defaults(document, p)
+		defaults(p)
+		return p, nil, nil
 	case "AirflowInstance":
 		i := &v1alpha1.AirflowInstance{}
 		return nil, i, syaml.UnmarshalStrict(document, i)
@@ -277,22 +277,13 @@ func decode(document []byte) (*v1alpha1.DagAccessPolicy, *v1alpha1.AirflowInstan
 }
 
 // defaults fills in what the schema has as defaults and is printed here.
-func defaults(document []byte, p *v1alpha1.DagAccessPolicy) error {
+func defaults(p *v1alpha1.DagAccessPolicy) {
 	if p.Spec.Grants == nil || p.Spec.Grants.Requests == nil {
-		return nil
+		return
 	}
-	written := map[string]any{}
-	if err := syaml.Unmarshal(document, &written); err != nil {
-		return err
+	if emergency := p.Spec.Grants.Requests.Emergency; emergency != nil && emergency.ReviewWithin.Duration == 0 {
+		emergency.ReviewWithin.Duration = 24 * time.Hour
 	}
-	terms := p.Spec.Grants.Requests
-	if _, set, _ := unstructured.NestedFieldNoCopy(written, "spec", "grants", "requests", "approvals"); !set {
-		terms.Approvals = 1
-	}
-	if terms.Emergency != nil && terms.Emergency.ReviewWithin.Duration == 0 {
-		terms.Emergency.ReviewWithin.Duration = 24 * time.Hour
-	}
-	return nil
 }
 
 // choose is the policy that was named, or the only one.

@@ -38,7 +38,7 @@ func admit(f *Facts, v *Verdict) bool {
 	if !proved(f, v) {
 		return false
 	}
-	terms.Approvals = f.terms().Approvals
+	terms.Approvals = f.terms().Needed()
 	if fits != nil {
 		terms.Rule = fits.Name
 	}
