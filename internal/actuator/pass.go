@@ -226,11 +226,15 @@ func (p *pass) next(plan access.Plan) []access.Step {
 	return p.ledger.next(plan, p.progress())
 }
 
-// onlyRevoking gives a plan without the steps that give anything.
+// onlyRevoking gives a plan without the steps that give anything, and without the deletion of roles that users are to leave
+// for others: they cannot, and would lose the access that they keep.
 func onlyRevoking(plan access.Plan) access.Plan {
+	occupied := left(plan)
 	phases := make([][]access.Step, len(plan.Phases))
 	for i, phase := range plan.Phases {
-		phases[i] = slices.DeleteFunc(slices.Clone(phase), func(s access.Step) bool { return s.Kind.Gives() })
+		phases[i] = slices.DeleteFunc(slices.Clone(phase), func(s access.Step) bool {
+			return s.Kind.Gives() || s.Kind == access.StepDeleteRole && occupied.Has(s.Role)
+		})
 	}
 	plan.Phases = phases
 	return plan
