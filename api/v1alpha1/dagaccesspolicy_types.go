@@ -325,8 +325,8 @@ type DagAccessPolicyStatus struct {
 	// before the first pass.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, Reconciling, Stalled, Admitted, InSync, DagsPending,
-	// LevelsSupported, LeastPrivilege, MembersResolved.
+	// conditions: Ready, Reconciling, Stalled, Admitted, InSync, DagsMatched,
+	// DagsAway, DagsPending, LevelsSupported, LeastPrivilege, MembersResolved.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -359,7 +359,8 @@ type PolicyInstance struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Role string `json:"role,omitempty"`
-	// dags that are matched and covered.
+	// dags that are covered: those that are matched, and those that are away and
+	// to which access stays for now.
 	// +optional
 	Dags int32 `json:"dags"`
 	// pendingDags that Airflow does not know yet.

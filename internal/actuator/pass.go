@@ -142,6 +142,13 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 		if err != nil {
 			return access.Plan{}, err
 		}
+		asking := inquiry{p.reader, newTally(p.reader.server)}
+		if due := asking.due(p.desired); len(due) > 0 {
+			if err := p.beside(ctx, func() error { return asking.make(ctx, due) }); err != nil {
+				return access.Plan{}, err
+			}
+			continue
+		}
 		old := p.oldLists(plan)
 		unreadable := p.reader.inVain(old)
 		read := func() error { return p.reader.readWhole(ctx, old.Difference(unreadable)) }

@@ -3,14 +3,12 @@ package actuator
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
-	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
@@ -29,10 +27,9 @@ const (
 type snapshot struct {
 	users roster
 	roles map[string][]permission.Pair
-	dags  map[string]listedDag
+	dags  *catalog
 
-	rolesAt, dagsAt time.Time // of the last complete list
-	dagLists        int       // complete DAG lists
+	rolesAt time.Time // of the last complete list
 
 	// unknownDags are DAGs that are no resource yet, and unknownResources others that Airflow said not to know.
 	unknownDags, unknownResources map[string]bool
@@ -48,16 +45,10 @@ type snapshot struct {
 	sorted *access.Observed // nil after a change
 }
 
-// listedDag is a DAG and how many complete lists in a row lacked it.
-type listedDag struct {
-	dag    dag.Dag
-	misses int
-}
-
 // newSnapshot makes a snapshot of nothing.
 func newSnapshot() *snapshot {
 	return &snapshot{
-		users: newRoster(), roles: map[string][]permission.Pair{}, dags: map[string]listedDag{},
+		users: newRoster(), roles: map[string][]permission.Pair{}, dags: newCatalog(),
 		unknownDags: map[string]bool{}, unknownResources: map[string]bool{}, fresh: sets.New[list](),
 		unread: map[list]error{}, failed: sets.New[list](), unreadRoles: map[string]error{},
 	}
@@ -79,7 +70,7 @@ func (s *snapshot) complete() bool {
 // missing are the lists that were never read whole, but for those that could not be read when they were tried last.
 func (s *snapshot) missing() sets.Set[list] {
 	out := sets.New[list]()
-	for which, at := range map[list]time.Time{listRoles: s.rolesAt, listUsers: s.users.listedAt, listDags: s.dagsAt} {
+	for which, at := range map[list]time.Time{listRoles: s.rolesAt, listUsers: s.users.listedAt, listDags: s.dags.at} {
 		if at.IsZero() && s.unread[which] == nil {
 			out.Insert(which)
 		}
@@ -90,11 +81,11 @@ func (s *snapshot) missing() sets.Set[list] {
 // dagList is what is known of the DAG list.
 func (s *snapshot) dagList() access.DagList {
 	switch {
-	case s.dagsAt.IsZero():
+	case s.dags.at.IsZero():
 		return access.DagListUnread
 	case s.unread[listDags] != nil:
 		return access.DagListOld
-	case s.dagLists < 2:
+	case s.dags.lists < gone:
 		return access.DagListFirst
 	}
 	return access.DagListKnown
@@ -114,6 +105,9 @@ func (s *snapshot) noteList(which list, err error) {
 	if err == nil {
 		delete(s.unread, which)
 		return
+	}
+	if which == listDags {
+		s.dags.interrupt()
 	}
 	s.unread[which] = err
 	s.failed.Insert(which)
@@ -177,33 +171,17 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time)
 	s.sorted = nil
 }
 
-// setDags takes in a DAG list. A DAG is gone only after two complete lists lacked it.
+// setDags takes in a DAG list; see catalog.
 func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
 	s.fresh.Insert(listDags)
 	s.sorted = nil
-	seen := sets.New[string]()
-	for _, d := range list.Items {
-		if d.Stale {
-			continue
-		}
-		seen.Insert(d.ID)
-		s.dags[d.ID] = listedDag{dag: dag.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}}
-	}
-	if !list.Complete {
-		return
-	}
-	s.dagLists++
-	s.dagsAt = at
-	for id, listed := range s.dags {
-		if seen.Has(id) {
-			continue
-		}
-		if listed.misses++; listed.misses > 1 {
-			delete(s.dags, id)
-		} else {
-			s.dags[id] = listed
-		}
-	}
+	s.dags.set(list, at)
+}
+
+// dropDag takes in that Airflow knew no DAG of an id that it was asked for.
+func (s *snapshot) dropDag(id string) {
+	s.dags.drop(id)
+	s.sorted = nil
 }
 
 // isNews reports whether it was not known that Airflow does not know a resource. One that some role stores is known, whatever
@@ -237,21 +215,16 @@ func (s *snapshot) learnKnown(pairs []airflow.Permission) {
 			known.Insert(id)
 		}
 	}
-	for id := range s.dags {
-		if !known.Has(id) {
-			s.unknownDags[id] = true
-		}
+	for _, id := range s.dags.unlike(known) {
+		s.unknownDags[id] = true
 	}
 }
 
 // observed gives the snapshot as the planner reads it. The value is shared and never changed.
 func (s *snapshot) observed() access.Observed {
 	if s.sorted == nil || s.users.changed {
-		o := access.Observed{Roles: maps.Clone(s.roles), Users: s.users.sorted(), Dags: make([]dag.Dag, 0, len(s.dags))}
-		for _, listed := range s.dags {
-			o.Dags = append(o.Dags, listed.dag)
-		}
-		slices.SortFunc(o.Dags, func(a, b dag.Dag) int { return strings.Compare(a.ID, b.ID) })
+		o := access.Observed{Roles: maps.Clone(s.roles), Users: s.users.sorted(), ListedFrom: s.dags.from, ListedAt: s.dags.at}
+		o.Dags, o.Away = s.dags.list()
 		s.sorted = &o
 	}
 	return *s.sorted

@@ -2,6 +2,7 @@ package airflow
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -31,7 +32,7 @@ func (w dagWire) dag() Dag {
 	}
 }
 
-// stale says whether the DAG's file is gone, in the words of either generation.
+// stale says whether the DAG's file is gone or cannot be parsed, in the words of either generation.
 func (w dagWire) stale() bool {
 	if w.Active != nil {
 		return !*w.Active
@@ -69,3 +70,27 @@ type dagAPI struct{ *lists }
 
 // Dags reads all DAGs that the account may read, stale ones included, by id.
 func (d dagAPI) Dags(ctx context.Context) (List[Dag], error) { return listDags.read(ctx, d.lists) }
+
+// Dag reads one DAG, stale or not. It fails with [IsNotFound] where Airflow stores
+// no DAG of this id: it was deleted, and never is because of its file.
+func (d dagAPI) Dag(ctx context.Context, id string) (Dag, error) {
+	if err := checkName("DAG", id); err != nil {
+		return Dag{}, err
+	}
+	speaks, err := d.speak(ctx)
+	if err != nil {
+		return Dag{}, err
+	}
+	var answer dagWire
+	r := request{method: http.MethodGet, endpoint: speaks.dag(), path: speaks.dagPath(id)}
+	r.check = func() error {
+		if answer.ID != id {
+			return otherName(answer.ID, id)
+		}
+		return nil
+	}
+	if err := d.call(ctx, r, &answer); err != nil {
+		return Dag{}, r.another(err)
+	}
+	return answer.dag(), nil
+}
