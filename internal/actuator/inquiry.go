@@ -31,7 +31,7 @@ func (q inquiry) due(desired access.Desired) []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	doubtful := q.snap.dags.doubtful(sets.List(ids))
-	return doubtful[:min(len(doubtful), maxInquiries)]
+	return doubtful[:min(len(doubtful), max(0, maxInquiries-q.snap.dags.asked.Len()))]
 }
 
 // make asks for DAGs, each once after a list. One for which Airflow gives no answer stays away; it fails only with what

@@ -154,6 +154,28 @@ func (s *Sim) SetDag(d Dag) {
 	})
 }
 
+// BreakDag makes the file of a DAG one that cannot be parsed. As in Airflow, the
+// DAG is stale at once, which only lists that ask for stale ones show; its runs go
+// on, and its permissions, tags, owners and path stay as they were.
+func (s *Sim) BreakDag(id string) { s.setStale(id, true) }
+
+// MendDag makes the file of a DAG one that can be parsed again.
+func (s *Sim) MendDag(id string) { s.setStale(id, false) }
+
+func (s *Sim) setStale(id string, stale bool) {
+	s.outside(func(t *tx) {
+		t.by = ByParsing
+		d := s.store.dagByID[id]
+		if d == nil {
+			panic("airflowtest: no DAG " + id)
+		}
+		changed := *d
+		changed.Stale = stale
+		t.putDag(changed)
+		t.parse(changed)
+	})
+}
+
 // RemoveDag deletes a DAG. Its permissions stay, as in Airflow.
 func (s *Sim) RemoveDag(id string) {
 	s.outside(func(t *tx) {
