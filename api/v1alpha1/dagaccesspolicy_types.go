@@ -168,14 +168,15 @@ type InstanceReference struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.ids) || has(self.tags) || has(self.owners) || has(self.bundles) || has(self.paths)",message="an entry must select by ids, tags, owners, bundles or paths: for every DAG write ids: [\"*\"]"
 type DagSelector struct {
-	// ids are DAG ids; * and ? are wildcards.
+	// ids are DAG ids: letters, digits, '_', '-' and '.', as Airflow has them; *
+	// and ? are wildcards.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
-	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[\\\\p{L}\\\\p{N}_.*?-]+$')",message="no DAG has such an id: Airflow's ids hold letters, digits, '_', '-' and '.' alone; * and ? are wildcards"
 	IDs []string `json:"ids,omitempty"`
 	// tags of which the DAG has at least one. DAG authors set them.
 	// +optional
@@ -221,7 +222,7 @@ type DagSelector struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
-	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[\\\\p{L}\\\\p{N}_.*?-]+$')",message="no DAG has such an id: Airflow's ids hold letters, digits, '_', '-' and '.' alone; * and ? are wildcards"
 	Exclude []string `json:"exclude,omitempty"`
 }
 

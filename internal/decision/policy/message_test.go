@@ -44,6 +44,12 @@ func TestMessages(t *testing.T) {
 			f.View.Report.Desire.Pending = []string{"finance_new"}
 			f.View.Report.Desire.Unresolved = []access.Problem{{Reason: v1alpha1.ReasonUserNotFound, Message: "there is no user zoe"}, {Reason: v1alpha1.ReasonUserNotFound}}
 		},
+		"its selectors match nothing (K4)": func(f *policy.Facts) { matching(f, access.MatchingNone) },
+		"its selectors match something":    func(f *policy.Facts) { matching(f, access.MatchingSome, "a") },
+		"DAGs are stale or missing (K4)": func(f *policy.Facts) {
+			matching(f, access.MatchingSome, "a")
+			f.View.Report.Desire.Away = []access.AwayDag{{ID: "finance_daily", Until: t0.Add(time.Hour)}, {ID: "finance_weekly", Until: t0.Add(90 * time.Minute)}}
+		},
 		"refused in front of Airflow (K1)": func(f *policy.Facts) {
 			f.View.Report.Proof = access.PolicyProof{Differences: []string{"role finance is missing"}}
 			f.View.Report.Failures = []string{"CreateRole of role finance: refused"}
