@@ -103,9 +103,9 @@ type AirflowInstanceSpec struct {
 	DagInterval metav1.Duration `json:"dagInterval,omitempty,omitzero"`
 
 	// dagGracePeriod is how long access to a DAG stays that the DAG list marks
-	// stale, as Airflow does while the DAG's file cannot be parsed, or that the list
-	// lacks, from 0s to 168h. Access to a DAG that was deleted in Airflow does not
-	// stay.
+	// stale, as Airflow does while the DAG's file cannot be parsed, or that the
+	// list lacks, from 0s to 168h. Access to a DAG that was deleted in Airflow
+	// does not stay.
 	// +optional
 	// +kubebuilder:default="1h"
 	// +kubebuilder:validation:Type=string

@@ -76,7 +76,7 @@ spec:
 	Entry("refuses a space in a DAG (K4)", `spec: {dags: ["sp ace"]}`, "spec.dags[0]", noDagID),
 	Entry("refuses a per cent sign in a DAG (K4)", `spec: {dags: ["per%cent"]}`, "spec.dags[0]", noDagID),
 	Entry("takes letters of any script in a DAG (K4)", `spec: {dags: ["支払い_1"]}`, "", ""),
-	Entry("refuses spaces around a DAG", `spec: {dags: ["a "]}`, "spec.dags[0]", "nor begin or end with a space"),
+	Entry("refuses spaces around a DAG", `spec: {dags: ["a "]}`, "spec.dags[0]", noDagID),
 	Entry("refuses no access", `spec: {access: []}`, "spec.access", "at least 1 items"),
 	Entry("refuses another level", `spec: {access: [Admin]}`, "spec.access[0]", "Unsupported value"),
 	Entry("refuses a level twice", `spec: {access: [View, View]}`, "spec.access[1]", "Duplicate value"),
