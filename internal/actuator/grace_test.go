@@ -59,17 +59,17 @@ func (b *bed) away(report *actuator.Report) []access.AwayDag {
 func TestK4ABrokenFileTakesNoRights(t *testing.T) {
 	b := settledGrace(t, 30*time.Minute)
 	writes := len(b.sim.MutatingRequests())
-	b.sim.BreakDag("finance_daily")
+	b.sim.BreakDag("finance_daily", true)
 	report := b.after(5 * time.Minute)
 	b.both("finance_daily", true)
 	if away := b.away(report); len(away) != 1 || away[0].ID != "finance_daily" || !away[0].Until.Equal(start.Add(31*time.Minute)) {
 		t.Errorf("away %v", away)
 	}
-	b.sim.MendDag("finance_daily")
+	b.sim.BreakDag("finance_daily", false)
 	if report := b.after(time.Minute); len(b.away(report)) != 0 {
 		t.Errorf("away %v", b.away(report))
 	}
-	b.sim.BreakDag("finance_daily")
+	b.sim.BreakDag("finance_daily", true)
 	b.after(29 * time.Minute)
 	b.both("finance_daily", true)
 	if n := len(b.sim.MutatingRequests()) - writes; n != 0 {
@@ -83,7 +83,7 @@ func TestK4ABrokenFileTakesNoRights(t *testing.T) {
 // TestK4AStaleRowIsAskedForByNoID: the list says enough.
 func TestK4AStaleRowIsAskedForByNoID(t *testing.T) {
 	b := settledGrace(t, time.Hour)
-	b.sim.BreakDag("finance_daily")
+	b.sim.BreakDag("finance_daily", true)
 	b.after(5 * time.Minute)
 	if asked := b.sim.Requests(func(r airflowtest.Request) bool { return r.Endpoint == dagPath }); len(asked) != 0 {
 		t.Errorf("asked %d times", len(asked))
@@ -134,7 +134,7 @@ func TestK4ADagThatTheListLacksAndAirflowHas(t *testing.T) {
 // TestK4ARestartBeginsThePeriodAnew: no right goes early.
 func TestK4ARestartBeginsThePeriodAnew(t *testing.T) {
 	b := settledGrace(t, 30*time.Minute)
-	b.sim.BreakDag("finance_daily")
+	b.sim.BreakDag("finance_daily", true)
 	b.after(25 * time.Minute)
 	b.restart()
 	b.settled()
@@ -152,7 +152,7 @@ func TestK4TimeWithoutAListDoesNotCount(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := settledGrace(t, 30*time.Minute)
 			b.grants = nil
-			b.sim.BreakDag("finance_daily")
+			b.sim.BreakDag("finance_daily", true)
 			b.after(10 * time.Minute)
 			injected := b.sim.Inject(fault)
 			for range 40 {
@@ -171,7 +171,7 @@ func TestK4TimeWithoutAListDoesNotCount(t *testing.T) {
 // TestK4WithoutAPeriodTwoListsDecide, as for a DAG that was deleted.
 func TestK4WithoutAPeriodTwoListsDecide(t *testing.T) {
 	b := settledGrace(t, 0)
-	b.sim.BreakDag("finance_daily")
+	b.sim.BreakDag("finance_daily", true)
 	b.after(time.Minute)
 	b.both("finance_daily", true)
 	b.after(time.Minute)
@@ -182,11 +182,11 @@ func TestK4WithoutAPeriodTwoListsDecide(t *testing.T) {
 func TestK4OneThatIsStaleFromTheStartGivesNothing(t *testing.T) {
 	b := newBed(t)
 	b.policy()
-	b.sim.BreakDag("finance_daily")
+	b.sim.BreakDag("finance_daily", true)
 	b.settled()
 	b.settled()
 	b.wantAccess("alice", "finance_daily", false)
-	b.sim.MendDag("finance_daily")
+	b.sim.BreakDag("finance_daily", false)
 	b.settled()
 	b.wantAccess("alice", "finance_daily", true)
 }

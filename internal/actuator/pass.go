@@ -142,9 +142,8 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 		if err != nil {
 			return access.Plan{}, err
 		}
-		asking := inquiry{p.reader, newTally(p.reader.server)}
-		if due := asking.due(p.desired); len(due) > 0 {
-			if err := p.beside(ctx, func() error { return asking.make(ctx, due) }); err != nil {
+		if ask := inquiry(p.reader, p.desired); ask != nil {
+			if err := p.beside(ctx, func() error { return ask(ctx) }); err != nil {
 				return access.Plan{}, err
 			}
 			continue

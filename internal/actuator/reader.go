@@ -202,7 +202,7 @@ func (r *reader) readLists(ctx context.Context, wanted sets.Set[list]) error {
 	defer r.mu.Unlock()
 	if err != nil {
 		if wanted.Has(listDags) {
-			r.snap.dags.interrupt()
+			r.snap.dags.Interrupt()
 		}
 		return err
 	}

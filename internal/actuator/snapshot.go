@@ -9,6 +9,7 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
+	"github.com/airflow-oam/airflow-oam/internal/dag"
 	"github.com/airflow-oam/airflow-oam/internal/permission"
 )
 
@@ -27,7 +28,7 @@ const (
 type snapshot struct {
 	users roster
 	roles map[string][]permission.Pair
-	dags  *catalog
+	dags  *dag.Catalog
 
 	rolesAt time.Time // of the last complete list
 
@@ -48,7 +49,7 @@ type snapshot struct {
 // newSnapshot makes a snapshot of nothing.
 func newSnapshot() *snapshot {
 	return &snapshot{
-		users: newRoster(), roles: map[string][]permission.Pair{}, dags: newCatalog(),
+		users: newRoster(), roles: map[string][]permission.Pair{}, dags: dag.NewCatalog(),
 		unknownDags: map[string]bool{}, unknownResources: map[string]bool{}, fresh: sets.New[list](),
 		unread: map[list]error{}, failed: sets.New[list](), unreadRoles: map[string]error{},
 	}
@@ -70,7 +71,8 @@ func (s *snapshot) complete() bool {
 // missing are the lists that were never read whole, but for those that could not be read when they were tried last.
 func (s *snapshot) missing() sets.Set[list] {
 	out := sets.New[list]()
-	for which, at := range map[list]time.Time{listRoles: s.rolesAt, listUsers: s.users.listedAt, listDags: s.dags.at} {
+	_, dagsAt, _ := s.dags.Lists()
+	for which, at := range map[list]time.Time{listRoles: s.rolesAt, listUsers: s.users.listedAt, listDags: dagsAt} {
 		if at.IsZero() && s.unread[which] == nil {
 			out.Insert(which)
 		}
@@ -80,12 +82,13 @@ func (s *snapshot) missing() sets.Set[list] {
 
 // dagList is what is known of the DAG list.
 func (s *snapshot) dagList() access.DagList {
+	_, at, count := s.dags.Lists()
 	switch {
-	case s.dags.at.IsZero():
+	case at.IsZero():
 		return access.DagListUnread
 	case s.unread[listDags] != nil:
 		return access.DagListOld
-	case s.dags.lists < gone:
+	case count < 2:
 		return access.DagListFirst
 	}
 	return access.DagListKnown
@@ -107,7 +110,7 @@ func (s *snapshot) noteList(which list, err error) {
 		return
 	}
 	if which == listDags {
-		s.dags.interrupt()
+		s.dags.Interrupt()
 	}
 	s.unread[which] = err
 	s.failed.Insert(which)
@@ -171,17 +174,20 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time)
 	s.sorted = nil
 }
 
-// setDags takes in a DAG list; see catalog.
+// setDags takes in a DAG list; see dag.Catalog.
 func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
 	s.fresh.Insert(listDags)
 	s.sorted = nil
-	s.dags.set(list, at)
-}
-
-// dropDag takes in that Airflow knew no DAG of an id that it was asked for.
-func (s *snapshot) dropDag(id string) {
-	s.dags.drop(id)
-	s.sorted = nil
+	var live, stale []dag.Dag
+	for _, d := range list.Items {
+		row := dag.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}
+		if d.Stale {
+			stale = append(stale, row)
+		} else {
+			live = append(live, row)
+		}
+	}
+	s.dags.Set(live, stale, list.Complete, at)
 }
 
 // isNews reports whether it was not known that Airflow does not know a resource. One that some role stores is known, whatever
@@ -215,7 +221,7 @@ func (s *snapshot) learnKnown(pairs []airflow.Permission) {
 			known.Insert(id)
 		}
 	}
-	for _, id := range s.dags.unlike(known) {
+	for _, id := range s.dags.Besides(known) {
 		s.unknownDags[id] = true
 	}
 }
@@ -223,8 +229,9 @@ func (s *snapshot) learnKnown(pairs []airflow.Permission) {
 // observed gives the snapshot as the planner reads it. The value is shared and never changed.
 func (s *snapshot) observed() access.Observed {
 	if s.sorted == nil || s.users.changed {
-		o := access.Observed{Roles: maps.Clone(s.roles), Users: s.users.sorted(), ListedFrom: s.dags.from, ListedAt: s.dags.at}
-		o.Dags, o.Away = s.dags.list()
+		o := access.Observed{Roles: maps.Clone(s.roles), Users: s.users.sorted()}
+		o.Dags, o.Away = s.dags.List()
+		o.ListedFrom, o.ListedAt, _ = s.dags.Lists()
 		s.sorted = &o
 	}
 	return *s.sorted

@@ -26,18 +26,14 @@ func (w dagWire) dag() Dag {
 	for _, o := range w.Owners {
 		owners = append(owners, strings.TrimSpace(o)) // Airflow 2 splits "a, b" at the comma
 	}
+	stale := w.Stale
+	if w.Active != nil {
+		stale = !*w.Active
+	}
 	return Dag{
 		ID: w.ID, Tags: sortedNames(tags), Owners: sortedNames(owners), Bundle: w.Bundle, Path: w.Path,
-		Paused: w.Paused, Stale: w.stale(),
+		Paused: w.Paused, Stale: stale,
 	}
-}
-
-// stale says whether the DAG's file is gone or cannot be parsed, in the words of either generation.
-func (w dagWire) stale() bool {
-	if w.Active != nil {
-		return !*w.Active
-	}
-	return w.Stale
 }
 
 type dagsWire struct {
@@ -82,7 +78,7 @@ func (d dagAPI) Dag(ctx context.Context, id string) (Dag, error) {
 		return Dag{}, err
 	}
 	var answer dagWire
-	r := request{method: http.MethodGet, endpoint: speaks.dag(), path: speaks.dagPath(id)}
+	r := request{method: http.MethodGet, endpoint: speaks.dags + "/{dag_id}", path: speaks.dags + "/" + escapeName(id)}
 	r.check = func() error {
 		if answer.ID != id {
 			return otherName(answer.ID, id)

@@ -33,13 +33,9 @@ var (
 	}
 )
 
-func (d *dialect) dag() string { return d.dags + "/{dag_id}" }
-
 func (d *dialect) role() string { return d.roles + "/{name}" }
 
 func (d *dialect) user() string { return d.users + "/{username}" }
-
-func (d *dialect) dagPath(id string) string { return d.dags + "/" + escapeName(id) }
 
 func (d *dialect) rolePath(name string) string { return d.roles + "/" + escapeName(name) }
 

@@ -46,7 +46,7 @@ func scopeFaults() []fault {
 func brokenFile(w *world) func(*world) {
 	const id = "finance_daily"
 	before := w.sim.LastSeq()
-	w.sim.BreakDag(id)
+	w.sim.BreakDag(id, true)
 	w.struck()
 	at := len(w.unparsed[id]) // what it had stays, and no level is added to it meanwhile
 	w.unparsed[id] = append(w.unparsed[id], stretch{w.now(), w.now().Add(time.Hour)})
@@ -59,7 +59,7 @@ func brokenFile(w *world) func(*world) {
 				w.wrong("K4: role %s lost %s while its file was broken", c.Role, id)
 			}
 		}
-		w.sim.MendDag(id)
+		w.sim.BreakDag(id, false)
 		w.unparsed[id][at].to = w.now()
 	}
 }

@@ -154,15 +154,11 @@ func (s *Sim) SetDag(d Dag) {
 	})
 }
 
-// BreakDag makes the file of a DAG one that cannot be parsed. As in Airflow, the
-// DAG is stale at once, which only lists that ask for stale ones show; its runs go
-// on, and its permissions, tags, owners and path stay as they were.
-func (s *Sim) BreakDag(id string) { s.setStale(id, true) }
-
-// MendDag makes the file of a DAG one that can be parsed again.
-func (s *Sim) MendDag(id string) { s.setStale(id, false) }
-
-func (s *Sim) setStale(id string, stale bool) {
+// BreakDag makes the file of a DAG one that cannot be parsed, or one that can be
+// again. As in Airflow, a DAG with a broken file is stale at once, which only lists
+// that ask for stale ones show; its runs go on, and its permissions, tags, owners
+// and path stay as they were.
+func (s *Sim) BreakDag(id string, broken bool) {
 	s.outside(func(t *tx) {
 		t.by = ByParsing
 		d := s.store.dagByID[id]
@@ -170,7 +166,7 @@ func (s *Sim) setStale(id string, stale bool) {
 			panic("airflowtest: no DAG " + id)
 		}
 		changed := *d
-		changed.Stale = stale
+		changed.Stale = broken
 		t.putDag(changed)
 		t.parse(changed)
 	})
