@@ -78,7 +78,7 @@ type AccessGrantSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[*?]')",message="dags holds exact ids: patterns belong into dags.ids of the policy"
-	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]') && self.trim() == self",message="a DAG id must hold no control character, nor begin or end with a space"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[\\\\p{L}\\\\p{N}_.*?-]+$')",message="no DAG has such an id: Airflow's ids hold letters, digits, '_', '-' and '.' alone"
 	Dags []string `json:"dags,omitempty"`
 	// access narrows the grant to some of the policy's levels. Every level implies
 	// View. Immutable.

@@ -14,6 +14,8 @@ const (
 	defaultCacheTTL = 30 * time.Second
 	// defaultInterval is the default of spec.interval, for objects that no schema completed.
 	defaultInterval = 10 * time.Minute
+	// defaultGracePeriod is the default of spec.dagGracePeriod, likewise.
+	defaultGracePeriod = time.Hour
 )
 
 // Key is the namespace and name of the instance.
@@ -30,6 +32,14 @@ func (i *AirflowInstance) CacheTTL() (ttl time.Duration, assumed bool) {
 		return 0, false
 	}
 	return defaultCacheTTL, true
+}
+
+// GracePeriod is how long access to a DAG stays that the DAG list marks stale or lacks.
+func (i *AirflowInstance) GracePeriod() time.Duration {
+	if period := i.Spec.DagGracePeriod; period != nil {
+		return period.Duration
+	}
+	return defaultGracePeriod
 }
 
 // Interval is the time between two full comparisons. It is the default for a nil instance.

@@ -102,6 +102,17 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('1h')",message="dagInterval must be a time from 10s to 1h, such as 30m"
 	DagInterval metav1.Duration `json:"dagInterval,omitempty,omitzero"`
 
+	// dagGracePeriod is how long access to a DAG stays that the DAG list marks
+	// stale, as Airflow does while the DAG's file cannot be parsed, or that the
+	// list lacks, from 0s to 168h. Access to a DAG that was deleted in Airflow
+	// does not stay.
+	// +optional
+	// +kubebuilder:default="1h"
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9]{1,6}([.][0-9]{1,3})?(ms|s|m|h))+$') && duration(self) >= duration('0s') && duration(self) <= duration('168h')",message="dagGracePeriod must be a time from 0s to 168h, such as 30m"
+	DagGracePeriod *metav1.Duration `json:"dagGracePeriod,omitempty"`
+
 	// permissionCacheTTL is how long Airflow's workers may go on using permissions
 	// that were taken away: the value of [fab] cache_ttl, from 0s to 5m. When
 	// unset, 30s is assumed where that Airflow caches (condition CacheTTLAssumed).
@@ -171,7 +182,8 @@ type AirflowInstanceSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^(100|[1-9]?[0-9])%$')",message="massRevocationLimit must be a share from 0% to 100%, such as 25%"
 	MassRevocationLimit string `json:"massRevocationLimit,omitempty"`
 
-	// release lets a held plan go: the hash that the condition InSync names.
+	// release lets a held plan go: the hash that the condition InSync names. It
+	// counts once: the same loss at another time has another hash.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-f0-9]*$')",message="release must be the hash that the condition InSync names"
@@ -576,7 +588,8 @@ type HeldRevocation struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=320
 	Policy string `json:"policy"`
-	// hash over the sorted set; spec.release takes it.
+	// hash over the policy, the sorted DAGs and since; spec.release takes it. The
+	// same loss at another time has another hash.
 	// +required
 	// +kubebuilder:validation:MaxLength=64
 	Hash string `json:"hash"`

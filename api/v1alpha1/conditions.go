@@ -17,6 +17,10 @@ const (
 	// ConditionDagsPending is there while a policy names or selects DAGs that Airflow does not know yet, or a live grant
 	// names DAGs that cannot be given now.
 	ConditionDagsPending = "DagsPending"
+	// ConditionDagsAway is there while access to DAGs stays that Airflow's DAG list marks stale or lacks.
+	ConditionDagsAway = "DagsAway"
+	// ConditionDagsMatched says whether the selectors of a policy match DAGs. It is left out while that is not known.
+	ConditionDagsMatched = "DagsMatched"
 	// ConditionLevelsSupported says whether that Airflow has everything that the policy's access levels stand for.
 	ConditionLevelsSupported = "LevelsSupported"
 	// ConditionLeastPrivilege says whether nobody can do more than was given to

@@ -44,6 +44,12 @@ const (
 	ReasonLevelsSupported = "LevelsSupported"
 	// ReasonDagsUnknown: Airflow does not know some of the DAGs yet.
 	ReasonDagsUnknown = "DagsUnknown"
+	// ReasonDagsStaleOrMissing: the DAG list marks DAGs stale or lacks them, and access to them stays for dagGracePeriod.
+	ReasonDagsStaleOrMissing = "DagsStaleOrMissing"
+	// ReasonMatched: the selectors match DAGs.
+	ReasonMatched = "Matched"
+	// ReasonNothingMatched: the selectors match no DAG, and the policy gives no access to any.
+	ReasonNothingMatched = "NothingMatched"
 	// ReasonDeleting: the object waits until what it gave is proved gone.
 	ReasonDeleting = "Deleting"
 	// ReasonGrantsRemain: the policy being deleted waits for the end of its grants.

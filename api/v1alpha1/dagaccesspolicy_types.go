@@ -168,14 +168,15 @@ type InstanceReference struct {
 //
 // +kubebuilder:validation:XValidation:rule="has(self.ids) || has(self.tags) || has(self.owners) || has(self.bundles) || has(self.paths)",message="an entry must select by ids, tags, owners, bundles or paths: for every DAG write ids: [\"*\"]"
 type DagSelector struct {
-	// ids are DAG ids; * and ? are wildcards.
+	// ids are DAG ids: letters, digits, '_', '-' and '.', as Airflow has them; *
+	// and ? are wildcards.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
-	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[\\\\p{L}\\\\p{N}_.*?-]+$')",message="no DAG has such an id: Airflow's ids hold letters, digits, '_', '-' and '.' alone; * and ? are wildcards"
 	IDs []string `json:"ids,omitempty"`
 	// tags of which the DAG has at least one. DAG authors set them.
 	// +optional
@@ -221,7 +222,7 @@ type DagSelector struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=250
-	// +kubebuilder:validation:items:XValidation:rule="self.trim() == self && !self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="an entry must hold no control character, nor begin or end with a space"
+	// +kubebuilder:validation:items:XValidation:rule="self.matches('^[\\\\p{L}\\\\p{N}_.*?-]+$')",message="no DAG has such an id: Airflow's ids hold letters, digits, '_', '-' and '.' alone; * and ? are wildcards"
 	Exclude []string `json:"exclude,omitempty"`
 }
 
@@ -331,8 +332,8 @@ type DagAccessPolicyStatus struct {
 	// before the first pass.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, Reconciling, Stalled, Admitted, InSync, DagsPending,
-	// LevelsSupported, LeastPrivilege, MembersResolved.
+	// conditions: Ready, Reconciling, Stalled, Admitted, InSync, DagsMatched,
+	// DagsAway, DagsPending, LevelsSupported, LeastPrivilege, MembersResolved.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -365,7 +366,8 @@ type PolicyInstance struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=64
 	Role string `json:"role,omitempty"`
-	// dags that are matched and covered.
+	// dags that are covered: those that are matched, and those that are away and
+	// to which access stays for now.
 	// +optional
 	Dags int32 `json:"dags"`
 	// pendingDags that Airflow does not know yet.

@@ -436,6 +436,11 @@ func (in *AirflowInstanceSpec) DeepCopyInto(out *AirflowInstanceSpec) {
 	}
 	out.Interval = in.Interval
 	out.DagInterval = in.DagInterval
+	if in.DagGracePeriod != nil {
+		in, out := &in.DagGracePeriod, &out.DagGracePeriod
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	if in.PermissionCacheTTL != nil {
 		in, out := &in.PermissionCacheTTL, &out.PermissionCacheTTL
 		*out = new(v1.Duration)

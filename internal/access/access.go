@@ -26,6 +26,11 @@ type Observed struct {
 	Roles map[string][]permission.Pair
 	Users []User
 	Dags  []dag.Dag
+	// Away are DAGs that the list marks stale or lacks, as far as one is known to have had them, sorted by id.
+	Away []dag.Away
+	// ListedFrom and ListedAt are the moments of the first and of the last complete DAG list. A DAG that the list lacks and
+	// that is not among Away is away since the first.
+	ListedFrom, ListedAt time.Time
 }
 
 // Input is all that a decision depends on.
@@ -148,7 +153,11 @@ type PolicyDesire struct {
 	Dags, Pending []string
 	// Leaving are DAGs that the role holds and is to lose because the DAG list lacks them or has them with other
 	// properties now, sorted: a newer list could say otherwise.
-	Leaving     []string
+	Leaving []string
+	// Away are DAGs that the list marks stale or lacks and that are covered all the same until a moment, sorted by id.
+	Away []AwayDag
+	// Matching reports whether the selectors match DAGs.
+	Matching    Matching
 	Permissions int
 	// Members are resolved standing members.
 	Members []string
@@ -163,6 +172,24 @@ type PolicyDesire struct {
 	// Notes are conditions that do not refuse: AdoptionReported, MassRevocationHeld, LevelNotSupported...
 	Notes []Problem
 }
+
+// AwayDag is a DAG that the list marks stale or lacks, and to which access stays until a moment by the operator's clock.
+type AwayDag struct {
+	ID    string
+	Until time.Time
+}
+
+// Matching is whether the selectors of a policy match DAGs.
+type Matching int
+
+const (
+	// MatchingUnknown: nothing is known of it.
+	MatchingUnknown Matching = iota
+	// MatchingSome: they match at least one, or access to one that they matched stays.
+	MatchingSome
+	// MatchingNone: they match no DAG of the list.
+	MatchingNone
+)
 
 // GrantDesire is what a grant comes to.
 type GrantDesire struct {

@@ -56,7 +56,7 @@ func newWorld() *world {
 	w.Account = account
 	w.Instance = &v1alpha1.AirflowInstance{
 		ObjectMeta: metav1.ObjectMeta{Name: "prod", Namespace: "data", UID: "instance-1"},
-		Spec:       v1alpha1.AirflowInstanceSpec{MassRevocationLimit: "25%"},
+		Spec:       v1alpha1.AirflowInstanceSpec{MassRevocationLimit: "25%", DagGracePeriod: &metav1.Duration{}},
 	}
 	w.Observed.Roles = map[string][]permission.Pair{
 		"Admin": {{Action: permission.CanEdit, Resource: "DAGs"}, {Action: permission.CanRead, Resource: "DAGs"}}, "Viewer": {{Action: permission.CanRead, Resource: "DAGs"}}, "Public": nil,
@@ -202,7 +202,8 @@ func (w *world) dropRole(role string) {
 }
 
 func cloneObserved(o access.Observed) access.Observed {
-	out := access.Observed{Roles: maps.Clone(o.Roles), Users: slices.Clone(o.Users), Dags: o.Dags}
+	out := o
+	out.Roles, out.Users = maps.Clone(o.Roles), slices.Clone(o.Users)
 	for i := range out.Users {
 		out.Users[i].Roles = slices.Clone(out.Users[i].Roles)
 	}

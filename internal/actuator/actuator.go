@@ -96,6 +96,6 @@ func (m *memory) recall(r *reader, inVain sets.Set[list], started time.Time) {
 		r.forgetGone(started)
 	}
 	if !inVain.Has(listRoles) {
-		m.inventory.confirmAll()
+		m.inventory.attempted.Clear() // what is not there now was not made
 	}
 }

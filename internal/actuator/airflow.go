@@ -13,6 +13,8 @@ type Airflow interface {
 	Roles(ctx context.Context) (airflow.List[airflow.Role], error)
 	Users(ctx context.Context) (airflow.List[airflow.User], error)
 	Dags(ctx context.Context) (airflow.List[airflow.Dag], error)
+	// Dag fails with airflow.IsNotFound for a DAG that is not stored any more; one whose file is broken or gone is.
+	Dag(ctx context.Context, id string) (airflow.Dag, error)
 	// Permissions reads every pair that Airflow has stored: which DAGs are resources.
 	Permissions(ctx context.Context) (airflow.List[airflow.Permission], error)
 	// UsersPage reads one page of users by the order of Users, or a part of one.

@@ -96,9 +96,6 @@ func (i *inventory) attempt(name string) { i.attempted.Insert(name) }
 // confirm notes that a role was read back.
 func (i *inventory) confirm(name string) { i.attempted.Delete(name) }
 
-// confirmAll notes that all roles were read: what is not there now was not made.
-func (i *inventory) confirmAll() { i.attempted.Clear() }
-
 // foreign reports whether a role that is in the way of a creation was made by another writer.
 func (i *inventory) foreign(name string) bool {
 	ours := rolename.HasOwnPrefix(name) || strings.Contains(name, "~")

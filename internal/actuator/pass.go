@@ -142,6 +142,12 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 		if err != nil {
 			return access.Plan{}, err
 		}
+		if ask := inquiry(p.reader, p.desired); ask != nil {
+			if err := p.beside(ctx, func() error { return ask(ctx) }); err != nil {
+				return access.Plan{}, err
+			}
+			continue
+		}
 		old := p.oldLists(plan)
 		unreadable := p.reader.inVain(old)
 		read := func() error { return p.reader.readWhole(ctx, old.Difference(unreadable)) }

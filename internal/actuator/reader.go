@@ -194,14 +194,18 @@ func (r *reader) readLists(ctx context.Context, wanted sets.Set[list]) error {
 	for which := range wanted {
 		group.Go(func() error { return reading.ask(groupCtx, r.server, which) })
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	if err := reading.silent(ctx, r.server, wanted); err != nil {
-		return err
+	err := group.Wait()
+	if err == nil {
+		err = reading.silent(ctx, r.server, wanted)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err != nil {
+		if wanted.Has(listDags) {
+			r.snap.dags.Interrupt()
+		}
+		return err
+	}
 	for _, which := range []list{listRoles, listUsers, listDags} {
 		if wanted.Has(which) {
 			reading.store(r.snap, which, r.clock.Now())

@@ -3,7 +3,6 @@ package actuator
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -29,10 +28,9 @@ const (
 type snapshot struct {
 	users roster
 	roles map[string][]permission.Pair
-	dags  map[string]listedDag
+	dags  *dag.Catalog
 
-	rolesAt, dagsAt time.Time // of the last complete list
-	dagLists        int       // complete DAG lists
+	rolesAt time.Time // of the last complete list
 
 	// unknownDags are DAGs that are no resource yet, and unknownResources others that Airflow said not to know.
 	unknownDags, unknownResources map[string]bool
@@ -48,16 +46,10 @@ type snapshot struct {
 	sorted *access.Observed // nil after a change
 }
 
-// listedDag is a DAG and how many complete lists in a row lacked it.
-type listedDag struct {
-	dag    dag.Dag
-	misses int
-}
-
 // newSnapshot makes a snapshot of nothing.
 func newSnapshot() *snapshot {
 	return &snapshot{
-		users: newRoster(), roles: map[string][]permission.Pair{}, dags: map[string]listedDag{},
+		users: newRoster(), roles: map[string][]permission.Pair{}, dags: dag.NewCatalog(),
 		unknownDags: map[string]bool{}, unknownResources: map[string]bool{}, fresh: sets.New[list](),
 		unread: map[list]error{}, failed: sets.New[list](), unreadRoles: map[string]error{},
 	}
@@ -79,7 +71,8 @@ func (s *snapshot) complete() bool {
 // missing are the lists that were never read whole, but for those that could not be read when they were tried last.
 func (s *snapshot) missing() sets.Set[list] {
 	out := sets.New[list]()
-	for which, at := range map[list]time.Time{listRoles: s.rolesAt, listUsers: s.users.listedAt, listDags: s.dagsAt} {
+	_, dagsAt, _ := s.dags.Lists()
+	for which, at := range map[list]time.Time{listRoles: s.rolesAt, listUsers: s.users.listedAt, listDags: dagsAt} {
 		if at.IsZero() && s.unread[which] == nil {
 			out.Insert(which)
 		}
@@ -89,12 +82,13 @@ func (s *snapshot) missing() sets.Set[list] {
 
 // dagList is what is known of the DAG list.
 func (s *snapshot) dagList() access.DagList {
+	_, at, count := s.dags.Lists()
 	switch {
-	case s.dagsAt.IsZero():
+	case at.IsZero():
 		return access.DagListUnread
 	case s.unread[listDags] != nil:
 		return access.DagListOld
-	case s.dagLists < 2:
+	case count < 2:
 		return access.DagListFirst
 	}
 	return access.DagListKnown
@@ -114,6 +108,9 @@ func (s *snapshot) noteList(which list, err error) {
 	if err == nil {
 		delete(s.unread, which)
 		return
+	}
+	if which == listDags {
+		s.dags.Interrupt()
 	}
 	s.unread[which] = err
 	s.failed.Insert(which)
@@ -177,33 +174,20 @@ func (s *snapshot) setUsers(list airflow.List[airflow.User], at, came time.Time)
 	s.sorted = nil
 }
 
-// setDags takes in a DAG list. A DAG is gone only after two complete lists lacked it.
+// setDags takes in a DAG list; see dag.Catalog.
 func (s *snapshot) setDags(list airflow.List[airflow.Dag], at time.Time) {
 	s.fresh.Insert(listDags)
 	s.sorted = nil
-	seen := sets.New[string]()
+	var live, stale []dag.Dag
 	for _, d := range list.Items {
+		row := dag.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}
 		if d.Stale {
-			continue
-		}
-		seen.Insert(d.ID)
-		s.dags[d.ID] = listedDag{dag: dag.Dag{ID: d.ID, Tags: d.Tags, Owners: d.Owners, Bundle: d.Bundle, Path: d.Path}}
-	}
-	if !list.Complete {
-		return
-	}
-	s.dagLists++
-	s.dagsAt = at
-	for id, listed := range s.dags {
-		if seen.Has(id) {
-			continue
-		}
-		if listed.misses++; listed.misses > 1 {
-			delete(s.dags, id)
+			stale = append(stale, row)
 		} else {
-			s.dags[id] = listed
+			live = append(live, row)
 		}
 	}
+	s.dags.Set(live, stale, list.Complete, at)
 }
 
 // isNews reports whether it was not known that Airflow does not know a resource. One that some role stores is known, whatever
@@ -237,21 +221,17 @@ func (s *snapshot) learnKnown(pairs []airflow.Permission) {
 			known.Insert(id)
 		}
 	}
-	for id := range s.dags {
-		if !known.Has(id) {
-			s.unknownDags[id] = true
-		}
+	for _, id := range s.dags.Besides(known) {
+		s.unknownDags[id] = true
 	}
 }
 
 // observed gives the snapshot as the planner reads it. The value is shared and never changed.
 func (s *snapshot) observed() access.Observed {
 	if s.sorted == nil || s.users.changed {
-		o := access.Observed{Roles: maps.Clone(s.roles), Users: s.users.sorted(), Dags: make([]dag.Dag, 0, len(s.dags))}
-		for _, listed := range s.dags {
-			o.Dags = append(o.Dags, listed.dag)
-		}
-		slices.SortFunc(o.Dags, func(a, b dag.Dag) int { return strings.Compare(a.ID, b.ID) })
+		o := access.Observed{Roles: maps.Clone(s.roles), Users: s.users.sorted()}
+		o.Dags, o.Away = s.dags.List()
+		o.ListedFrom, o.ListedAt, _ = s.dags.Lists()
 		s.sorted = &o
 	}
 	return *s.sorted

@@ -2,6 +2,7 @@ package airflow
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -25,18 +26,14 @@ func (w dagWire) dag() Dag {
 	for _, o := range w.Owners {
 		owners = append(owners, strings.TrimSpace(o)) // Airflow 2 splits "a, b" at the comma
 	}
+	stale := w.Stale
+	if w.Active != nil {
+		stale = !*w.Active
+	}
 	return Dag{
 		ID: w.ID, Tags: sortedNames(tags), Owners: sortedNames(owners), Bundle: w.Bundle, Path: w.Path,
-		Paused: w.Paused, Stale: w.stale(),
+		Paused: w.Paused, Stale: stale,
 	}
-}
-
-// stale says whether the DAG's file is gone, in the words of either generation.
-func (w dagWire) stale() bool {
-	if w.Active != nil {
-		return !*w.Active
-	}
-	return w.Stale
 }
 
 type dagsWire struct {
@@ -69,3 +66,27 @@ type dagAPI struct{ *lists }
 
 // Dags reads all DAGs that the account may read, stale ones included, by id.
 func (d dagAPI) Dags(ctx context.Context) (List[Dag], error) { return listDags.read(ctx, d.lists) }
+
+// Dag reads one DAG, stale or not. It fails with [IsNotFound] where Airflow stores
+// no DAG of this id: it was deleted, and never is because of its file.
+func (d dagAPI) Dag(ctx context.Context, id string) (Dag, error) {
+	if err := checkName("DAG", id); err != nil {
+		return Dag{}, err
+	}
+	speaks, err := d.speak(ctx)
+	if err != nil {
+		return Dag{}, err
+	}
+	var answer dagWire
+	r := request{method: http.MethodGet, endpoint: speaks.dags + "/{dag_id}", path: speaks.dags + "/" + escapeName(id)}
+	r.check = func() error {
+		if answer.ID != id {
+			return otherName(answer.ID, id)
+		}
+		return nil
+	}
+	if err := d.call(ctx, r, &answer); err != nil {
+		return Dag{}, r.another(err)
+	}
+	return answer.dag(), nil
+}

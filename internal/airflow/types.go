@@ -77,7 +77,9 @@ type Dag struct {
 	Path string
 	// Paused says that the DAG is not scheduled.
 	Paused bool
-	// Stale says that the DAG's file is gone. Its permissions stay in Airflow.
+	// Stale says that the DAG's file is gone or cannot be parsed. Its permissions
+	// stay in Airflow, and so does the rest of what is said here, as it was when the
+	// file was parsed last.
 	Stale bool
 }
 

@@ -9,13 +9,17 @@ import (
 type Index struct {
 	dags           []Dag
 	byID           map[string]int
+	away           map[string]*Away
 	inIDs, inPaths []int             // positions in dags, in the order of ids and of paths
 	files          map[file][]string // filled by its first use
 }
 
-// NewIndex indexes a list of DAGs, in any order, which it retains and does not change.
-func NewIndex(dags []Dag) *Index {
-	x := &Index{dags: dags, byID: make(map[string]int, len(dags))}
+// NewIndex indexes a list of DAGs, in any order, and those that are away; it retains both and does not change them.
+func NewIndex(dags []Dag, away ...Away) *Index {
+	x := &Index{dags: dags, byID: make(map[string]int, len(dags)), away: make(map[string]*Away, len(away))}
+	for i := range away {
+		x.away[away[i].ID] = &away[i]
+	}
 	for i := range dags {
 		x.byID[dags[i].ID] = i
 		x.inIDs, x.inPaths = append(x.inIDs, i), append(x.inPaths, i)
@@ -29,6 +33,14 @@ func NewIndex(dags []Dag) *Index {
 func (x *Index) Has(id string) bool {
 	_, listed := x.byID[id]
 	return listed
+}
+
+// Away returns what is known of a DAG that is away, and whether something is.
+func (x *Index) Away(id string) (Away, bool) {
+	if away := x.away[id]; away != nil {
+		return *away, true
+	}
+	return Away{}, false
 }
 
 // beginning returns the part of an order whose DAGs begin, in a field, with the literal of a glob.

@@ -156,6 +156,17 @@ func (s Selection) CouldHaveMatched(id string, listed bool) bool {
 	return false
 }
 
+// Omits reports whether no selector matches a DAG that is away, by what it was when it was last there. Of a DAG of which only
+// the id is known, only the id counts.
+func (s Selection) Omits(away *Away) bool {
+	for i := range s {
+		if s[i].fits(away.ID) && (!away.described() || s[i].matchFields(&away.Dag)) {
+			return false
+		}
+	}
+	return true
+}
+
 // sorted sorts its argument in place and drops doubles.
 func sorted(values []string) []string {
 	slices.Sort(values)

@@ -33,6 +33,9 @@ const (
 // hitlDetail is the resource of human-in-the-loop tasks, which came with Airflow 3.1.
 const hitlDetail = "HITL Detail"
 
+// DagCode is the resource of the code of DAGs.
+const DagCode = "DAG Code"
+
 // Website is the right to the home page of Airflow 2, and to nothing on it. Servers of Airflow 3 need it for nothing and
 // add it to every role by themselves.
 var Website = Pair{CanRead, "Website"}

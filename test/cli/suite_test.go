@@ -191,7 +191,7 @@ func policy(ctx context.Context, name string) {
 				MaxDuration: metav1.Duration{Duration: 8 * time.Hour},
 				Requests: &v1alpha1.RequestTerms{
 					Requesters: &v1alpha1.People{Groups: []string{"data"}},
-					Approvers:  &v1alpha1.Approvers{Groups: []string{"finance-leads"}}, Approvals: 1,
+					Approvers:  &v1alpha1.Approvers{Groups: []string{"finance-leads"}}, Approvals: new(int32(1)),
 				},
 			},
 		},

@@ -2,12 +2,14 @@ package faults_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
 )
 
@@ -36,7 +38,35 @@ func scopeFaults() []fault {
 		{number: "F81", title: "403 with HTML to the writes of one role", lasts: while, strike: refusedInFront(http.StatusForbidden)},
 		{number: "F81", title: "413 to the writes of one role", lasts: while, strike: refusedInFront(http.StatusRequestEntityTooLarge)},
 		{number: "F82", title: "a user that cannot be addressed", lasts: while, strike: unaddressable},
+		{number: "F85", title: "a DAG file that cannot be parsed for minutes", lasts: 2 * time.Minute, strike: brokenFile},
 	}
+}
+
+// brokenFile makes a DAG stale for longer than two lists need: no role of the policy loses it.
+func brokenFile(w *world) func(*world) {
+	const id = "finance_daily"
+	before := w.sim.LastSeq()
+	w.sim.BreakDag(id, true)
+	w.struck()
+	at := len(w.unparsed[id]) // what it had stays, and no level is added to it meanwhile
+	w.unparsed[id] = append(w.unparsed[id], stretch{w.now(), w.now().Add(time.Hour)})
+	return func(w *world) {
+		w.says(&v1alpha1.DagAccessPolicy{ObjectMeta: w.meta("finance")}, v1alpha1.ReasonDagsStaleOrMissing)
+		for _, c := range w.sim.Changes(func(c airflowtest.Change) bool {
+			return c.Seq > before && c.By == airflowtest.AdminUsername && c.Kind == airflowtest.RolePermissions
+		}) {
+			if has(c.PermissionsBefore, id) && !has(c.PermissionsAfter, id) {
+				w.wrong("K4: role %s lost %s while its file was broken", c.Role, id)
+			}
+		}
+		w.sim.BreakDag(id, false)
+		w.unparsed[id][at].to = w.now()
+	}
+}
+
+// has reports whether permissions let anybody see a DAG.
+func has(permissions []airflow.Permission, id string) bool {
+	return slices.Contains(permissions, airflow.Permission{Action: "can_read", Resource: "DAG:" + id})
 }
 
 // refusedInFront has something in front of Airflow refuse the role of a new policy, and nothing else.

@@ -21,6 +21,7 @@ spec:
 
 const (
 	plainEntry = "an entry must hold no control character"
+	noDagID    = "no DAG has such an id"
 	relative   = "paths are relative to the bundle"
 	oneSubject = "say exactly one of username and email"
 	oneLine    = "must be one line of plain text"
@@ -90,12 +91,20 @@ spec:
 	Entry("refuses a long bundle", `spec: {dags: [{bundles: [`+strings.Repeat("x", 251)+`]}]}`, "spec.dags[0].bundles[0]", "Too long"),
 	Entry("refuses a long path", `spec: {dags: [{paths: [`+strings.Repeat("x", 513)+`]}]}`, "spec.dags[0].paths[0]", "Too long"),
 	Entry("refuses a long exclusion", `spec: {dags: [{ids: [x], exclude: [`+strings.Repeat("x", 251)+`]}]}`, "spec.dags[0].exclude[0]", "Too long"),
-	Entry("refuses a line break in an id", `spec: {dags: [{ids: ["a\nb"]}]}`, "spec.dags[0].ids[0]", plainEntry),
+	Entry("refuses a line break in an id", `spec: {dags: [{ids: ["a\nb"]}]}`, "spec.dags[0].ids[0]", noDagID),
+	Entry("refuses a space in an id (K4)", `spec: {dags: [{ids: ["sp ace"]}]}`, "spec.dags[0].ids[0]", noDagID),
+	Entry("refuses a per cent sign in an id (K4)", `spec: {dags: [{ids: ["per%cent"]}]}`, "spec.dags[0].ids[0]", noDagID),
+	Entry("refuses a slash in a pattern for ids (K4)", `spec: {dags: [{ids: ["finance/*"]}]}`, "spec.dags[0].ids[0]", noDagID),
+	Entry("refuses a space at the end of an id (K4)", `spec: {dags: [{ids: ["finance "]}]}`, "spec.dags[0].ids[0]", noDagID),
+	Entry("refuses a line break at the end of an id (K4)", `spec: {dags: [{ids: ["finance\n"]}]}`, "spec.dags[0].ids[0]", noDagID),
+	Entry("refuses an accent that is a character of its own (K4)", `spec: {dags: [{ids: ["e\u0301"]}]}`, "spec.dags[0].ids[0]", noDagID),
+	Entry("refuses a space in an exclusion (K4)", `spec: {dags: [{ids: [x], exclude: ["sp ace"]}]}`, "spec.dags[0].exclude[0]", noDagID),
+	Entry("takes letters and digits of any script in ids (K4)", `spec: {dags: [{ids: ["überweisung_*", "支払い", "½", "a.b-c_D?"], exclude: ["Ελλάδα"]}]}`, "", ""),
 	Entry("refuses a space around a tag", `spec: {dags: [{tags: [" a"]}]}`, "spec.dags[0].tags[0]", plainEntry),
 	Entry("refuses a tab in an owner", `spec: {dags: [{owners: ["a\tb"]}]}`, "spec.dags[0].owners[0]", plainEntry),
 	Entry("refuses a space after a bundle", `spec: {dags: [{bundles: ["a "]}]}`, "spec.dags[0].bundles[0]", plainEntry),
 	Entry("refuses a line break in a path", `spec: {dags: [{paths: ["a\nb"]}]}`, "spec.dags[0].paths[0]", plainEntry),
-	Entry("refuses a zero byte in an exclusion", `spec: {dags: [{ids: [x], exclude: ["a\0"]}]}`, "spec.dags[0].exclude[0]", plainEntry),
+	Entry("refuses a zero byte in an exclusion", `spec: {dags: [{ids: [x], exclude: ["a\0"]}]}`, "spec.dags[0].exclude[0]", noDagID),
 	Entry("refuses an absolute path", `spec: {dags: [{paths: [/finance/**]}]}`, "spec.dags[0].paths[0]", relative),
 	Entry("refuses a path that climbs", `spec: {dags: [{paths: [a/../b]}]}`, "spec.dags[0].paths[0]", relative),
 	Entry("refuses a path that begins with a dot folder", `spec: {dags: [{paths: [./a]}]}`, "spec.dags[0].paths[0]", relative),

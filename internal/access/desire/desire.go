@@ -31,7 +31,7 @@ func Of(in access.Input) access.Desired {
 	(&ledger{w}).decideClaim()
 	(&enforcer{w}).enforceLeastPrivilege()
 	w.finishMembers()
-	w.out.Held = w.guard.held
+	w.out.Held = w.guard.inOrder()
 	return w.out
 }
 
@@ -100,7 +100,7 @@ type policyCase struct {
 }
 
 func newWork(in access.Input) *work {
-	dags := dag.NewIndex(in.Observed.Dags)
+	dags := dag.NewIndex(in.Observed.Dags, in.Observed.Away...)
 	claim := newClaiming(&in)
 	in.Giving = claim.limit(in.Giving)
 	w := &work{

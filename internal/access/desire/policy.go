@@ -222,11 +222,12 @@ func (w *work) decideContent(c *policyCase) {
 			c.desire.Dags = append(c.desire.Dags, id)
 		}
 	}
-	c.desire.Pending = text.SortedSet(pending)
 	kept := w.guard.keep(c, selection, held)
 	if w.in.DagList == access.DagListUnread {
-		c.desire.Dags, c.desire.Pending = kept, text.Without(c.desire.Pending, kept)
+		c.desire.Dags = kept
 	}
+	c.desire.Pending = text.Without(text.SortedSet(pending), kept)
+	c.desire.Matching = w.matching(len(matched) + len(kept))
 	c.covered = text.SortedSet(append(slices.Clone(c.desire.Dags), kept...))
 	if note := w.notGiven(c.policy.Spec.Access, c.covered, c.pairs); note != nil {
 		c.desire.Notes = append(c.desire.Notes, *note)
@@ -241,7 +242,19 @@ func (w *work) decideContent(c *policyCase) {
 	c.desire.Permissions = len(c.permissions)
 }
 
-// onlyObserved keeps of the pairs on kept DAGs those that the role has: nothing is added to what may be about to go.
+// matching is whether the selectors of a policy match DAGs, by how many they match or still matter of those that they matched.
+func (w *work) matching(count int) access.Matching {
+	switch {
+	case count > 0:
+		return access.MatchingSome
+	case w.in.DagList == access.DagListUnread:
+		return access.MatchingUnknown
+	}
+	return access.MatchingNone
+}
+
+// onlyObserved keeps of the pairs on kept DAGs those that the role has: nothing is added to what may be about to go. Nor is
+// the code of DAGs, where it is shown by whole files: which other DAGs the file of a kept DAG defines is not known.
 func (w *work) onlyObserved(ps []permission.Pair, stored, kept []string) []permission.Pair {
 	isKept := make(map[string]bool, len(kept))
 	for _, id := range kept {
@@ -250,7 +263,10 @@ func (w *work) onlyObserved(ps []permission.Pair, stored, kept []string) []permi
 	missing := permission.Minus(ps, w.contents(stored))
 	return permission.Minus(ps, slices.DeleteFunc(missing, func(p permission.Pair) bool {
 		id, perDag := permission.DagOf(p.Resource)
-		return !perDag || !isKept[id]
+		if !perDag {
+			return p.Resource != permission.DagCode || !w.in.Server().ShowsWholeFiles()
+		}
+		return !isKept[id]
 	}))
 }
 

@@ -154,6 +154,24 @@ func (s *Sim) SetDag(d Dag) {
 	})
 }
 
+// BreakDag makes the file of a DAG one that cannot be parsed, or one that can be
+// again. As in Airflow, a DAG with a broken file is stale at once, which only lists
+// that ask for stale ones show; its runs go on, and its permissions, tags, owners
+// and path stay as they were.
+func (s *Sim) BreakDag(id string, broken bool) {
+	s.outside(func(t *tx) {
+		t.by = ByParsing
+		d := s.store.dagByID[id]
+		if d == nil {
+			panic("airflowtest: no DAG " + id)
+		}
+		changed := *d
+		changed.Stale = broken
+		t.putDag(changed)
+		t.parse(changed)
+	})
+}
+
 // RemoveDag deletes a DAG. Its permissions stay, as in Airflow.
 func (s *Sim) RemoveDag(id string) {
 	s.outside(func(t *tx) {

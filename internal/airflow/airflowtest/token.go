@@ -177,11 +177,3 @@ func (s *Sim) heldBy(u *user) held {
 
 // CacheTTL is how long a worker remembers a user's permissions.
 func (s *Sim) CacheTTL() time.Duration { return time.Duration(s.cacheTTL.Load()) }
-
-// SetCacheTTL changes [Options.CacheTTL]. What is remembered is forgotten.
-func (s *Sim) SetCacheTTL(ttl time.Duration) {
-	s.cacheTTL.Store(int64(ttl))
-	s.cacheLock.Lock()
-	defer s.cacheLock.Unlock()
-	clear(s.cache)
-}

@@ -26,7 +26,7 @@ func requested(change func(*policy.Facts)) func(*policy.Facts) {
 	return func(f *policy.Facts) {
 		none := int32(0)
 		f.Policy.Spec.Grants.Requests = &v1alpha1.RequestTerms{
-			Approvers: &v1alpha1.Approvers{Groups: []string{"finance-leads"}}, Approvals: 1,
+			Approvers: &v1alpha1.Approvers{Groups: []string{"finance-leads"}}, Approvals: new(int32(1)),
 			Rules: []v1alpha1.RequestRule{{Name: "on-call", When: "duration <= duration('30m')", Approvals: &none}},
 		}
 		f.Instance.Spec.Identity = &v1alpha1.Identity{Email: "requester"}
@@ -56,6 +56,12 @@ func TestMessages(t *testing.T) {
 		"DAGs are unknown and members missing": func(f *policy.Facts) {
 			f.View.Report.Desire.Pending = []string{"finance_new"}
 			f.View.Report.Desire.Unresolved = []access.Problem{{Reason: v1alpha1.ReasonUserNotFound, Message: "there is no user zoe"}, {Reason: v1alpha1.ReasonUserNotFound}}
+		},
+		"its selectors match nothing (K4)": func(f *policy.Facts) { matching(f, access.MatchingNone) },
+		"its selectors match something":    func(f *policy.Facts) { matching(f, access.MatchingSome, "a") },
+		"DAGs are stale or missing (K4)": func(f *policy.Facts) {
+			matching(f, access.MatchingSome, "a")
+			f.View.Report.Desire.Away = []access.AwayDag{{ID: "finance_daily", Until: t0.Add(time.Hour)}, {ID: "finance_weekly", Until: t0.Add(90 * time.Minute)}}
 		},
 		"refused in front of Airflow (K1)": func(f *policy.Facts) {
 			f.View.Report.Proof = access.PolicyProof{Differences: []string{"role finance is missing"}}

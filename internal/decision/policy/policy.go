@@ -151,7 +151,7 @@ func report(f *Facts, v *Verdict, view *View) {
 			access.Problem{Reason: v1alpha1.ReasonAdmitted, Message: "the AirflowInstance allows this policy"}),
 		inSync,
 		levels(view),
-	}, least, limits(view))...)
+	}, least, dags(f, v, view), members(view))...)
 }
 
 const asDeclared = "Airflow stores exactly what is declared"
@@ -163,7 +163,8 @@ func conclusion(f *Facts, view *View, problem *access.Problem) decision.Conclusi
 			Message: paused.What + ": nothing new is granted and nothing is repaired, endings go on: " + paused.Remedy}
 	}
 	if problem != nil {
-		return decision.Conclusion{State: decision.StateWorking, Reason: problem.Reason, Message: problem.Message}
+		held := problem.Reason == v1alpha1.ReasonMassRevocationHeld // a user has to act, or access goes
+		return decision.Conclusion{State: decision.StateWorking, Reason: problem.Reason, Message: problem.Message, Warning: held}
 	}
 	if least := view.Report.Proof.LeastPrivilege; least.Reason == v1alpha1.ReasonWithheld {
 		return decision.Conclusion{State: decision.StateWorking, Reason: least.Reason, Message: least.Message, Warning: true}
@@ -211,21 +212,17 @@ func levels(view *View) metav1.Condition {
 		access.Problem{Reason: v1alpha1.ReasonLevelsSupported, Message: "this Airflow supports every access level of the policy"})
 }
 
-// limits are the conditions of a policy that is applied in part.
-func limits(view *View) []metav1.Condition {
-	var out []metav1.Condition
-	if pending := view.Report.Desire.Pending; len(pending) > 0 {
-		out = append(out, decision.Condition(v1alpha1.ConditionDagsPending, metav1.ConditionTrue,
-			*decision.Problem(v1alpha1.ReasonDagsUnknown, "Airflow does not know these DAGs yet, everything else is applied: %s", text.List(pending, decision.Shown))))
+// members is the condition of a policy some of whose standing members were not found.
+func members(view *View) []metav1.Condition {
+	unresolved := view.Report.Desire.Unresolved
+	if len(unresolved) == 0 {
+		return nil
 	}
-	if unresolved := view.Report.Desire.Unresolved; len(unresolved) > 0 {
-		first := unresolved[0]
-		if len(unresolved) > 1 {
-			first.Message += fmt.Sprintf("; and %d more", len(unresolved)-1)
-		}
-		out = append(out, decision.Condition(v1alpha1.ConditionMembersResolved, metav1.ConditionFalse, first))
+	first := unresolved[0]
+	if len(unresolved) > 1 {
+		first.Message += fmt.Sprintf("; and %d more", len(unresolved)-1)
 	}
-	return out
+	return []metav1.Condition{decision.Condition(v1alpha1.ConditionMembersResolved, metav1.ConditionFalse, first)}
 }
 
 // refuse reports a policy that grants nothing until a user changes something.
@@ -277,7 +274,7 @@ func instances(f *Facts) []v1alpha1.PolicyInstance {
 	desire := view.Report.Desire
 	entry := v1alpha1.PolicyInstance{
 		Name: f.Instance.Name, Namespace: f.Instance.Namespace, Role: desire.Role,
-		Dags: number(len(desire.Dags)), PendingDags: number(len(desire.Pending)), Permissions: number(desire.Permissions),
+		Dags: number(len(desire.Dags) + len(desire.Away)), PendingDags: number(len(desire.Pending)), Permissions: number(desire.Permissions),
 		Members: number(len(desire.Members)), ActiveGrants: number(f.Active),
 	}
 	observedAt, synced := metav1.NewTime(view.ObservedAt.Truncate(time.Second)), ""

@@ -39,7 +39,7 @@ func world() *request.Facts {
 			Reason: &v1alpha1.ReasonTerms{Pattern: "^INC-[0-9]+", Hint: "an incident number"},
 			Requests: &v1alpha1.RequestTerms{
 				Approvers: &v1alpha1.Approvers{Groups: []string{"leads"}, Users: []string{"carol@example.com"}, Owners: true},
-				Approvals: 1, Timeout: *span(4 * time.Hour), MaxAutomaticPerDay: 4,
+				Approvals: new(int32(1)), Timeout: *span(4 * time.Hour), MaxAutomaticPerDay: 4,
 				Emergency: &v1alpha1.EmergencyTerms{Groups: []string{"oncall"}, MaxDuration: *span(time.Hour), ReviewWithin: *span(24 * time.Hour)},
 			},
 		},

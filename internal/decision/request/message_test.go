@@ -38,7 +38,7 @@ func TestMessages(t *testing.T) {
 			return waiting(t, func(f *request.Facts) { requests(f).Approvers = &v1alpha1.Approvers{Owners: true} })
 		},
 		"one of two agreed": func() *request.Facts {
-			f := waiting(t, func(f *request.Facts) { requests(f).Approvals = 2 })
+			f := waiting(t, func(f *request.Facts) { requests(f).Approvals = new(int32(2)) })
 			vote(f, "carol@example.com", v1alpha1.VoteApprove)
 			return f
 		},
@@ -63,7 +63,7 @@ func TestMessages(t *testing.T) {
 			rules(f, v1alpha1.RequestRule{Name: "trusted", Approvals: count(0)})
 			return f
 		},
-		"no vote is needed": func() *request.Facts { f := world(); requests(f).Approvals = 0; return f },
+		"no vote is needed": func() *request.Facts { f := world(); requests(f).Approvals = new(int32(0)); return f },
 		"an emergency":      func() *request.Facts { f := world(); emergency(f); return f },
 		"an emergency that was not reviewed in time": func() *request.Facts { return later(urgent(t), 24*time.Hour) },
 		"an emergency that was reviewed": func() *request.Facts {

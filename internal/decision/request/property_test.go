@@ -249,7 +249,7 @@ func (r *run) edit() {
 			r.Policy.Spec.Grants.Requests = world().Policy.Spec.Grants.Requests
 			return
 		}
-		requests.Approvals = int32(rapid.IntRange(0, 2).Draw(t, "approvals"))
+		requests.Approvals = new(int32(rapid.IntRange(0, 2).Draw(t, "approvals")))
 		requests.Approvers = &v1alpha1.Approvers{
 			Groups: rapid.SliceOfNDistinct(rapid.SampledFrom(groups), 0, 2, rapid.ID).Draw(t, "approver groups"),
 			Users:  rapid.SliceOfNDistinct(rapid.SampledFrom(names), 0, 4, rapid.ID).Draw(t, "approver users"),
@@ -278,7 +278,7 @@ func TestWhateverHappensARequestIsDecidedOnceByThoseWhoMayAndInTime(t *testing.T
 	rapid.Check(t, func(rt *rapid.T) {
 		r := &run{Facts: world(), t: rt}
 		requests := r.Policy.Spec.Grants.Requests
-		requests.Approvals = int32(rapid.IntRange(0, 2).Draw(rt, "approvals"))
+		requests.Approvals = new(int32(rapid.IntRange(0, 2).Draw(rt, "approvals")))
 		requests.Approvers.Users = append(requests.Approvers.Users, rapid.SampledFrom(names).Draw(rt, "another approver"))
 		r.Request.Spec.Groups = []string{"oncall"}
 		if rapid.IntRange(0, 4).Draw(rt, "emergency") == 0 {

@@ -123,7 +123,7 @@ func TestAProgramVotesAsAServiceAccount(t *testing.T) {
 
 func TestTwoApprovalsAreThoseOfTwoPeople(t *testing.T) {
 	f := waiting(t, func(f *request.Facts) {
-		requests(f).Approvals = 2
+		requests(f).Approvals = new(int32(2))
 		f.Request.Spec.Requester = "oidc:alice"
 		byName(f)
 	})
@@ -148,7 +148,7 @@ func TestTwoApprovalsAreThoseOfTwoPeople(t *testing.T) {
 func TestVotesCountOnceNamesAreProved(t *testing.T) {
 	unproved := errors.New("the policy is not bound")
 	for _, kind := range []v1alpha1.VoteKind{v1alpha1.VoteApprove, v1alpha1.VoteDeny} {
-		f := waiting(t, func(f *request.Facts) { requests(f).Approvals = 2 })
+		f := waiting(t, func(f *request.Facts) { requests(f).Approvals = new(int32(2)) })
 		later(f, time.Hour)
 		if v := request.Decide(*f); v.NeedsProof {
 			t.Errorf("%s: a proof is asked for without a vote", kind)
@@ -228,7 +228,7 @@ func TestNothingIsApprovedWhileSomethingStandsAgainstIt(t *testing.T) {
 }
 
 func TestARestartChangesNoRequestThatWaits(t *testing.T) {
-	f := waiting(t, func(f *request.Facts) { requests(f).Approvals = 2 })
+	f := waiting(t, func(f *request.Facts) { requests(f).Approvals = new(int32(2)) })
 	vote(f, "carol@example.com", v1alpha1.VoteApprove)
 	vote(f, "alice", v1alpha1.VoteApprove, "leads")
 	pass(t, f)
