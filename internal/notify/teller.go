@@ -60,7 +60,7 @@ func (t *Teller) Start() {
 	}
 }
 
-// Close sends what waits, once and for at most as long as given, and ends. It is called once, after Start and when nothing is
+// Close sends what waits, once and for at most as long as given, and ends: at once where no time is given. It is called once, after Start and when nothing is
 // told any more.
 func (t *Teller) Close(patience time.Duration) {
 	if t.silent() {
@@ -69,6 +69,9 @@ func (t *Teller) Close(patience time.Duration) {
 	close(t.closing)
 	defer t.running.Wait()
 	defer t.cancel()
+	if patience <= 0 {
+		return
+	}
 	done := make(chan struct{})
 	go func() { t.running.Wait(); close(done) }()
 	timer := t.clock.NewTimer(patience)
