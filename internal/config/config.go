@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -114,7 +115,7 @@ func (c *Configuration) Problem(field, format string, arguments ...any) error {
 // complete checks values and sets those that have a default.
 func (c *Configuration) complete() error {
 	var problems []error
-	if c.APIVersion != APIVersion || c.Kind != Kind {
+	if given := [2]string{c.APIVersion, c.Kind}; given != [2]string{APIVersion, Kind} {
 		return c.Problem("apiVersion", "want apiVersion: %s and kind: %s", APIVersion, Kind)
 	}
 	if c.ConsoleURL != "" && !isAddress(c.ConsoleURL) {
@@ -145,10 +146,11 @@ func (c *Configuration) complete() error {
 // isAddress reports whether a text is an address to which a path can be added.
 func isAddress(text string) bool {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil {
+	if err != nil || u.Host == "" {
 		return false
 	}
-	return (u.Scheme == "https" || u.Scheme == "http") && u.RawQuery == "" && u.Fragment == ""
+	plain := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	return *u == plain && slices.Contains([]string{"https", "http"}, u.Scheme)
 }
 
 var notifierName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
@@ -162,7 +164,7 @@ var checks = []struct {
 		return unless(notifierName.MatchString(n.Name), "want lower-case letters, digits and '-', at most 63")
 	}},
 	{"type", func(n *Notifier) string {
-		return unless(n.Type == Slack || n.Type == HTTP, "want Slack or HTTP")
+		return unless(slices.Contains([]NotifierType{Slack, HTTP}, n.Type), "want Slack or HTTP")
 	}},
 	{"urlFile", func(n *Notifier) string {
 		return unless(filepath.IsAbs(n.URLFile), "want the path of a file that holds the address, such as a key of a mounted Secret")
@@ -171,10 +173,10 @@ var checks = []struct {
 		if n.TokenFile != "" && n.Type == Slack {
 			return "an incoming webhook has no token beside its address"
 		}
-		return unless(n.TokenFile == "" || filepath.IsAbs(n.TokenFile), "want an absolute path")
+		return optional(n.TokenFile)
 	}},
 	{"caFile", func(n *Notifier) string {
-		return unless(n.CAFile == "" || filepath.IsAbs(n.CAFile), "want an absolute path")
+		return optional(n.CAFile)
 	}},
 	{"filter", func(n *Notifier) string {
 		return unless(len(n.Filter) <= maxFilter, fmt.Sprintf("want at most %d characters", maxFilter))
@@ -182,6 +184,14 @@ var checks = []struct {
 	{"timeout", func(n *Notifier) string {
 		return unless(n.Timeout >= time.Second && n.Timeout <= maxTimeout, "want a time from 1s to 1m, such as 10s")
 	}},
+}
+
+// optional checks the path of a file that need not be there.
+func optional(path string) string {
+	if path == "" {
+		return ""
+	}
+	return unless(filepath.IsAbs(path), "want an absolute path")
 }
 
 func unless(right bool, problem string) string {
