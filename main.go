@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,6 +25,8 @@ import (
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers"
+	"github.com/airflow-oam/airflow-oam/internal/config"
+	"github.com/airflow-oam/airflow-oam/internal/notify"
 	"github.com/airflow-oam/airflow-oam/internal/options"
 )
 
@@ -57,6 +60,10 @@ func run(ctx context.Context, o options.Options) error {
 	}
 	realClock := clock.RealClock{}
 	skew := &controllers.Skew{}
+	teller, err := newTeller(o.Config, realClock)
+	if err != nil {
+		return fmt.Errorf("--config: %w", err)
+	}
 	config.QPS = -1 // the API server's own fairness bounds us; a limit here would delay endings
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return skew.Transport(next, realClock) })
 
@@ -80,14 +87,33 @@ func run(ctx context.Context, o options.Options) error {
 	if err := controllers.Setup(mgr, controllers.Settings{
 		Clock: realClock, KubernetesClock: skew, Retention: o.Retention, Concurrency: o.Concurrency, Namespaces: o.InstanceNamespaces,
 		AllowHTTPHosts: o.AllowHTTPHosts, AllowedAddresses: o.AllowAddresses, AllowPrivileged: o.AllowPrivileged,
-		ServiceAccount: o.ServiceAccount, TokenAudiences: o.TokenAudiences, IdentityPolicy: o.IdentityPolicy,
+		ServiceAccount: o.ServiceAccount, TokenAudiences: o.TokenAudiences, IdentityPolicy: o.IdentityPolicy, Teller: teller,
 	}); err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)
 	}
 	if err := errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping)); err != nil {
 		return fmt.Errorf("set up the probes: %w", err)
 	}
+	teller.Start()
+	defer teller.Close(farewell) // after the Lease is released: what waits to be sent delays no other replica
 	return mgr.Start(ctx)
+}
+
+// farewell is how long notifications are still sent when the operator ends.
+const farewell = 5 * time.Second
+
+// newTeller makes what tells notifiers, as the configuration file says.
+func newTeller(path string, now clock.Clock) (*notify.Teller, error) {
+	configuration, err := &config.Configuration{}, error(nil)
+	if path != "" {
+		if configuration, err = config.Read(path); err != nil {
+			return nil, err
+		}
+	}
+	logger := ctrl.Log.WithName("notify")
+	return notify.New(configuration, now, func(notifier string, e notify.Event, err error) {
+		logger.Error(err, "an event did not arrive at a notifier", "notifier", notifier, "event", e.ID, "type", e.Type)
+	})
 }
 
 func newLogger(o options.Options) logr.Logger {

@@ -31,6 +31,8 @@ type Settings struct {
 	Clock clock.PassiveClock
 	// KubernetesClock measures the API server's clock; nil counts as ours.
 	KubernetesClock *Skew
+	// Teller makes transitions known to people; nil tells nobody.
+	Teller kind.Teller
 	// Retention is how long an object stays after its end, unless a Git tool tracks it; 0 is for ever.
 	Retention time.Duration
 	// Concurrency is how many requests to one Airflow are under way at once; 0 means the default.
@@ -72,7 +74,7 @@ func Setup(mgr ctrl.Manager, s Settings) error {
 	}
 	env := kind.Env{
 		Client: mgr.GetClient(), APIReader: mgr.GetAPIReader(), Clock: s.Clock, Recorder: mgr.GetEventRecorder("airflow-oam"),
-		Reports: kind.NewReports(), Retention: s.Retention,
+		Reports: kind.NewReports(), Teller: s.Teller, Retention: s.Retention,
 	}
 	for _, controller := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		instance.New(env, instance.Settings{

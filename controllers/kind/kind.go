@@ -27,8 +27,21 @@ type Env struct {
 	Recorder events.EventRecorder
 	// Reports of passes over Airflows.
 	Reports *Reports
+	// Teller makes transitions known to people; nil tells nobody.
+	Teller Teller
 	// Retention is how long an object stays after its end, unless a Git tool tracks it; 0 is for ever.
 	Retention time.Duration
+}
+
+// Teller makes known to people what was stored. It is told of every pass, also of one that changed nothing, so that it knows
+// after a restart what comes by time. It never waits for anything, and changes no object.
+type Teller interface {
+	// Request as it was read and as it is stored now.
+	Request(before, after *v1alpha1.AccessRequest)
+	// Grant as it was read and as it is stored now, and the request that it was made for; nil where there is none.
+	Grant(request *v1alpha1.AccessRequest, before, after *v1alpha1.AccessGrant)
+	// Forget an object that is gone.
+	Forget(uid types.UID)
 }
 
 // Cache gives the lists by index.
@@ -65,6 +78,9 @@ type Kind[T client.Object, F any] struct {
 	EndedAt func(T) *metav1.Time
 	// Measure updates metrics after the verdict was stored. before is the object as it was read. Nil: nothing.
 	Measure func(facts F, before, after T)
+	// Tell makes known to people what the verdict changed, after it was stored. before is the object as it was read. It never
+	// waits. Nil: nobody is told.
+	Tell func(facts F, before, after T)
 	// Forget drops what other packages remember of an object that is gone. Nil: nothing.
 	Forget func(types.UID)
 }

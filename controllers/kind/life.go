@@ -139,12 +139,15 @@ func (s *scope[T, F]) create(ctx context.Context) error {
 	return client.IgnoreAlreadyExists(s.Client.Create(ctx, s.verdict.Create))
 }
 
-// announce makes known what was stored: Events, log and metrics, and the memory of the wakers.
+// announce makes known what was stored: Events, log, metrics and notifications, and the memory of the wakers.
 func (s *scope[T, F]) announce(ctx context.Context) error { //nolint:unparam // it is a phase, as all that can fail
 	Announcer{Recorder: s.Recorder, Noun: s.kind.Noun, Action: "Decide"}.Announce(ctx, s.updated, s.verdict.Entries)
 	s.memory.Decided(s.updated, s.verdict.Interest)
 	if s.kind.Measure != nil {
 		s.kind.Measure(s.facts, s.Object, s.updated)
+	}
+	if s.kind.Tell != nil {
+		s.kind.Tell(s.facts, s.Object, s.updated)
 	}
 	return nil
 }

@@ -48,7 +48,25 @@ func New(env kind.Env, prover Prover) *Reconciler {
 		Watches: watches,
 		Wakes:   wakes,
 		EndedAt: endedAt,
+		Tell:    tell(env.Teller),
+		Forget:  forget(env.Teller),
 	})
+}
+
+// tell makes a request known to people; nil where there is nobody to tell.
+func tell(teller kind.Teller) func(f request.Facts, before, after object) {
+	if teller == nil {
+		return nil
+	}
+	return func(_ request.Facts, before, after object) { teller.Request(before, after) }
+}
+
+// forget drops what is remembered of a request that is gone; nil where nothing is.
+func forget(teller kind.Teller) func(types.UID) {
+	if teller == nil {
+		return nil
+	}
+	return teller.Forget
 }
 
 // decide asks for the verdict.

@@ -15,6 +15,7 @@ import (
 const (
 	prefix        = "airflow_oam"
 	instanceLabel = "instance"
+	notifierLabel = "notifier"
 )
 
 // delays are the buckets for delays of grants, in seconds.
@@ -59,6 +60,15 @@ var (
 	clockSkew = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Namespace: prefix, Name: "clock_skew_seconds", Help: "Airflow's clock less the operator's.",
 	}, []string{instanceLabel})
+	notifications = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: prefix, Name: "notifications_total", Help: "Events for a notifier by what became of them: sent, failed, dropped (too many waited) or expired.",
+	}, []string{notifierLabel, "outcome"})
+	notificationRetries = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: prefix, Name: "notification_retries_total", Help: "Events that were sent again after a failure.",
+	}, []string{notifierLabel})
+	notificationsWaiting = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Namespace: prefix, Name: "notifications_waiting", Help: "Events that wait for a notifier, besides the one that is being sent.",
+	}, []string{notifierLabel})
 )
 
 // vectors have series of an instance that go with it.
@@ -74,7 +84,7 @@ func Register() { register() }
 
 // RegisterWith exposes the figures in another registry. It panics where they are registered already.
 func RegisterWith(registry prometheus.Registerer) {
-	registry.MustRegister(grants, activationDelay, endingDelay)
+	registry.MustRegister(grants, activationDelay, endingDelay, notifications, notificationRetries, notificationsWaiting)
 	for _, vector := range vectors {
 		registry.MustRegister(vector)
 	}
@@ -134,6 +144,19 @@ func SetInstanceUp(instance string, up bool) {
 // SetClockSkew sets how far Airflow's clock is ahead of ours.
 func SetClockSkew(instance string, skew time.Duration) {
 	clockSkew.WithLabelValues(instance).Set(skew.Seconds())
+}
+
+// CountNotification counts an event by what became of it at a notifier.
+func CountNotification(notifier, outcome string) {
+	notifications.WithLabelValues(notifier, outcome).Inc()
+}
+
+// CountNotificationRetry counts another try to send an event.
+func CountNotificationRetry(notifier string) { notificationRetries.WithLabelValues(notifier).Inc() }
+
+// SetNotificationsWaiting sets how many events wait for a notifier.
+func SetNotificationsWaiting(notifier string, count int) {
+	notificationsWaiting.WithLabelValues(notifier).Set(float64(count))
 }
 
 // ForgetInstance drops every series of an instance that is gone.

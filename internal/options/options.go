@@ -38,7 +38,9 @@ type Options struct {
 	Concurrency int
 	LogLevel    slog.Level
 	LogFormat   string
-	Version     bool
+	// Config is the path of the configuration file; empty for none.
+	Config  string
+	Version bool
 }
 
 var (
@@ -97,6 +99,7 @@ func Parse(arguments []string, output io.Writer) (Options, error) {
 	set.IntVar(&o.Concurrency, "airflow-concurrency", 8, "how many requests to one Airflow are under way at once")
 	set.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "`level`: debug, info, warn or error")
 	set.StringVar(&o.LogFormat, "log-format", "json", "`format`: json or text")
+	set.StringVar(&o.Config, "config", "", "configuration `file`, with what is too much for a flag, such as notifiers")
 	set.BoolVar(&o.Version, "version", false, "print the version and end")
 	if err := set.Parse(arguments); err != nil {
 		return Options{}, err

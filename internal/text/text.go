@@ -138,3 +138,23 @@ func Visible(text string) string {
 
 // invisible reports whether a character is none that is shown as itself. The only space is that of ASCII.
 func invisible(r rune) bool { return !unicode.IsPrint(r) }
+
+// OneLine returns text that others wrote as one line of at most limit characters: control characters and line breaks become
+// spaces; characters that change the direction of text, or that nobody sees, and invalid bytes go; and what is cut off is
+// shown by "…".
+func OneLine(text string, limit int) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r == utf8.RuneError, unicode.In(r, unicode.Cf, unicode.Co, unicode.Cs):
+			return -1
+		case unicode.IsControl(r), unicode.IsSpace(r), r == '\u2028', r == '\u2029':
+			return ' '
+		}
+		return r
+	}, text)
+	text = strings.TrimSpace(text)
+	if utf8.RuneCountInString(text) <= limit {
+		return text
+	}
+	return Cut(text, max(0, limit-1)) + "…"
+}

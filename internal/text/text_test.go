@@ -38,3 +38,21 @@ func TestTextIsBoundedAndPlain(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestOneLineShowsNothingThatHides(t *testing.T) {
+	for given, want := range map[string]string{
+		"a\nb\tc\x00d":                 "a b c d",
+		"safe\u202eevil\u2066x\u2069":  "safeevilx",
+		"zero\u200bwidth\ufeff\u00ad":  "zerowidth",
+		"\u2028line\u2029":             "line",
+		"bad\xff bytes":                "bad bytes",
+		"tag\U000e0041\U000e0042":      "tag",
+		"exactly ten":                  "exactly t…",
+		"äöüäöüäöüä":                   "äöüäöüäöüä",
+		"  spaces\u00a0\u3000at ends ": "spaces  a…",
+	} {
+		if got := text.OneLine(given, 10); got != want {
+			t.Errorf("%q became %q, want %q", given, got, want)
+		}
+	}
+}

@@ -40,6 +40,12 @@ allowPrivilegedPermissions: true
 retention: 1440h
 logLevel: debug
 logFormat: text
+config:
+  consoleURL: https://access.example.com
+  notifiers:
+  - {name: team, type: Slack, urlFile: /etc/airflow-oam/secrets/airflow-oam-notify/slack, filter: "event.type.startsWith('request.')"}
+  - {name: itsm, type: HTTP, urlFile: /etc/airflow-oam/secrets/itsm.events/url, timeout: 3s}
+notifierSecrets: [airflow-oam-notify, itsm.events]
 crds: {keep: false}
 image: {digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"}
 imagePullSecrets: [{name: registry}]
@@ -206,6 +212,7 @@ func TestObjectsOfTheChart(t *testing.T) {
 		"with everything": {everything, slices.Concat(definitions, slices.DeleteFunc(slices.Clone(standard), func(name string) bool {
 			return strings.HasPrefix(name, "ServiceAccount")
 		}), []string{
+			"ConfigMap airflow-oam-system/airflow-oam-config",
 			"NetworkPolicy airflow-oam-system/airflow-oam",
 			"PodDisruptionBudget airflow-oam-system/airflow-oam",
 			"Role data-platform/airflow-oam-secrets",

@@ -2,13 +2,19 @@ package chart
 
 import (
 	"io"
+	"path"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/clock"
 
+	"github.com/airflow-oam/airflow-oam/internal/config"
+	"github.com/airflow-oam/airflow-oam/internal/notify"
 	"github.com/airflow-oam/airflow-oam/internal/options"
 )
 
@@ -48,6 +54,49 @@ func TestSecurityContextsAreValues(t *testing.T) {
 	}
 }
 
+// TestOperatorTakesTheConfigurationOfTheChart gives the ConfigMap that the chart renders to the operator's own reader, and looks for
+// the files that it names in what is mounted.
+func TestOperatorTakesTheConfigurationOfTheChart(t *testing.T) {
+	all := objects(t, everything)
+	file := pick[corev1.ConfigMap](t, all, "ConfigMap")[0]
+	c, err := config.Parse([]byte(file.Data["config.yaml"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := notify.New(c, clock.RealClock{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Notifiers) != 2 || c.Notifiers[1].Timeout != 3*time.Second || c.ConsoleURL == "" {
+		t.Errorf("the file says %+v", c)
+	}
+	pod := pick[appsv1.Deployment](t, all, "Deployment")[0].Spec.Template
+	secrets := map[string]string{}
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Secret != nil {
+			secrets[volume.Name] = volume.Secret.SecretName
+		}
+	}
+	mounted := map[string]string{}
+	for _, mount := range pod.Spec.Containers[0].VolumeMounts {
+		mounted[mount.MountPath] = secrets[mount.Name]
+		if !mount.ReadOnly {
+			t.Errorf("%s can be written to", mount.MountPath)
+		}
+	}
+	for _, n := range c.Notifiers {
+		if folder := path.Dir(n.URLFile); mounted[folder] != path.Base(folder) {
+			t.Errorf("%s is not mounted: %v", n.URLFile, mounted)
+		}
+	}
+	if !slices.Contains(pod.Spec.Containers[0].Args, "--config=/etc/airflow-oam/config/config.yaml") {
+		t.Errorf("the arguments are %v", pod.Spec.Containers[0].Args)
+	}
+	changed := pick[appsv1.Deployment](t, objects(t, strings.Replace(everything, "timeout: 3s", "timeout: 4s", 1)), "Deployment")[0].Spec.Template
+	if a, b := pod.Annotations["checksum/config"], changed.Annotations["checksum/config"]; a == "" || a == b {
+		t.Errorf("the pods do not restart when the file changes: %q and %q", a, b)
+	}
+}
+
 func TestBadValuesAreRefused(t *testing.T) {
 	tests := map[string]struct{ values, want string }{
 		"an unknown value":                     {"replica: 2", "additional properties 'replica' not allowed"},
@@ -66,6 +115,8 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"no retention":                         {"retention: 0h", "/retention"},
 		"a negative retention":                 {"retention: -720h", "/retention"},
 		"a retention without end":              {"retention: 9999999h", "/retention"},
+		"a version of the configuration file":  {"config: {apiVersion: v1}", "/config"},
+		"a Secret that is none":                {"notifierSecrets: [Notify]", "/notifierSecrets/0"},
 		"no requests at once":                  {"airflowConcurrency: 0", "/airflowConcurrency"},
 		"another log level":                    {"logLevel: trace", "/logLevel"},
 		"another log format":                   {"logFormat: xml", "/logFormat"},

@@ -56,3 +56,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
 {{- end }}
 {{- end }}
+
+{{/* The operator's configuration file. */}}
+{{- define "airflow-oam.config" -}}
+apiVersion: config.access.airflow-oam.dev/v1alpha1
+kind: OperatorConfiguration
+{{ toYaml .Values.config }}
+{{- end }}
