@@ -78,3 +78,30 @@ func TestIdentitiesThatDoNotCompile(t *testing.T) {
 		}
 	}
 }
+
+// What an expression gives is the user. Names by identity provider are on docs/identity.md, whose tests evaluate them.
+func TestNamesThatAreAUser(t *testing.T) {
+	for name, test := range map[string]struct {
+		identity  *v1alpha1.Identity
+		requester string
+		want      v1alpha1.Subject
+	}{
+		"an e-mail":                     {email(`requester.lowerAscii()`), "Alice@example.com", v1alpha1.Subject{Email: "alice@example.com"}},
+		"a user name after a prefix":    {username(`requester.startsWith('oidc:') ? requester.substring(5) : ''`), "oidc:alice", v1alpha1.Subject{Username: "alice"}},
+		"a user name after an issuer":   {username(`requester.substring(requester.lastIndexOf('#') + 1)`), "https://idp#alice", v1alpha1.Subject{Username: "alice"}},
+		"a user name in other letters":  {username(`requester`), "\u00e5sa", v1alpha1.Subject{Username: "\u00e5sa"}},
+		"a user name that is an e-mail": {username(`requester`), "alice@example.com", v1alpha1.Subject{Username: "alice@example.com"}},
+		"a user name of full length":    {username(`requester`), strings.Repeat("a", 256), v1alpha1.Subject{Username: strings.Repeat("a", 256)}},
+	} {
+		for how, compile := range map[string]func(*v1alpha1.Identity) (*rule.Identity, error){"compiled": rule.CompileIdentity, "remembered": rule.IdentityOf} {
+			compiled, err := compile(test.identity)
+			if err != nil {
+				t.Errorf("%s, %s: %v", name, how, err)
+				continue
+			}
+			if got, err := compiled.Subject(test.requester); err != nil || got != test.want {
+				t.Errorf("%s, %s: %+v %v", name, how, got, err)
+			}
+		}
+	}
+}
