@@ -48,12 +48,7 @@ func TestAnIdentityThatDoesNotCompile(t *testing.T) {
 // identify sets the instance's identity.
 func (w *world) identify(identity *v1alpha1.Identity) {
 	w.Helper()
-	instance := w.instance()
-	instance.Spec.Identity = identity
-	instance.Generation++
-	if err := w.client.Update(w.Context(), instance); err != nil {
-		w.Fatal(err)
-	}
+	w.edit(func(afi *v1alpha1.AirflowInstance) { afi.Spec.Identity, afi.Generation = identity, afi.Generation+1 })
 }
 
 // told counts the warnings with a reason since the last look.

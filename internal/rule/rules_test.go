@@ -217,3 +217,25 @@ func oneLine(t interface {
 		t.Errorf("not one short line: %q", err.Error())
 	}
 }
+
+// Rules that share an expression share nothing else: the memory is of expressions alone, and has errors as well.
+func TestRulesAreRememberedByTheirExpressions(t *testing.T) {
+	const when = "emergency || requester != ''"
+	for range 2 {
+		for _, name := range []string{"one", "other"} {
+			compiled, err := rule.RulesOf([]v1alpha1.RequestRule{approvals(name, when)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found, err := compiled.First(nil, request()); err != nil || found == nil || found.Name != name {
+				t.Errorf("%+v %v, want %s", found, err, name)
+			}
+			if _, err := rule.RulesOf([]v1alpha1.RequestRule{approvals(name, "requester")}); err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if _, err := rule.IdentityOf(username("requester")); err != nil {
+			t.Errorf("the expression of a rule is mistaken for that of an identity: %v", err)
+		}
+	}
+}
