@@ -80,7 +80,7 @@ func run(ctx context.Context, o options.Options) error {
 	if err := controllers.Setup(mgr, controllers.Settings{
 		Clock: realClock, KubernetesClock: skew, Retention: o.Retention, Concurrency: o.Concurrency, Namespaces: o.InstanceNamespaces,
 		AllowHTTPHosts: o.AllowHTTPHosts, AllowedAddresses: o.AllowAddresses, AllowPrivileged: o.AllowPrivileged,
-		ServiceAccount: o.ServiceAccount, TokenAudiences: o.TokenAudiences,
+		ServiceAccount: o.ServiceAccount, TokenAudiences: o.TokenAudiences, IdentityPolicy: o.IdentityPolicy,
 	}); err != nil {
 		return fmt.Errorf("set up the controllers: %w", err)
 	}

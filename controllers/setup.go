@@ -21,6 +21,8 @@ import (
 	"github.com/airflow-oam/airflow-oam/controllers/instance"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
 	"github.com/airflow-oam/airflow-oam/controllers/policy"
+	"github.com/airflow-oam/airflow-oam/controllers/request"
+	"github.com/airflow-oam/airflow-oam/internal/identity"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 )
 
@@ -40,6 +42,10 @@ type Settings struct {
 	AllowPrivileged  bool
 	// ServiceAccount is the operator's own account; empty where it is not known.
 	ServiceAccount types.NamespacedName
+	// IdentityPolicy names the ValidatingAdmissionPolicy that checks names on AccessRequests, and its binding.
+	IdentityPolicy string
+	// Prover proves that it does; nil asks the API server.
+	Prover request.Prover
 	// TokenAudiences are the addresses that tokens of it may be sent to, by audience.
 	TokenAudiences map[string][]string
 }
@@ -76,10 +82,30 @@ func Setup(mgr ctrl.Manager, s Settings) error {
 		}),
 		policy.New(env),
 		grant.New(env),
+		request.New(env, s.prover(mgr)),
 	} {
 		if err := controller.SetupWithManager(mgr); err != nil {
 			return fmt.Errorf("set up the controllers: %w", err)
 		}
 	}
 	return nil
+}
+
+// prover is what proves that the API server checks names on AccessRequests.
+func (s *Settings) prover(mgr ctrl.Manager) request.Prover {
+	if s.Prover != nil {
+		return s.Prover
+	}
+	return identity.New(live{mgr.GetClient(), mgr.GetAPIReader()}, s.Clock, s.IdentityPolicy)
+}
+
+// live is a client that reads past the cache.
+type live struct {
+	client.Client
+	reader client.Reader
+}
+
+// Get asks the API server.
+func (l live) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	return l.reader.Get(ctx, key, object, options...)
 }

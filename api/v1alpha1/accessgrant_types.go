@@ -110,8 +110,9 @@ type AccessGrantSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="reason must be one line of plain text: no line breaks, control or direction characters"
 	Reason string `json:"reason,omitempty"`
-	// requestRef names the AccessRequest for which the operator made this grant. Only the operator sets it, and such a
-	// grant ends with its request. Immutable.
+	// requestRef names the AccessRequest for which the operator made this grant.
+	// Only the operator sets it, and such a grant ends with its request.
+	// Immutable.
 	// +optional
 	RequestRef *RequestReference `json:"requestRef,omitempty"`
 	// revoke ends the grant at once, for good.
@@ -142,8 +143,8 @@ type Revocation struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="reason must be one line of plain text: no line breaks, control or direction characters"
 	Reason string `json:"reason,omitempty"`
-	// by is the name by which the cluster knows who revokes, as "kubectl auth whoami" shows it. The API server refuses any
-	// other name.
+	// by is the name by which the cluster knows who revokes, as "kubectl auth
+	// whoami" shows it. The API server refuses any other name.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	By string `json:"by,omitempty"`

@@ -61,6 +61,8 @@ const (
 	ReasonOwnRequest = "OwnRequest"
 	// ReasonNotAnApprover: a vote of somebody who is not among the policy's approvers now does not count.
 	ReasonNotAnApprover = "NotAnApprover"
+	// ReasonSamePerson: a vote to approve by a second account of somebody who approved already does not count.
+	ReasonSamePerson = "SamePerson"
 	// ReasonNotYet: a vote that comes before its time, such as a review of access that was not given, does not count.
 	ReasonNotYet = "NotYet"
 

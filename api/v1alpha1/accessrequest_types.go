@@ -55,7 +55,8 @@ type AccessRequestSpec struct {
 	// policyRef names the DagAccessPolicy under whose terms access is asked for.
 	// +required
 	PolicyRef PolicyReference `json:"policyRef"`
-	// dags narrows the request to some of the policy's DAGs, by exact id; all of them when unset.
+	// dags narrows the request to some of the policy's DAGs, by exact id; all of
+	// them when unset.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -65,14 +66,15 @@ type AccessRequestSpec struct {
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[*?]')",message="dags holds exact ids: patterns belong into dags.ids of the policy"
 	// +kubebuilder:validation:items:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]') && self.trim() == self",message="a DAG id must hold no control character, nor begin or end with a space"
 	Dags []string `json:"dags,omitempty"`
-	// access narrows the request to some of the policy's levels; all of them when unset. Every level implies View.
+	// access narrows the request to some of the policy's levels; all of them when
+	// unset. Every level implies View.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=14
 	Access []AccessLevel `json:"access,omitempty"`
-	// duration is how long access is wanted, from 1s to 8760h, counted from its beginning; grants.requests.defaultDuration
-	// of the policy when unset.
+	// duration is how long access is wanted, from 1s to 8760h, counted from its
+	// beginning; grants.requests.defaultDuration of the policy when unset.
 	// +optional
 	// +kubebuilder:validation:Type=string
 	// +kubebuilder:validation:MaxLength=16
@@ -88,24 +90,27 @@ type AccessRequestSpec struct {
 	// +kubebuilder:validation:MaxLength=256
 	// +kubebuilder:validation:XValidation:rule="!self.matches('[\\\\p{Cc}\\\\p{Zl}\\\\p{Zp}\\\\x{202a}-\\\\x{202e}\\\\x{2066}-\\\\x{2069}]')",message="reason must be one line of plain text: no line breaks, control or direction characters"
 	Reason string `json:"reason"`
-	// requester is the name by which the cluster knows who asks, as "kubectl auth whoami" shows it. The API server refuses
-	// any other name, and fills it in from Kubernetes 1.36 on.
+	// requester is the name by which the cluster knows who asks, as "kubectl auth
+	// whoami" shows it. The API server refuses any other name, and fills it in
+	// from Kubernetes 1.36 on.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Requester string `json:"requester,omitempty"`
-	// groups by which one asks. Only those that the policy names have an effect; the API server refuses groups that one is
-	// not in.
+	// groups by which one asks. Only those that the policy names have an effect;
+	// the API server refuses groups that one is not in.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
 	Groups []string `json:"groups,omitempty"`
-	// emergency asks for access at once under the policy's terms for emergencies; somebody has to review it afterwards.
+	// emergency asks for access at once under the policy's terms for emergencies;
+	// somebody has to review it afterwards.
 	// +optional
 	// +kubebuilder:default=false
 	Emergency bool `json:"emergency"`
-	// withdrawn takes the request back, by its requester and for good. Access that was given under it ends as well.
+	// withdrawn takes the request back, by its requester and for good. Access that
+	// was given under it ends as well.
 	// +optional
 	// +kubebuilder:default=false
 	Withdrawn bool `json:"withdrawn"`
@@ -122,20 +127,22 @@ type AccessRequestSpec struct {
 //
 // +kubebuilder:validation:XValidation:rule="self.by.size() > 0",message="by is missing: write the name by which this cluster knows you, as \"kubectl auth whoami\" shows it",fieldPath=".by",reason=FieldValueRequired
 type Vote struct {
-	// by is the name by which the cluster knows who votes, as "kubectl auth whoami" shows it. The API server refuses any
-	// other name.
+	// by is the name by which the cluster knows who votes, as "kubectl auth
+	// whoami" shows it. The API server refuses any other name.
 	// +optional
 	// +kubebuilder:default=""
 	// +kubebuilder:validation:MaxLength=256
 	By string `json:"by"`
-	// groups by which one decides. The API server refuses groups that one is not in.
+	// groups by which one decides. The API server refuses groups that one is not
+	// in.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=16
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=256
 	Groups []string `json:"groups,omitempty"`
-	// vote: Approve agrees, Deny ends the request, Reviewed closes an emergency afterwards.
+	// vote: Approve agrees, Deny ends the request, Reviewed closes an emergency
+	// afterwards.
 	// +required
 	Vote VoteKind `json:"vote"`
 	// comment, on one line.
@@ -154,7 +161,8 @@ type AccessRequestStatus struct {
 	// phase is where the request is in its life. All but Pending are final.
 	// +optional
 	Phase RequestPhase `json:"phase,omitempty"`
-	// terms under which the request is decided, stored when it is admitted and before anybody can vote.
+	// terms under which the request is decided, stored when it is admitted and
+	// before anybody can vote.
 	// +optional
 	Terms *RequestTermsPinned `json:"terms,omitempty"`
 	// given is how many votes to approve count.
@@ -193,7 +201,8 @@ type AccessRequestStatus struct {
 
 // RequestTermsPinned are the terms under which a request is decided.
 type RequestTermsPinned struct {
-	// policyUID of the DagAccessPolicy: a policy that was made again is another one.
+	// policyUID of the DagAccessPolicy: a policy that was made again is another
+	// one.
 	// +required
 	// +kubebuilder:validation:MaxLength=64
 	PolicyUID string `json:"policyUID"`
@@ -213,6 +222,8 @@ type RequestTermsPinned struct {
 	Dags []string `json:"dags,omitempty"`
 	// duration of access.
 	// +required
+	// +kubebuilder:validation:Type=string
+	// +kubebuilder:validation:MaxLength=32
 	Duration metav1.Duration `json:"duration"`
 	// rule of the policy that fitted; empty where none did.
 	// +optional
@@ -247,7 +258,8 @@ type RequestDecision struct {
 	// outcome is the phase that was decided.
 	// +required
 	Outcome RequestPhase `json:"outcome"`
-	// reason is the word of the condition Approved: Agreed, Rule, Emergency, Denied, DeniedByRule, TimedOut and others.
+	// reason is the word of the condition Approved: Agreed, Rule, Emergency,
+	// Denied, DeniedByRule, TimedOut and others.
 	// +required
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason"`
@@ -309,8 +321,8 @@ type RequestGrant struct {
 	RevokedAt *metav1.Time `json:"revokedAt,omitempty"`
 }
 
-// AccessRequest asks for a policy's access for a while. The operator answers with an AccessGrant when enough of those who
-// decide agreed.
+// AccessRequest asks for a policy's access for a while. The operator answers
+// with an AccessGrant when enough of those who decide agreed.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status

@@ -199,11 +199,13 @@ type AirflowInstanceSpec struct {
 type CredentialsType string
 
 const (
-	// CredentialsPassword sends a user name and a password, and uses the token that Airflow issues for them.
+	// CredentialsPassword sends a user name and a password, and uses the token
+	// that Airflow issues for them.
 	CredentialsPassword CredentialsType = "Password"
 	// CredentialsToken sends a token as it is.
 	CredentialsToken CredentialsType = "Token"
-	// CredentialsExchange sends a token to Airflow's login, and uses the token that Airflow issues for it.
+	// CredentialsExchange sends a token to Airflow's login, and uses the token
+	// that Airflow issues for it.
 	CredentialsExchange CredentialsType = "Exchange"
 )
 

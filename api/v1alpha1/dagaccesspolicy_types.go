@@ -304,7 +304,8 @@ type GrantTerms struct {
 	// do, also none.
 	// +optional
 	Reason *ReasonTerms `json:"reason,omitempty"`
-	// requests are the terms on which people may ask for access by an AccessRequest. When absent, nobody can ask.
+	// requests are the terms on which people may ask for access by an
+	// AccessRequest. When absent, nobody can ask.
 	// +optional
 	Requests *RequestTerms `json:"requests,omitempty"`
 }

@@ -194,7 +194,9 @@ func (s *scope) next() time.Duration {
 		return max(wait, time.Millisecond)
 	}
 	if s.passed() {
-		soonest(s.fullAt.Add(s.nextFull))
+		if !s.report.Partial() { // else a retry compares everything, when the back-off is over
+			soonest(s.fullAt.Add(s.nextFull))
+		}
 		soonest(s.dagsAt.Add(s.afi.Spec.DagInterval.Duration))
 	}
 	if s.retries() {

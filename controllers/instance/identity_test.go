@@ -51,7 +51,7 @@ func (w *world) identify(identity *v1alpha1.Identity) {
 	instance := w.instance()
 	instance.Spec.Identity = identity
 	instance.Generation++
-	if err := w.Client.Update(w.Context(), instance); err != nil {
+	if err := w.client.Update(w.Context(), instance); err != nil {
 		w.Fatal(err)
 	}
 }

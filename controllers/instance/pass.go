@@ -62,7 +62,21 @@ func (r *Reconciler) inspect(ctx context.Context, s *scope) (bool, error) {
 		return true, nil
 	}
 	s.unusable = problem
+	withhold(s)
 	return problem.wait > 0 || !s.revokes(ctx), nil
+}
+
+// withhold publishes that nothing is granted at present: it may be long until a pass says so, and no grant must be activated
+// by a report from before.
+func withhold(s *scope) {
+	last := s.r.Reports.Get(s.afi.Key())
+	switch {
+	case last == nil, last.InstanceUID != s.afi.UID, !last.Giving.All():
+		return
+	}
+	report := *last
+	report.Giving = s.giving()
+	s.r.Reports.Publish(&report)
 }
 
 // check finds out which server this is and what its account may do. What comes due meanwhile does not wait for all of it.

@@ -77,6 +77,51 @@ func TestK1AListOfUsersThatWasNeverReadIsNamed(t *testing.T) {
 	}
 }
 
+// TestK1AListThatCannotBeReadIsTriedWithBackOff, also when the next full comparison is due since long.
+func TestK1AListThatCannotBeReadIsTriedWithBackOff(t *testing.T) {
+	for _, path := range []string{"/auth/fab/v1/users", "/auth/fab/v1/roles"} {
+		t.Run(path, func(t *testing.T) {
+			w := newWorld(t)
+			w.reconcile()
+			w.sim.Inject(airflowtest.BrokenItem(0).On(http.MethodGet, path))
+			w.clock.Step(11 * time.Minute)
+			for i, want := range []time.Duration{2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 32 * time.Second, time.Minute} {
+				wait := w.reconcile()
+				if wait != want {
+					t.Errorf("after try %d it waits %s, want %s", i+1, wait, want)
+				}
+				w.clock.Step(wait)
+			}
+			w.sim.Heal()
+			w.reconcile()
+			w.holds(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonReady)
+		})
+	}
+}
+
+// TestNothingIsActivatedByAnOldReport: grants learn that a server cannot be governed any more, although no pass follows.
+func TestNothingIsActivatedByAnOldReport(t *testing.T) {
+	w := newWorld(t)
+	gives := func() bool { return w.r.Reports.Get(w.prod.Key()).Giving.All() }
+	w.reconcile()
+	if w.reconcile(); !gives() {
+		t.Fatal("nothing is granted in the beginning")
+	}
+	old := &airflowtest.Answer{Status: http.StatusOK, Body: `{"providers":[{"package_name":"apache-airflow-providers-fab","version":"3.2.0"}],"total_entries":1}`}
+	w.sim.Inject(airflowtest.Fault{Apply: airflowtest.Nothing, Answer: old}.On(http.MethodGet, "/api/v2/providers"))
+	w.clock.Step(11 * time.Minute)
+	w.reconcile()
+	w.holds(v1alpha1.ConditionCompatible, metav1.ConditionFalse, v1alpha1.ReasonUnsupportedVersion)
+	if gives() {
+		t.Error("the last report lets grants be activated")
+	}
+	w.sim.Heal()
+	w.clock.Step(time.Minute)
+	if w.reconcile(); !gives() {
+		t.Error("nothing is granted afterwards")
+	}
+}
+
 // TestK1ARefusalOfOneObjectHasTheAccountChecked once, and blames it only where a permission is missing.
 func TestK1ARefusalOfOneObjectHasTheAccountChecked(t *testing.T) {
 	w := newWorld(t)

@@ -61,7 +61,7 @@ func decide(f request.Facts) kind.Verdict[object] {
 			r.Status = *v.Status.DeepCopy()
 			r.Status.Conditions, r.Status.History, r.Status.ObservedGeneration = conditions, history, generation
 		},
-		Interest: kind.Interest{Directory: true, Closed: v.Status.Decision != nil},
+		Interest: kind.Interest{Directory: true, Closed: !unfinished(&v.Status)},
 	}
 	if f.Policy != nil {
 		verdict.Interest.Instance = f.Policy.InstanceKey()
@@ -70,6 +70,18 @@ func decide(f request.Facts) kind.Verdict[object] {
 		verdict.Create = v.Make
 	}
 	return verdict
+}
+
+// unfinished reports whether news may change what becomes of a request: it is not decided, or was approved and its grant was
+// not made yet.
+func unfinished(s *v1alpha1.AccessRequestStatus) bool {
+	switch {
+	case s.Decision == nil:
+		return true
+	case s.Decision.Outcome != v1alpha1.RequestApproved || s.Grant == nil:
+		return false
+	}
+	return s.Grant.Phase == ""
 }
 
 // endedAt is when a request ended for good: when it was decided, and where access was given, when that ended. An emergency
@@ -141,8 +153,8 @@ func policyOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.DagAccess
 	return kind.Read(ctx, pass.APIReader, key, &v1alpha1.DagAccessPolicy{})
 }
 
-// grantOf gives the grant that was made for the request; nil where there is none. Whether one was made already is not
-// decided from a cache that may be behind.
+// grantOf gives the grant that has the name of the request's grant; nil where there is none. Whether one was made already is
+// not decided from a cache that may be behind.
 func grantOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.AccessGrant, error) {
 	if pass.Object.Status.Grant == nil {
 		return nil, nil //nolint:nilnil // none was made
@@ -152,15 +164,7 @@ func grantOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.AccessGran
 	if err == nil && found == nil && !pass.Object.Status.Grant.Phase.Terminal() {
 		found, err = kind.Read(ctx, pass.APIReader, key, &v1alpha1.AccessGrant{})
 	}
-	if err != nil || found == nil || !madeFor(found, pass.Object) {
-		return nil, err
-	}
-	return found, nil
-}
-
-// madeFor reports whether a grant was made for a request.
-func madeFor(g *v1alpha1.AccessGrant, r object) bool {
-	return g.Spec.RequestRef != nil && g.Spec.RequestRef.UID == string(r.UID)
+	return found, err
 }
 
 // others counts the other requests of the requester that limits and reviews are about.
@@ -191,6 +195,8 @@ func others(ctx context.Context, pass *kind.Pass[object], facts *request.Facts) 
 
 func open(r object) bool { return !r.Decided() && r.DeletionTimestamp == nil }
 
+func waits(r object) bool { return unfinished(&r.Status) }
+
 func older(a, b object) bool {
 	if a.CreationTimestamp.Equal(&b.CreationTimestamp) {
 		return a.Name < b.Name
@@ -214,14 +220,14 @@ func overdue(r object, now time.Time) bool {
 func watches(b *builder.Builder, env *kind.Env, memory *kind.Memory) {
 	b.Watches(&v1alpha1.DagAccessPolicy{}, kind.Wake(func(ctx context.Context, p *v1alpha1.DagAccessPolicy) []types.NamespacedName {
 		requests, _ := env.Cache().RequestsOf(ctx, p.Key()) // see kind.Wake
-		return kind.Names(requests, open)
+		return kind.Names(requests, waits)
 	}), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	b.Watches(&v1alpha1.AirflowInstance{}, kind.Wake(func(_ context.Context, i *v1alpha1.AirflowInstance) []types.NamespacedName {
 		return memory.About(i.Key(), func(_ types.UID, interest kind.Interest) bool { return !interest.Closed })
 	}), builder.WithPredicates(kind.When(func(i *v1alpha1.AirflowInstance) any { return []any{i.UID, i.Generation, i.DeletionTimestamp.IsZero()} })))
 	b.WatchesMetadata(kind.NamespaceMetadata(), kind.Wake(func(ctx context.Context, n *metav1.PartialObjectMetadata) []types.NamespacedName {
 		requests, _ := env.Cache().RequestsFrom(ctx, n.Name) // see kind.Wake
-		return kind.Names(requests, open)
+		return kind.Names(requests, waits)
 	}), builder.WithPredicates(predicate.LabelChangedPredicate{}))
 	b.Watches(&v1alpha1.AccessGrant{}, kind.Wake(func(_ context.Context, g *v1alpha1.AccessGrant) []types.NamespacedName {
 		key, asked := g.RequestKey()

@@ -380,6 +380,39 @@ func TestF39ARenamedUserDoesNotKeepWhatEnded(t *testing.T) {
 	}
 }
 
+// TestF39ARenamedUserIsLookedForAfterTheRevocation, in the next pass: what revokes what is due reads no list, and the pass
+// that follows it does not have to look at everything.
+func TestF39ARenamedUserIsLookedForAfterTheRevocation(t *testing.T) {
+	for _, unread := range []bool{false, true} {
+		b := newBed(t)
+		b.policy()
+		bob := b.grant("bob")
+		b.settled()
+		b.sim.SetUsername("bob", "robert")
+		b.clock.Step(time.Second)
+		b.change(bob, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
+		if err := b.act.RevokeDue(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		b.clock.Step(time.Second)
+		if unread {
+			b.sim.Inject(airflowtest.Throttled("1").On(http.MethodGet, usersPath).For(1))
+			if report := b.pass(actuator.LookTouched); report.Err == nil {
+				t.Error("the list of users was not asked for")
+			}
+		}
+		report := b.pass(actuator.LookTouched)
+		if proof := report.Grants[bob.UID]; report.Err != nil || !proof.Proof.Absent {
+			t.Errorf("throttled %t: error %v, proof %+v", unread, report.Err, proof)
+		}
+		b.wantAccess("robert", "finance_daily", false)
+		before := b.sim.RequestCount()
+		if b.pass(actuator.LookTouched); b.sim.RequestCount() != before {
+			t.Errorf("throttled %t: the list is asked for again", unread)
+		}
+	}
+}
+
 // TestF40AccessDoesNotPassToANewPersonOfTheSameName: neither with a full look nor with one at what is touched.
 func TestF40AccessDoesNotPassToANewPersonOfTheSameName(t *testing.T) {
 	for _, look := range []actuator.Look{actuator.LookTouched, actuator.LookFull} {

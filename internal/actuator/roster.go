@@ -56,11 +56,9 @@ func newRoster() roster {
 	}
 }
 
-// begin forgets what is known of the pass before alone.
-func (r *roster) begin() {
-	clear(r.unread)
-	r.bereft.Clear()
-}
+// begin forgets what is known of the pass before alone. Not which roles users may have under another name: a pass that only
+// revokes what is due, or fails, does not look for them.
+func (r *roster) begin() { clear(r.unread) }
 
 // setAll replaces all users but those that were read by themselves after the list was begun. Names that an incomplete
 // list lacks are kept.

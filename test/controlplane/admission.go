@@ -102,14 +102,22 @@ func WaitForAdmission(ctx context.Context, admin client.Client) error {
 			Duration:  &metav1.Duration{Duration: time.Hour},
 		},
 	}
-	tracked := func(ctx context.Context) (bool, error) {
-		return refused(admin.Create(ctx, probe.DeepCopy(), client.DryRunAll))
-	}
-	if err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, tracked); err != nil {
-		return fmt.Errorf("wait for the policy about tracked durations: %w", err)
-	}
 	plain := probe.DeepCopy()
 	plain.Labels = nil
+	born, revoked := plain.DeepCopy(), plain.DeepCopy()
+	born.Spec.RequestRef = &v1alpha1.RequestReference{Name: "admission-probe", UID: "admission-probe"}
+	revoked.Spec.Revoke = &v1alpha1.Revocation{By: "admission-probe"}
+	lie := &v1alpha1.AccessRequest{ObjectMeta: plain.ObjectMeta, Spec: v1alpha1.AccessRequestSpec{
+		PolicyRef: plain.Spec.PolicyRef, Reason: "admission-probe", Requester: "admission-probe",
+	}}
+	for what, forged := range map[string]client.Object{"tracked durations": probe, "grants of requests": born, "revokers": revoked, "names on requests": lie} {
+		tried := func(ctx context.Context) (bool, error) {
+			return refused(admin.Create(ctx, forged.DeepCopyObject().(client.Object), client.DryRunAll))
+		}
+		if err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, tried); err != nil {
+			return fmt.Errorf("wait for the policy about %s: %w", what, err)
+		}
+	}
 	if err := admin.Create(ctx, plain); err != nil {
 		return fmt.Errorf("create a probe: %w", err)
 	}

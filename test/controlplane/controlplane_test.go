@@ -48,7 +48,7 @@ func TestControlPlaneServesTheKinds(t *testing.T) {
 	for _, resource := range served.APIResources {
 		names[resource.Name] = true
 	}
-	for _, want := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants", "accessgrants/status"} {
+	for _, want := range []string{"airflowinstances", "dagaccesspolicies", "accessgrants", "accessgrants/status", "accessrequests", "accessrequests/status"} {
 		if !names[want] {
 			t.Errorf("%s is not served: %v", want, names)
 		}

@@ -96,6 +96,7 @@ func (s schema) walk(path string, found map[string]schema, leaves map[string]boo
 func TestEveryFieldIsTold(t *testing.T) {
 	for plural, path := range map[string]string{
 		"accessgrants":      "docs/spec/v1alpha1/accessgrant.md",
+		"accessrequests":    "docs/spec/v1alpha1/accessrequest.md",
 		"airflowinstances":  "docs/spec/v1alpha1/airflowinstance.md",
 		"dagaccesspolicies": "docs/spec/v1alpha1/dagaccesspolicy.md",
 	} {
@@ -152,7 +153,7 @@ func tellFields(t *testing.T, path string, told table, found map[string]schema, 
 // TestShownColumnsAreThoseOfKubectl compares the titles of outputs that are shown with the columns of the kinds.
 func TestShownColumnsAreThoseOfKubectl(t *testing.T) {
 	known := map[string]bool{}
-	for _, plural := range []string{"accessgrants", "airflowinstances", "dagaccesspolicies"} {
+	for _, plural := range []string{"accessgrants", "accessrequests", "airflowinstances", "dagaccesspolicies"} {
 		titles := []string{"NAME"}
 		for _, column := range columns(t, plural) {
 			if column.Priority == 0 {

@@ -109,6 +109,7 @@ func tryObject(t *testing.T, where string, admin, operator client.Client, docume
 	}
 	typed := map[string]client.Object{
 		"AirflowInstance": &v1alpha1.AirflowInstance{}, "DagAccessPolicy": &v1alpha1.DagAccessPolicy{}, "AccessGrant": &v1alpha1.AccessGrant{},
+		"AccessRequest": &v1alpha1.AccessRequest{},
 	}[shown.GetKind()]
 	if err := strict.UnmarshalStrict(document, typed); err != nil {
 		t.Errorf("%s: %v", where, err)

@@ -16,7 +16,7 @@ import (
 
 // specPages are the hand-written pages of the kinds.
 var specPages = []string{
-	"docs/spec/v1alpha1/accessgrant.md", "docs/spec/v1alpha1/airflowinstance.md", "docs/spec/v1alpha1/dagaccesspolicy.md",
+	"docs/spec/v1alpha1/accessgrant.md", "docs/spec/v1alpha1/accessrequest.md", "docs/spec/v1alpha1/airflowinstance.md", "docs/spec/v1alpha1/dagaccesspolicy.md",
 }
 
 // constants gives the string constants of the API whose names begin with a prefix.
@@ -89,12 +89,23 @@ func TestEveryConditionPhaseAndCauseIsTold(t *testing.T) {
 	for title, want := range map[string][]string{
 		"Condition": constants(t, "Condition"),
 		"Cause":     constants(t, "DriftCause"),
-		"Phase":     definition(t, "accessgrants").Properties["status"].words(t, "phase"),
+		"Phase":     phases(t),
 	} {
 		if difference := cmp.Diff(want, told(t, title)); difference != "" {
 			t.Errorf("%s: docs/spec differs from the code (- code, + pages):\n%s", title, difference)
 		}
 	}
+}
+
+// phases are those of grants and of requests.
+func phases(t *testing.T) []string {
+	t.Helper()
+	var all []string
+	for _, plural := range []string{"accessgrants", "accessrequests"} {
+		all = append(all, definition(t, plural).Properties["status"].words(t, "phase")...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // TestLifeOfAGrantNamesEveryPhase compares the states of the diagram with the phases.

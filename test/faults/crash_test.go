@@ -173,13 +173,19 @@ func twoLeaders(w *world) func(*world) {
 }
 
 // reinstalled removes the operator with all its objects, as deleting the kinds by force does, and later installs it
-// again from what Git holds: the instance and the policies, but no grant.
+// again from what Git holds: the instance and the policies, but no grant. The instance has another UID, so that it names
+// the one whose Airflow it takes over.
 func reinstalled(w *world) func(*world) {
 	w.struck()
 	w.processes[0].stop()
-	var policies []*v1alpha1.DagAccessPolicy
+	var (
+		policies []*v1alpha1.DagAccessPolicy
+		claimant string
+	)
 	for _, o := range w.stored() {
 		switch x := o.(type) {
+		case *v1alpha1.AirflowInstance:
+			claimant = string(x.UID)
 		case *v1alpha1.DagAccessPolicy:
 			policies = append(policies, x.DeepCopy())
 		case *v1alpha1.AccessGrant:
@@ -194,7 +200,7 @@ func reinstalled(w *world) func(*world) {
 	w.delete(&corev1.Secret{ObjectMeta: w.meta("airflow")})
 	return func(w *world) {
 		w.secret(airflowtest.AdminPassword)
-		w.instance()
+		w.instance(func(spec *v1alpha1.AirflowInstanceSpec) { spec.TakeOver = claimant })
 		for _, p := range policies {
 			w.create(&v1alpha1.DagAccessPolicy{ObjectMeta: metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}, Spec: p.Spec})
 		}

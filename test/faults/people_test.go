@@ -80,8 +80,8 @@ func (w *world) secret(password string) {
 	w.create(secret)
 }
 
-// instance makes the AirflowInstance.
-func (w *world) instance() {
+// instance makes the AirflowInstance, with changes.
+func (w *world) instance(changes ...func(*v1alpha1.AirflowInstanceSpec)) {
 	w.t.Helper()
 	instance := &v1alpha1.AirflowInstance{ObjectMeta: w.meta("prod"), Spec: v1alpha1.AirflowInstanceSpec{
 		URL: w.url(), Credentials: v1alpha1.Credentials{SecretRef: v1alpha1.SecretReference{Name: "airflow"}},
@@ -90,6 +90,9 @@ func (w *world) instance() {
 	}}
 	if w.door.paper != nil {
 		instance.Spec.TLS = &v1alpha1.TLS{CASecretRef: v1alpha1.SecretKeyReference{Name: "airflow", Key: "ca.crt"}}
+	}
+	for _, change := range changes {
+		change(&instance.Spec)
 	}
 	w.create(instance)
 }

@@ -91,8 +91,8 @@ func (w *world) start() {
 	}); err != nil {
 		w.t.Fatalf("set up the controllers: %v", err)
 	}
-	if len(p.queues) != 3 {
-		w.t.Fatalf("the queues of %d controllers were taken over, want 3", len(p.queues))
+	if len(p.queues) != 4 {
+		w.t.Fatalf("the queues of %d controllers were taken over, want 4", len(p.queues))
 	}
 	if w.preparing != nil {
 		w.preparing(p)

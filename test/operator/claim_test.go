@@ -26,19 +26,18 @@ func (s *scene) second() *scene {
 }
 
 // anotherCluster goes on with another control plane and an operator of its own until the spec ends. The first operator
-// runs on.
+// runs on. The cleanups run from the last to the first: the operator stops before its control plane does, which waits for
+// its watches.
 func anotherCluster() {
 	GinkgoHelper()
 	here, user, end := plane, admin, stop
-	DeferCleanup(func() {
-		stopOperator()
-		plane, admin, stop = here, user, end
-	})
+	DeferCleanup(func() { plane, admin, stop = here, user, end })
 	var err error
 	plane, _ = controlplane.Start(GinkgoT(), controlplane.WithAdmission())
 	admin, err = client.New(plane, client.Options{Scheme: scheme})
 	Expect(err).NotTo(HaveOccurred())
 	startOperator()
+	DeferCleanup(stopOperator)
 }
 
 var _ = Describe("K3: two instances for one Airflow by two URLs", Serial, func() {

@@ -191,7 +191,7 @@ var _ = Describe("the health of an instance", Serial, func() {
 		// Before the operator looks again what server this is.
 		edit(grant, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
 		Eventually(s.may("bob", "finance_daily")).Should(BeFalse(), "what was written holds, whatever was answered")
-		Eventually(condition(instance, v1alpha1.ConditionReady)).Should(Equal("False/" + v1alpha1.ReasonUnreachable))
+		Eventually(condition(instance, v1alpha1.ConditionReady)).Should(Equal("False/"+v1alpha1.ReasonStepsFailed), "users fail, and roles are answered")
 		unproved := func(g Gomega) {
 			g.Expect(phase(grant)()).To(Equal(v1alpha1.GrantEnding))
 			g.Expect(grant.Status.RemovedAt).To(BeNil())
@@ -288,6 +288,7 @@ var _ = Describe("the end of an instance", Serial, func() {
 		Expect(admin.Delete(ctx(), instance)).To(Succeed())
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
 		Expect(grant.Status.RemovedAt).To(BeNil())
+		gone(instance) // which removes its claim first
 		again := s.instance()
 		settled(again)
 		Expect(admin.Delete(ctx(), again)).To(Succeed())

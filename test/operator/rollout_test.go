@@ -12,6 +12,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/airflow/airflowtest"
+	"github.com/airflow-oam/airflow-oam/internal/rolename"
 )
 
 // grown gives a scene whose Airflow was run by hand for years: roles that people made, with members.
@@ -58,12 +59,14 @@ func deeds(lines []string) []string {
 	return out
 }
 
-// done are the changes that the operator made in the scene's Airflow, in the words of a plan.
+// done are the changes that the operator made in the scene's Airflow, in the words of a plan. The claim gives no access, and
+// is in no plan of the mode Observe.
 func (s *scene) done() []string {
 	var out []string
 	for _, c := range s.sim.Changes(func(c airflowtest.Change) bool { return c.By == airflowtest.AdminUsername }) {
 		lost, got := without(c.RolesBefore, c.RolesAfter), without(c.RolesAfter, c.RolesBefore)
 		switch {
+		case rolename.IsClaim(c.Role):
 		case c.Kind == airflowtest.RoleCreated:
 			out = append(out, "create role "+c.Role)
 		case c.Kind == airflowtest.RolePermissions && slices.Contains(out, "create role "+c.Role): // its first ones

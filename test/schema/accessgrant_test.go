@@ -126,6 +126,16 @@ spec:
 	Entry("refuses a line break in a revocation (F76)", `spec: {revoke: {reason: "a\nb"}}`, "spec.revoke.reason", "reason "+oneLine),
 	Entry("refuses a long reason of a revocation", `spec: {revoke: {reason: `+strings.Repeat("x", 257)+`}}`, "spec.revoke.reason", "Too long"),
 
+	Entry("refuses a long revoker", `spec: {revoke: {by: `+strings.Repeat("x", 257)+`}}`, "spec.revoke.by", "Too long"),
+
+	// requestRef, which the operator writes
+	Entry("needs the name of the request", `spec: {requestRef: {uid: u}}`, "spec.requestRef.name", "Required value"),
+	Entry("needs the uid of the request", `spec: {requestRef: {name: r}}`, "spec.requestRef.uid", "Required value"),
+	Entry("refuses an empty name of the request", `spec: {requestRef: {name: "", uid: u}}`, "spec.requestRef.name", "at least 1 char"),
+	Entry("refuses a long name of the request", `spec: {requestRef: {uid: u, name: `+strings.Repeat("x", 254)+`}}`, "spec.requestRef.name", "Too long"),
+	Entry("refuses an empty uid of the request", `spec: {requestRef: {name: r, uid: ""}}`, "spec.requestRef.uid", "at least 1 char"),
+	Entry("refuses a long uid of the request", `spec: {requestRef: {name: r, uid: `+strings.Repeat("x", 65)+`}}`, "spec.requestRef.uid", "Too long"),
+
 	// size (F72)
 	Entry("refuses a spec of 1 MB (F72)", `spec: {reason: `+strings.Repeat("x", 1<<20)+`}`, "spec.reason", "Too long"),
 )
@@ -197,6 +207,7 @@ var _ = Describe("AccessGrant", func() {
 		Entry("cannot exchange its end for a duration", `{}`, `spec: {expiresAt: null, duration: 1h}`, "spec", "cannot be exchanged"),
 		Entry("cannot exchange its duration for an end", lasting, `spec: {duration: null, expiresAt: "2026-11-23T19:00:00Z"}`, "spec", "cannot be exchanged"),
 		Entry("may change its reason", `{}`, `spec: {reason: CHG-1}`, "", ""),
+		Entry("cannot get a request later", `{}`, `spec: {requestRef: {name: r, uid: u}}`, "spec", "requestRef is immutable"),
 		Entry("may be revoked", `{}`, revoked, "", ""),
 		Entry("stays revoked", revoked, `spec: {revoke: null}`, "spec", "a revoked grant stays revoked: create another grant"),
 		Entry("keeps the reason of its revocation", revoked, `spec: {revoke: {reason: found again}}`, "spec", "a revoked grant stays revoked"),

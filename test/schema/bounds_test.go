@@ -23,7 +23,7 @@ func definitions() map[string]apiextensionsv1.CustomResourceDefinition {
 		Expect(yaml.UnmarshalStrict(read("config", "crd", "bases", filepath.Base(file)), &definition)).To(Succeed())
 		found[definition.Spec.Names.Kind] = definition
 	}
-	Expect(found).To(HaveLen(3))
+	Expect(found).To(HaveLen(4))
 	return found
 }
 

@@ -109,6 +109,30 @@ status:
 		Entry("by e-mail", `spec: {subject: {username: null, email: bob@example.com}}`, "bob@example.com"),
 	)
 
+	It("shows who asks for what, and what became of it", func(ctx SpecContext) {
+		stored := created(ctx, object(request, `{metadata: {name: shown}, spec: {dags: [finance_daily]}}`))
+		observed(ctx, stored, `
+status:
+  phase: Approved
+  terms: {policyUID: u, subject: {username: alice}, duration: 2h0m0s, approvals: 1}
+  given: 1
+  decideBy: "2090-11-23T18:00:00Z"
+  decision: {outcome: Approved, reason: Agreed, by: [bob], at: "2026-11-23T18:00:00Z"}
+  grant: {name: shown-1, phase: Active, expiresAt: "2090-11-23T20:00:00Z"}
+  conditions:
+  - `+ready+`
+  - {type: Approved, status: "True", reason: Agreed, message: "", lastTransitionTime: "2026-11-23T18:00:00Z"}
+`)
+		cells := row(ctx, "accessrequests", "shown")
+		Expect(cells).To(HaveKey("Age"))
+		delete(cells, "Age")
+		Expect(cells).To(Equal(map[string]string{
+			"Name": "shown", "Requester": "admin", "Policy": "finance-operators", "For": "2h0m0s", "Phase": "Approved", "Given": "1", "Needed": "1",
+			"Access": "Active", "Until": "2090-11-23T20:00:00Z", "Reason": "Agreed", "[Dags]": `["finance_daily"]`,
+			"[Decide-By]": "2090-11-23T18:00:00Z", "[By]": `["bob"]`, "[Message]": "says what Airflow says",
+		}))
+	})
+
 	It("shows a grant that nobody has looked at", func(ctx SpecContext) {
 		created(ctx, object(grant, `metadata: {name: fresh}`))
 		cells := row(ctx, "accessgrants", "fresh")
@@ -144,6 +168,7 @@ var _ = Describe("The kinds", func() {
 			"airflowinstances":  "[afi] [airflow-access]",
 			"dagaccesspolicies": "[afpol] [airflow-access]",
 			"accessgrants":      "[afgrant] [airflow-access]",
+			"accessrequests":    "[afreq] [airflow-access]",
 		}))
 	})
 
@@ -168,6 +193,9 @@ var _ = Describe("The kinds", func() {
 		Entry("grants by policy", grant, `{}`, "", "spec.policyRef.name=finance-operators", "spec.policyRef.name=x"),
 		Entry("grants by user name", grant, `{}`, "", "spec.subject.username=bob", "spec.subject.username=x"),
 		Entry("grants by e-mail", grant, `spec: {subject: {username: null, email: b@x.y}}`, "", "spec.subject.email=b@x.y", "spec.subject.email=x"),
+		Entry("requests by requester", request, `{}`, "", "spec.requester=admin", "spec.requester=x"),
+		Entry("requests by policy", request, `{}`, "", "spec.policyRef.name=finance-operators", "spec.policyRef.name=x"),
+		Entry("requests by phase", request, `{}`, `status: {phase: Pending}`, "status.phase=Pending", "status.phase=Denied"),
 		Entry("grants by phase", grant, `{}`, `status: {phase: Ending}`, "status.phase=Ending", "status.phase=Active"),
 	)
 
@@ -187,12 +215,21 @@ var _ = Describe("The kinds", func() {
 		Entry("spaces around a resource in an activation", grant, activated(`{action: can_edit, resource: "Pools "}`),
 			"status.activation.airflowPermissions[0].resource", "must be the exact name of an Airflow resource"),
 		Entry("two instances", policy, `status: {instances: [{name: a, namespace: a}, {name: b, namespace: a}]}`, "status.instances", "must have at most 1 item"),
+		Entry("a phase of a request", request, `status: {phase: Done}`, "status.phase", "Unsupported value"),
+		Entry("a subject of a request with two names", request, pinned(`{username: a, email: a@example.com}`), "status.terms.subject", oneSubject),
+		Entry("a user name of a request that Airflow's API cannot reach", request, pinned(`{username: a/b}`), "status.terms.subject.username", "Airflow's API cannot reach such users"),
+		Entry("a user name of a request with a space", request, pinned(`{username: "a "}`), "status.terms.subject.username", "must not begin or end with a space"),
+		Entry("an e-mail of a request", request, pinned(`{email: alice}`), "status.terms.subject.email", "email must look like"),
 		Entry("a kind of role", instance, `status: {managedRoles: [{name: a, policy: a/b, policyUID: u, kind: Other}]}`, "status.managedRoles[0].kind", "Unsupported value"),
 	)
 })
 
 func entry(i int) string {
 	return fmt.Sprintf(`{sequence: %d, at: "2026-11-23T18:00:00Z", event: x}`, i+1)
+}
+
+func pinned(subject string) string {
+	return `status: {phase: Pending, terms: {policyUID: u, duration: 1h, approvals: 1, subject: ` + subject + `}}`
 }
 
 func activated(permission string) string {
@@ -231,12 +268,12 @@ var _ = Describe("kubectl itself", func() {
 	})
 
 	It("lists all kinds by their category, and waits for a condition", func(ctx SpecContext) {
-		for _, base := range []string{instance, policy, grant} {
+		for _, base := range []string{instance, policy, grant, request} {
 			stored := created(ctx, object(base, `metadata: {name: listed}`))
 			observed(ctx, stored, `status: {observedGeneration: 1, conditions: [`+ready+`]}`)
 		}
 		output := kubectl(ctx, "--namespace", namespace, "get", "airflow-access")
-		for _, want := range []string{"airflowinstance.access.airflow-oam.dev/listed", "dagaccesspolicy.access.airflow-oam.dev/listed", "accessgrant.access.airflow-oam.dev/listed"} {
+		for _, want := range []string{"airflowinstance.access.airflow-oam.dev/listed", "dagaccesspolicy.access.airflow-oam.dev/listed", "accessgrant.access.airflow-oam.dev/listed", "accessrequest.access.airflow-oam.dev/listed"} {
 			Expect(output).To(ContainSubstring(want))
 		}
 		kubectl(ctx, "--namespace", namespace, "wait", "--for=condition=Ready", "--timeout=10s", "afgrant/listed")

@@ -40,12 +40,12 @@ var _ = ReportAfterSuite("every rule of the schemas was tried", func(report Repo
 			if embedded(path) || strings.Contains(path, "conditions[]") {
 				return
 			}
-			for _, message := range refusalsOf(path, schema) {
+			for _, answer := range refusalsOf(path, schema) {
 				tried := slices.ContainsFunc(refusals, func(refusal string) bool {
-					return strings.HasPrefix(refusal, kind+" "+path+" ") && strings.Contains(refusal, message)
+					return strings.HasPrefix(refusal, kind+" "+answer.path+" ") && strings.Contains(refusal, answer.message)
 				})
 				if !tried {
-					untried = append(untried, kind+" "+path+": "+message)
+					untried = append(untried, kind+" "+answer.path+": "+answer.message)
 				}
 			}
 		})
@@ -54,14 +54,18 @@ var _ = ReportAfterSuite("every rule of the schemas was tried", func(report Repo
 	Expect(untried).To(BeEmpty())
 })
 
-// refusalsOf lists what a schema can answer at a path: the messages of its rules and, in spec, of its bounds.
-func refusalsOf(path string, schema apiextensionsv1.JSONSchemaProps) []string {
-	var messages []string
+// answer is what a schema can say of a value, and of which.
+type answer struct{ path, message string }
+
+// refusalsOf lists what a schema can answer at a path, or at the path below it that a rule names: the messages of its rules
+// and, in spec, of its bounds.
+func refusalsOf(path string, schema apiextensionsv1.JSONSchemaProps) []answer {
+	var answers []answer
 	for _, rule := range schema.XValidations {
-		messages = append(messages, rule.Message)
+		answers = append(answers, answer{path + rule.FieldPath, rule.Message})
 	}
 	if !strings.HasPrefix(path, "spec") {
-		return messages
+		return answers
 	}
 	for message, there := range map[string]bool{
 		"Too long":                  schema.MaxLength != nil,
@@ -70,10 +74,12 @@ func refusalsOf(path string, schema apiextensionsv1.JSONSchemaProps) []string {
 		"should have at least":      schema.MinItems != nil,
 		"supported values":          len(schema.Enum) > 0,
 		"must be of type date-time": schema.Format == "date-time",
+		"should be greater than":    schema.Minimum != nil,
+		"should be less than":       schema.Maximum != nil,
 	} {
 		if there {
-			messages = append(messages, message)
+			answers = append(answers, answer{path, message})
 		}
 	}
-	return messages
+	return answers
 }

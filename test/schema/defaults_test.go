@@ -21,7 +21,11 @@ var _ = DescribeTable("What a Go client leaves out is stored as what YAML leaves
 },
 	Entry("AirflowInstance", instance, `spec: {tls: {caSecretRef: {name: ca}}}`, &v1alpha1.AirflowInstance{}),
 	Entry("DagAccessPolicy", policy, `spec: {role: {name: x}, grants: {maxDuration: 8h, reason: {pattern: x}}}`, &v1alpha1.DagAccessPolicy{}),
+	// approvals is always written by a Go client: its zero is a value.
+	Entry("DagAccessPolicy with requests", policy, `spec: {grants: {maxDuration: 8h, requests: {approvals: 1, approvers: {owners: true}, emergency: {users: [a], maxDuration: 1h}}}}`,
+		&v1alpha1.DagAccessPolicy{}),
 	Entry("AccessGrant", grant, `metadata: {name: typed}`, &v1alpha1.AccessGrant{}),
+	Entry("AccessRequest", request, `metadata: {name: typed}`, &v1alpha1.AccessRequest{}),
 )
 
 // spec gives an object's spec in one notation, whoever wrote it.

@@ -71,14 +71,9 @@ func propose(f *Facts) (*v1alpha1.RequestTermsPinned, *access.Problem) {
 	if p := hindrance(f); p != nil {
 		return nil, p
 	}
-	identity, err := rule.IdentityOf(f.Instance.Spec.Identity)
-	if err != nil {
-		return nil, decision.Problem(v1alpha1.ReasonInvalidIdentity, "spec.identity of the AirflowInstance cannot be used: %s", cause(err))
-	}
-	subject, err := identity.Subject(f.Request.Spec.Requester)
-	if err != nil {
-		return nil, decision.Problem(v1alpha1.ReasonSubjectUnmapped,
-			"spec.identity of the AirflowInstance maps %s to no Airflow user: %s", text.Quoted(f.Request.Spec.Requester), cause(err))
+	subject, p := subjectOf(f)
+	if p != nil {
+		return nil, p
 	}
 	terms := &v1alpha1.RequestTermsPinned{
 		PolicyUID: string(f.Policy.UID), Subject: subject,
@@ -93,8 +88,29 @@ func propose(f *Facts) (*v1alpha1.RequestTermsPinned, *access.Problem) {
 	return terms, nil
 }
 
+// subjectOf is the Airflow user whom the instance's identity makes of the requester.
+func subjectOf(f *Facts) (v1alpha1.Subject, *access.Problem) {
+	identity, err := rule.IdentityOf(f.Instance.Spec.Identity)
+	if err != nil {
+		return v1alpha1.Subject{}, because(v1alpha1.ReasonInvalidIdentity, err)
+	}
+	subject, err := identity.Subject(f.Request.Spec.Requester)
+	if err != nil {
+		return v1alpha1.Subject{}, because(v1alpha1.ReasonSubjectUnmapped, err)
+	}
+	return subject, nil
+}
+
+// because makes a problem of an error, which is a sentence.
+func because(reason string, err error) *access.Problem {
+	return &access.Problem{Reason: reason, Message: cause(err)}
+}
+
 // cause is an error as a part of a message.
-func cause(err error) string { return text.Cut(text.Plain(err.Error()), 256) }
+func cause(err error) string { return text.Cut(text.Plain(err.Error()), maxCause) }
+
+// maxCause is how many characters of an error a message has at most.
+const maxCause = 512
 
 // duration is the time of access that the request asks for, or the policy's default.
 func duration(f *Facts) time.Duration {
@@ -174,7 +190,8 @@ func emergencyProblem(f *Facts) *access.Problem {
 			text.Quoted(f.Request.Spec.Requester), listed(terms.Groups, terms.Users))
 	}
 	if d := f.Request.Spec.Duration; d != nil && d.Duration > terms.MaxDuration.Duration {
-		return decision.Problem(v1alpha1.ReasonTooLong, "the requested time is longer than the policy's emergency.maxDuration of %s: request less time", terms.MaxDuration.Duration)
+		return decision.Problem(v1alpha1.ReasonTooLong, "the requested time is longer than the policy's emergency.maxDuration of %s: request less time",
+			admission.Short(terms.MaxDuration.Duration))
 	}
 	if len(f.Overdue) > 0 {
 		return decision.Problem(v1alpha1.ReasonReviewOverdue,
@@ -190,13 +207,15 @@ func instanceProblem(f *Facts) *access.Problem {
 		return decision.Problem(v1alpha1.ReasonInstanceNotFound, "the AirflowInstance %q of the policy does not exist: create it", f.Policy.InstanceKey().Name)
 	case f.Instance.DeletionTimestamp != nil:
 		return decision.Problem(v1alpha1.ReasonInstanceNotReady, "the AirflowInstance of the policy is being deleted: create a request for another policy")
+	}
+	switch _, err := rule.IdentityOf(f.Instance.Spec.Identity); {
+	case err == nil:
+		return nil
 	case f.Instance.Spec.Identity == nil:
-		return decision.Problem(v1alpha1.ReasonSubjectUnmapped, "the AirflowInstance does not say which Airflow user a requester is: add spec.identity there")
+		return because(v1alpha1.ReasonSubjectUnmapped, err)
+	default:
+		return because(v1alpha1.ReasonInvalidIdentity, err)
 	}
-	if _, err := rule.IdentityOf(f.Instance.Spec.Identity); err != nil {
-		return decision.Problem(v1alpha1.ReasonInvalidIdentity, "spec.identity of the AirflowInstance cannot be used: %s: correct it there", cause(err))
-	}
-	return nil
 }
 
 // modeProblem asks for a mode in which nothing is granted.
@@ -241,7 +260,7 @@ func fitting(f *Facts, terms *v1alpha1.RequestTermsPinned) (*v1alpha1.RequestRul
 	}
 	rules, err := rule.RulesOf(f.terms().Rules)
 	if err != nil {
-		return nil, decision.Problem(v1alpha1.ReasonInvalidRule, "a rule of the policy cannot be used, and no request is admitted: %s: correct spec.grants.requests.rules there", cause(err))
+		return nil, because(v1alpha1.ReasonInvalidRule, err)
 	}
 	spec := f.Request.Spec
 	in := rule.Input{
@@ -256,8 +275,7 @@ func fitting(f *Facts, terms *v1alpha1.RequestTermsPinned) (*v1alpha1.RequestRul
 	}
 	fits, err := rules.First(spec.Groups, in)
 	if err != nil {
-		return nil, decision.Problem(v1alpha1.ReasonRuleFailed,
-			"a rule of the policy could not be evaluated, and nobody can approve the request: %s: correct spec.grants.requests.rules there", cause(err))
+		return nil, because(v1alpha1.ReasonRuleFailed, err)
 	}
 	return fits, nil
 }

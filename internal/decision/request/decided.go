@@ -36,10 +36,10 @@ func decided(f *Facts, v *Verdict) {
 var sentences = map[string]string{
 	v1alpha1.ReasonAgreed:           "approved",
 	v1alpha1.ReasonRule:             "approved: the policy asks for no vote",
-	v1alpha1.ReasonEmergency:        "approved without a vote in an emergency: an approver has to review it and vote Reviewed",
+	v1alpha1.ReasonEmergency:        "approved without a vote, as an emergency",
 	v1alpha1.ReasonDenied:           "denied",
 	v1alpha1.ReasonDeniedByRule:     "denied by a rule of the policy",
-	v1alpha1.ReasonTimedOut:         "not approved in time: create another request if the access is still needed",
+	v1alpha1.ReasonTimedOut:         "not approved in time",
 	v1alpha1.ReasonPolicyGone:       "not approved",
 	v1alpha1.ReasonAccessNotCovered: "not approved",
 	v1alpha1.ReasonWithdrawn:        "withdrawn",
@@ -142,8 +142,10 @@ func begin(f *Facts, v *Verdict, c decision.Conclusion) decision.Conclusion {
 		}
 	}
 	c.State, c.Message = decision.StateWorking, c.Message+"; its AccessGrant "+v.Status.Grant.Name+" is being made"
-	if f.Request.Decided() { // and not just now
+	if f.Request.Decided() {
 		v.Make = newGrant(f, v.Status.Terms, levels)
+	} else {
+		v.Before(f.Now) // to make it once the decision is stored
 	}
 	return c
 }
@@ -240,7 +242,7 @@ func look(f *Facts, v *Verdict) {
 	}
 	at := f.now()
 	v.Status.Review.By, v.Status.Review.At = votes.reviewed.By, &at
-	v.Record(decision.Entry{Event: v1alpha1.ReasonReviewed, Message: votes.reviewed.Comment, Actor: votes.reviewed.By})
+	v.Record(voted(votes.reviewed, "the emergency was reviewed"))
 }
 
 // reviewed is the condition of an emergency's review. It is news once it is overdue.

@@ -77,16 +77,32 @@ func world() *request.Facts {
 	}
 }
 
-// pass brings the facts to a moment, proves names anew, and makes a pass as the controller does: it decides, asks for a proof
-// where one is needed, stores the status, and creates the grant. It checks that the status keeps the rules, and that deciding
-// again from what was stored changes nothing.
-func pass(t *testing.T, f *request.Facts) request.Verdict {
+// observation is what a pass over an instance reported.
+type observation = decision.Observation
+
+// reporter is what a check needs of a test or of a property.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// pass makes a pass as the controller does: it decides, asks for a proof where one is needed, and stores the status. It checks
+// that the status keeps the rules, that equal facts give equal verdicts, and that deciding again from what was stored changes
+// nothing.
+func pass(t reporter, f *request.Facts) request.Verdict {
 	t.Helper()
 	before := f.Request.DeepCopy()
 	v := request.Decide(*f)
 	if v.NeedsProof {
 		f.Proved = request.Proof{At: f.Now, Err: f.Proved.Err}
 		v = request.Decide(*f)
+	}
+	if v.NeedsProof {
+		t.Fatalf("a fresh proof is asked for again: %+v", f.Proved)
+	}
+	if diff := cmp.Diff(v, request.Decide(*f)); diff != "" {
+		t.Errorf("equal facts give another verdict: %s", diff)
 	}
 	if diff := cmp.Diff(before, f.Request); diff != "" {
 		t.Fatalf("deciding changed the request: %s", diff)

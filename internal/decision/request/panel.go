@@ -1,6 +1,7 @@
 package request
 
 import (
+	"cmp"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/util/sets"
@@ -22,7 +23,11 @@ func Counts(r *v1alpha1.AccessRequest, p *v1alpha1.DagAccessPolicy, i *v1alpha1.
 	if r.Status.Terms == nil {
 		return v1alpha1.ReasonNotYet
 	}
-	return newPanel(r, r.Status.Terms, p, i, o).refuse(vote)
+	reviewing := r.Spec.Emergency && r.Status.Phase == v1alpha1.RequestApproved
+	for _, ignored := range newPanel(r, r.Status.Terms, p, i, o).tally([]v1alpha1.Vote{vote}, reviewing).ignored {
+		return ignored.Why
+	}
+	return ""
 }
 
 // panel is those who decide about one request now.
@@ -31,6 +36,8 @@ type panel struct {
 	// own are the spellings of the requester and of the subject.
 	own    sets.Set[string]
 	people people
+	// ignored are the votes that did not count before, with the reasons. They are of use while Airflow's users are not known.
+	ignored map[string]string
 }
 
 func newPanel(r *v1alpha1.AccessRequest, terms *v1alpha1.RequestTermsPinned, p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, o *decision.Observation) panel {
@@ -38,6 +45,12 @@ func newPanel(r *v1alpha1.AccessRequest, terms *v1alpha1.RequestTermsPinned, p *
 		groups: sets.New(terms.Approvers.Groups...), users: sets.New(terms.Approvers.Users...), people: newPeople(i, o),
 	}
 	out.own = out.people.named(r.Spec.Requester).Union(out.people.subject(terms.Subject))
+	if out.people.users == nil {
+		out.ignored = make(map[string]string, len(r.Status.Ignored))
+		for _, vote := range r.Status.Ignored {
+			out.ignored[vote.By] = vote.Why
+		}
+	}
 	if p == nil {
 		return out
 	}
@@ -55,7 +68,7 @@ func (p panel) refuse(vote v1alpha1.Vote) string {
 	case p.people.named(vote.By).Intersection(p.own).Len() > 0:
 		return v1alpha1.ReasonOwnRequest
 	case p.users.Has(vote.By), p.groups.HasAny(vote.Groups...):
-		return ""
+		return p.ignored[vote.By]
 	}
 	return v1alpha1.ReasonNotAnApprover
 }
@@ -70,36 +83,47 @@ type tally struct {
 	ignored []v1alpha1.IgnoredVote
 }
 
-// tally counts votes. A review counts only once the request is an emergency that was approved.
+// tally counts votes. A review counts only once the request is an emergency that was approved. A person with two accounts
+// approves once.
 func (p panel) tally(votes []v1alpha1.Vote, reviewing bool) tally {
 	var out tally
+	agreed := sets.New[string]()
 	for i := range votes {
 		vote := &votes[i]
 		why := p.refuse(*vote)
-		if vote.Vote == v1alpha1.VoteReviewed && !reviewing {
-			why = v1alpha1.ReasonNotYet
+		switch vote.Vote {
+		case v1alpha1.VoteReviewed:
+			if !reviewing {
+				why = v1alpha1.ReasonNotYet
+			}
+		case v1alpha1.VoteApprove:
+			names := p.people.named(vote.By)
+			if why == "" && names.Intersection(agreed).Len() > 0 {
+				why = v1alpha1.ReasonSamePerson
+			}
+			if why == "" {
+				agreed = agreed.Union(names)
+			}
+		case v1alpha1.VoteDeny:
 		}
-		if why != "" {
-			out.ignored = append(out.ignored, v1alpha1.IgnoredVote{By: vote.By, Why: why})
-			continue
-		}
-		out.count(vote)
+		out.count(vote, why)
 	}
 	return out
 }
 
-func (t *tally) count(vote *v1alpha1.Vote) {
+// count adds a vote, which is ignored for a reason unless that is empty.
+func (t *tally) count(vote *v1alpha1.Vote, why string) {
+	if why != "" {
+		t.ignored = append(t.ignored, v1alpha1.IgnoredVote{By: vote.By, Why: why})
+		return
+	}
 	switch vote.Vote {
 	case v1alpha1.VoteApprove:
 		t.approved = append(t.approved, vote.By)
 	case v1alpha1.VoteDeny:
-		if t.denied == nil {
-			t.denied = vote
-		}
+		t.denied = cmp.Or(t.denied, vote)
 	case v1alpha1.VoteReviewed:
-		if t.reviewed == nil {
-			t.reviewed = vote
-		}
+		t.reviewed = cmp.Or(t.reviewed, vote)
 	}
 }
 

@@ -80,7 +80,7 @@ func tooLate(f *Facts, v *Verdict) {
 	}
 	d := v1alpha1.RequestDecision{Outcome: v1alpha1.RequestNotApproved, Reason: v1alpha1.ReasonTimedOut}
 	if ready := f.Request.Condition(v1alpha1.ConditionReady); ready != nil {
-		d.Message = ready.Message
+		d.Message = "the last state was: " + ready.Message
 	}
 	finish(f, v, d)
 }
@@ -244,6 +244,14 @@ func deny(f *Facts, v *Verdict, votes *tally) {
 	})
 }
 
+// voted is the entry of a vote that counts, with what its author says.
+func voted(vote *v1alpha1.Vote, what string) decision.Entry {
+	if vote.Comment != "" {
+		what += ": " + vote.Comment
+	}
+	return decision.Entry{Event: string(vote.Vote), Message: what, Actor: vote.By}
+}
+
 // approve decides that access is granted, and names the grant. The grant is made once this is stored.
 func approve(f *Facts, v *Verdict, votes tally, reason string) {
 	v.Status.Grant = &v1alpha1.RequestGrant{Name: GrantName(f.Request)}
@@ -254,9 +262,9 @@ func approve(f *Facts, v *Verdict, votes tally, reason string) {
 		}
 		v.Status.Review = &v1alpha1.RequestReview{Due: metav1.NewTime(f.Now.Add(within).Truncate(time.Second))}
 	}
-	for _, vote := range f.Request.Spec.Votes {
-		if slices.Contains(votes.approved, vote.By) {
-			v.Record(decision.Entry{Event: string(v1alpha1.VoteApprove), Message: vote.Comment, Actor: vote.By})
+	for i := range f.Request.Spec.Votes {
+		if vote := &f.Request.Spec.Votes[i]; slices.Contains(votes.approved, vote.By) {
+			v.Record(voted(vote, "an approver agreed"))
 		}
 	}
 	d := v1alpha1.RequestDecision{Outcome: v1alpha1.RequestApproved, Reason: reason, By: votes.approved}
