@@ -1,10 +1,10 @@
 package cli
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -55,7 +55,7 @@ func TestExitCodesOfPageAndHelp(t *testing.T) {
 	}
 	var want []string
 	for _, code := range []int{codeDone, codeError, codeUsage, codeRefused, codeTimedOut, codeInterrupted} {
-		want = append(want, fmt.Sprint(code))
+		want = append(want, strconv.Itoa(code))
 	}
 	if diff := cmp.Diff(want, codes(`(?m)^\| (\d+) \|`, string(page))); diff != "" {
 		t.Errorf("docs/plugin.md:\n%s", diff)
