@@ -1,7 +1,7 @@
 // Package cli is the plugin kubectl airflow-access: asking for access to Airflow, deciding about it, and following it. What it writes is
 // what kubectl could write: each command shows the line.
 //
-// Texts of people are data: they are escaped wherever they are printed.
+// Texts of users are data: they are escaped wherever they are printed.
 package cli
 
 import (

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -136,7 +137,7 @@ func (w *world) run(ctx context.Context, args ...string) string {
 		Zone:      time.FixedZone("CET", 3600),
 		Version:   "v1.2.3",
 		Client:    w,
-	}, append(args, "-n", "data", "--kubeconfig", os.DevNull))
+	}, w.complete(args))
 	quoted := make([]string, 0, len(args))
 	for _, arg := range args {
 		if strings.ContainsAny(arg, " '\"") {
@@ -149,6 +150,14 @@ func (w *world) run(ctx context.Context, args ...string) string {
 		session += "stderr:\n" + errs.String()
 	}
 	return session + fmt.Sprintf("exit %d\n", code)
+}
+
+// complete adds the namespace to a command line; one that is completed has it already.
+func (w *world) complete(args []string) []string {
+	if args[0] == cobra.ShellCompRequestCmd {
+		return args
+	}
+	return append(args, "-n", "data", "--kubeconfig", os.DevNull)
 }
 
 // golden compares with a file of testdata.

@@ -107,7 +107,7 @@ func tellStory(t *tool, r *v1alpha1.AccessRequest, g *v1alpha1.AccessGrant) {
 	if g != nil {
 		grantFields(w, g, r == nil)
 	}
-	_ = w.Flush() // of a writer to a terminal: there is nobody left to tell
+	_ = w.Flush() // of a writer to a terminal: no reader is left
 	line(t.Out, "\nTimeline (UTC):")
 	for _, m := range story.Tell(r, g) {
 		at := strings.Repeat(" ", len("2006-01-02 15:04:05"))
@@ -160,7 +160,7 @@ func approvals(r *v1alpha1.AccessRequest) string {
 	return fmt.Sprintf("%d of %d", r.Status.Given, r.Status.Terms.Approvals)
 }
 
-// tellDuties prints what somebody has to do about a request.
+// tellDuties prints what an approver has to do about a request.
 func tellDuties(t *tool, r *v1alpha1.AccessRequest) {
 	if review := r.Status.Review; review != nil && review.By == "" {
 		line(t.Out, "To be reviewed before %s: %s", t.when(review.Due.Time), t.hint("reviewed "+r.Name, r.Namespace))

@@ -246,7 +246,7 @@ func expected(p *v1alpha1.DagAccessPolicy) string {
 // deciders says who decides by the terms of a policy.
 func deciders(people *v1alpha1.Approvers) string {
 	if people == nil {
-		return "nobody has to decide"
+		return "it has no approvers"
 	}
 	pinned := v1alpha1.PinnedApprovers{Groups: people.Groups, Users: people.Users}
 	switch {

@@ -51,7 +51,7 @@ operator decides. Tags, owners and path are those of every DAG of --dag; in the 
 			"With kubectl alone: there is no such line; a request with --dry-run=server is not evaluated by rules.",
 			`Exit codes:
   0  the policy lets the request through, with or without approvals
-  1  an error: a rule does not compile, or fails for this request, which nobody could approve then
+  1  an error: a rule does not compile, or fails for this request, and then no approval is possible
   2  wrong usage
   3  the policy refuses the request`),
 		Example: examples(

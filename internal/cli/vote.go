@@ -137,7 +137,7 @@ func mayVote(s *session, kind v1alpha1.VoteKind, r *v1alpha1.AccessRequest) ([]s
 		return nil, fmt.Errorf("it is your own request: another approver decides; to take it back, withdraw it")
 	}
 	if r.Status.Terms == nil {
-		return nil, fmt.Errorf("nobody can vote on it: %s", story.Ahead(r, nil).Text)
+		return nil, fmt.Errorf("it is not open for votes: %s", story.Ahead(r, nil).Text)
 	}
 	approvers := r.Status.Terms.Approvers
 	groups := common(approvers.Groups, s.user.Groups)

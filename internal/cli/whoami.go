@@ -68,7 +68,7 @@ func showUser(ctx context.Context, t *tool, s *session, where []client.ListOptio
 func mapped(i *v1alpha1.AirflowInstance, name string) string {
 	in := " in " + i.Namespace + "/" + i.Name
 	if i.Spec.Identity == nil {
-		return "none" + in + ": it has no spec.identity, so that nobody can ask for access"
+		return "none" + in + ": it has no spec.identity, and allows no requests"
 	}
 	identity, err := rule.IdentityOf(i.Spec.Identity)
 	if err != nil {
@@ -100,7 +100,7 @@ func weaknesses(t *tool, s *session) []string {
 		out = append(out, "you are not signed in")
 	}
 	if slices.Contains(s.user.Groups, "system:masters") {
-		out = append(out, "a member of system:masters, often by a certificate that several people share")
+		out = append(out, "a member of system:masters, often by a certificate that several users share")
 	}
 	return out
 }

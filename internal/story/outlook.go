@@ -14,7 +14,7 @@ type Stage string
 const (
 	// StageUnseen: the operator has not processed the request yet.
 	StageUnseen Stage = "Unseen"
-	// StageNotAdmitted: nobody can vote yet, or ever; the conditions of the request say why.
+	// StageNotAdmitted: no vote is possible; the conditions of the request say why.
 	StageNotAdmitted Stage = "NotAdmitted"
 	// StageAwaitingApproval: approvers decide.
 	StageAwaitingApproval Stage = "AwaitingApproval"
@@ -35,7 +35,7 @@ const (
 // Outlook says where an access is, and what comes next.
 type Outlook struct {
 	Stage Stage
-	// Text is a sentence without a full stop. It has no times and may have texts of people.
+	// Text is a sentence without a full stop. It has no times and may contain texts of users.
 	Text string
 	// Until is when the stage ends by itself; zero where it does not.
 	Until time.Time

@@ -1,8 +1,8 @@
 // Package story tells one access from the request to the proof that it is gone, out of an AccessRequest and its AccessGrant: one
 // list of moments, and an outlook. It is pure, so that the plugin, reports and a console tell the same.
 //
-// Texts of people are in Moment.Note as they were written. Names of people and groups come from identity providers. Whoever
-// shows either must escape it.
+// Texts of users are in Moment.Note as they were written. Names of users and groups come from identity providers. A program that
+// shows either escapes it.
 package story
 
 import (

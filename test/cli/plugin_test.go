@@ -30,7 +30,7 @@ var _ = Describe("the plugin", func() {
 		}).Should(Succeed())
 		Expect(r.Spec.Requester).To(Equal(alice))
 		Expect(r.Spec.Groups).To(Equal([]string{"data"}))
-		Expect(run(bob, 1, "approve", r.Name)).To(ContainSubstring("nobody can vote on it"))
+		Expect(run(bob, 1, "approve", r.Name)).To(ContainSubstring("it is not open for votes"))
 		admit(ctx, r)
 
 		Expect(run(bob, 0, "get", "--to-decide")).To(And(ContainSubstring(r.Name), ContainSubstring("finance_daily"), ContainSubstring("INC-4711 late file")))

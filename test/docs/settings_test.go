@@ -13,8 +13,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"sigs.k8s.io/yaml"
 
+	"github.com/airflow-oam/airflow-oam/internal/cli"
 	"github.com/airflow-oam/airflow-oam/internal/options"
 )
 
@@ -50,17 +52,44 @@ func TestEveryFlagIsTold(t *testing.T) {
 
 // Flags that are named anywhere exist.
 func TestNamedFlagsExist(t *testing.T) {
-	known := settings(t, "Flag")
+	operator, plugin := settings(t, "Flag"), pluginFlags(t)
 	for _, p := range pages(t) {
+		known := operator
+		if p.path == "docs/plugin.md" {
+			known = plugin
+		}
 		for _, line := range p.prose {
 			for _, span := range code(line) {
 				name, _, _ := strings.Cut(span, "=")
 				if strings.HasPrefix(name, "--") && !strings.Contains(name, " ") && !slices.Contains(known, name) {
-					t.Errorf("%s: the operator has no flag %s", p.path, name)
+					t.Errorf("%s: there is no flag %s", p.path, name)
 				}
 			}
 		}
 	}
+}
+
+// pluginFlags gives the flags of all commands of the plugin, from their help.
+func pluginFlags(t *testing.T) []string {
+	t.Helper()
+	help := func(command ...string) string {
+		out := &bytes.Buffer{}
+		s := cli.Settings{IOStreams: genericiooptions.IOStreams{In: out, Out: out, ErrOut: out}}
+		if code := cli.Run(t.Context(), s, append(command, "--help")); code != 0 {
+			t.Fatalf("%s --help: exit code %d: %s", command, code, out)
+		}
+		return out.String()
+	}
+	all := help() + help("rules", "test")
+	_, commands, _ := strings.Cut(help(), "Available Commands:")
+	for _, match := range regexp.MustCompile(`(?m)^ {2}([a-z]+) `).FindAllStringSubmatch(commands, -1) {
+		all += help(match[1])
+	}
+	var flags []string
+	for _, match := range regexp.MustCompile(`(?m)^ +(?:-., )?(--[a-z-]+)`).FindAllStringSubmatch(all, -1) {
+		flags = append(flags, match[1])
+	}
+	return flags
 }
 
 func TestEveryMetricIsTold(t *testing.T) {
