@@ -53,6 +53,7 @@ func TestMessages(t *testing.T) {
 		"a DAG that is not there":                func(f *grant.Facts) { f.Grant.Spec.Dags = []string{"finance_new"} },
 		"a deletion before the activation":       func(f *grant.Facts) { f.Grant.DeletionTimestamp = new(at(0)) },
 		"a twin that was ended early": func(f *grant.Facts) {
+			expires(f)
 			f.Instance.Status.Spent = []v1alpha1.SpentGrant{{Digest: grant.Digest(f.Grant), Until: at(time.Hour)}}
 		},
 		"a user who did not come in time": func(f *grant.Facts) {

@@ -71,13 +71,25 @@ func endUnused(f *Facts) v1alpha1.EndReason {
 
 // spentBefore reports whether a twin with the same terms was ended early and deleted, and its time is not over.
 func spentBefore(f *Facts) bool {
-	if f.Instance == nil || len(f.Instance.Status.Spent) == 0 {
+	if f.Instance == nil || len(f.Instance.Status.Spent) == 0 || isNewDecision(f.Grant) {
 		return false
 	}
 	digest := Digest(f.Grant)
 	return slices.ContainsFunc(f.Instance.Status.Spent, func(spent v1alpha1.SpentGrant) bool {
 		return spent.Digest == digest && !f.reached(spent.Until.Time)
 	})
+}
+
+// isNewDecision reports whether a grant that has the terms of another one is a new grant all the same: its time counts from
+// activation, and neither a tool that creates objects again nor a backup made it.
+func isNewDecision(g *v1alpha1.AccessGrant) bool {
+	return g.Spec.ExpiresAt == nil && !isCopy(g) && !decision.Tracked(g)
+}
+
+// isCopy reports whether a grant was copied from one that was activated.
+func isCopy(g *v1alpha1.AccessGrant) bool {
+	as, marked := g.Annotations[v1alpha1.GivenAsAnnotation]
+	return marked && as != string(g.UID)
 }
 
 // lastCall is when it is too late to activate the grant, whatever happens; zero where its time only counts from activation.
@@ -103,7 +115,7 @@ func start(f *Facts) time.Time {
 // refusal says why the grant may not have what it asks for; nil where it may. The two rules that only grants have come before
 // those of admission: the object must be the grant itself, and its policy must be there.
 func refusal(f *Facts) *access.Problem {
-	if as, marked := f.Grant.Annotations[v1alpha1.GivenAsAnnotation]; marked && as != string(f.Grant.UID) {
+	if isCopy(f.Grant) {
 		return decision.Problem(v1alpha1.ReasonAlreadyGiven,
 			"this is a copy, made from a backup or by hand, of a grant that was activated: create a new grant, or remove the annotation %s to activate this one",
 			v1alpha1.GivenAsAnnotation)
