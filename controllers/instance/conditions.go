@@ -13,6 +13,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/status"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // view is what the conditions of an instance are made of. It is a value: nothing in it is changed.
@@ -158,8 +159,7 @@ func (v view) difference() (reason, message string) {
 	case len(report.Held) > 0:
 		return v1alpha1.ReasonMassRevocationHeld, held(report.Held)
 	case len(report.Contested) > 0:
-		return v1alpha1.ReasonContested, fmt.Sprintf("another writer reverted %d changes three times in a row: not retried until %s, such as %s; see status.drift",
-			len(report.Contested), minute(v.contestedUntil), report.Contested[0])
+		return v1alpha1.ReasonContested, contested(report.Contested, v.contestedUntil)
 	case unrepaired > 0:
 		return v1alpha1.ReasonDriftReported, fmt.Sprintf("another writer changed what is managed: %d changes are not repaired; see status.drift", unrepaired)
 	}
@@ -171,6 +171,21 @@ func (v view) difference() (reason, message string) {
 	return "", ""
 }
 
+// contested says what another writer keeps reverting: the DAGs by name, else the first of the items.
+func contested(items []string, until time.Time) string {
+	var dags []string
+	for _, item := range items {
+		if id, ok := access.DagOfKey(item); ok {
+			dags = append(dags, id)
+		}
+	}
+	message := fmt.Sprintf("another writer reverted %s three times in a row: not retried until %s", text.Count(len(items), "change"), minute(until))
+	if len(dags) > 0 {
+		return message + "; " + access.SetsAccessControl(text.SortedSet(dags))
+	}
+	return message + ", such as " + items[0] + "; see status.drift"
+}
+
 // minute is a moment in UTC, rounded up.
 func minute(at time.Time) string {
 	return at.Add(time.Minute - time.Nanosecond).UTC().Format("15:04Z")
@@ -178,11 +193,11 @@ func minute(at time.Time) string {
 
 func failures(lines []string) string {
 	const shown = 3
-	text := fmt.Sprintf("%d steps did not take effect: ", len(lines)) + strings.Join(lines[:min(len(lines), shown)], "; ")
+	message := text.Count(len(lines), "step") + " did not take effect: " + strings.Join(lines[:min(len(lines), shown)], "; ")
 	if len(lines) > shown {
-		text += "; ..."
+		message += "; ..."
 	}
-	return text
+	return message
 }
 
 func held(entries []v1alpha1.HeldRevocation) string {

@@ -109,6 +109,10 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) access.GrantProof {
 	}
 	if slices.Contains(names, desire.Username) && a.d.Members.Has(desire.Username, desire.Role) {
 		proof.Present, proof.Empty = a.given(a.users[desire.Username], desire.Role)
+		proof.Contested = a.disputed(desire.Role)
+		if len(proof.Contested) > 0 && len(proof.Contested) == len(permission.DagsIn(a.d.Roles[desire.Role].Permissions)) {
+			proof.Present = false // nothing is left that the grant lets its user do
+		}
 	}
 	if !proof.Present {
 		proof.Problem = cmp.Or(proof.Problem, a.d.Roles[desire.Role].Giving.RevokeOnly, a.contested(desire))
@@ -144,11 +148,20 @@ func (a *assessor) contested(desire access.GrantDesire) *access.Problem {
 		if a.in.Contested[key] {
 			return &access.Problem{
 				Reason:  v1alpha1.ReasonContested,
-				Message: "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance",
+				Message: "another writer removed this access three times in a row: not retried until the next spec.interval, see status.drift of the AirflowInstance",
 			}
 		}
 	}
+	if ids := a.disputed(desire.Role); len(ids) > 0 {
+		return &access.Problem{Reason: v1alpha1.ReasonContested, Message: access.SetsAccessControl(ids)}
+	}
 	return nil
+}
+
+// disputed are the DAGs of a role, sorted, on which it lacks rights that their files take away.
+func (a *assessor) disputed(role string) []string {
+	want, have := a.in.Canonical(a.d.Roles[role].Permissions), a.in.Canonical(a.in.Observed.Roles[role])
+	return slices.Sorted(maps.Keys(permission.DagsIn(a.in.Disputed(role, want, have))))
 }
 
 // gives says whether a stored role gives at least what the desired one should: that one, or the one whose place it takes.
@@ -164,7 +177,8 @@ func (a *assessor) gives(role, desired string) bool {
 
 // holds says whether Airflow stores at least what a desired role should hold in a role.
 func (a *assessor) holds(role, desired string) bool {
-	return permission.Contains(a.in.Canonical(a.in.Observed.Roles[role]), a.in.Canonical(a.d.Roles[desired].Permissions))
+	have, want := a.in.Canonical(a.in.Observed.Roles[role]), a.in.Canonical(a.d.Roles[desired].Permissions)
+	return permission.Contains(have, permission.Minus(want, a.in.Disputed(desired, want, have)))
 }
 
 // leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
@@ -228,6 +242,10 @@ func (a *assessor) differences() map[string][]string {
 			continue
 		}
 		have, want := a.in.Canonical(stored), a.in.Canonical(role.Permissions)
+		if ids := a.disputed(name); len(ids) > 0 {
+			out[policy] = append(out[policy], "role "+text.Plain(name)+" lacks "+access.SetsAccessControl(ids))
+			want = permission.Minus(want, a.in.Disputed(name, want, have))
+		}
 		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have)))
 		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(permission.Minus(have, want)))
 		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(text.Without(wanted[name], a.members[name])))

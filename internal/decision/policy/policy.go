@@ -279,7 +279,7 @@ func instances(f *Facts) []v1alpha1.PolicyInstance {
 		Dags: number(len(desire.Dags)), PendingDags: number(len(desire.Pending)), Permissions: number(desire.Permissions),
 		Members: number(len(desire.Members)), ActiveGrants: number(f.Active),
 	}
-	observedAt, synced := metav1.NewTime(view.ObservedAt.Truncate(time.Second)), ""
+	observedAt, synced := metav1.NewTime(decision.Latest(view.ObservedAt, view.FinishedAt).Truncate(time.Second)), ""
 	if len(f.Policy.Status.Instances) == 1 {
 		last := f.Policy.Status.Instances[0]
 		synced = last.SyncedDags
