@@ -392,7 +392,7 @@ func TestAssessClaimsOnlyWhatIsStored(t *testing.T) {
 		w := settled(t)
 		w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u access.User) bool { return u.Username == "bob" })
 		proofs, _, _ := Assess(w.Input, Desire(w.Input))
-		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != v1alpha1.ReasonUserNotFound {
+		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != v1alpha1.ReasonSubjectGone {
 			t.Errorf("got %+v", p)
 		}
 	})

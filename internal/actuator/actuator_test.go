@@ -457,6 +457,37 @@ func TestOtherWriters(t *testing.T) {
 	})
 }
 
+func TestK11AUserOfALiveGrantWhoIsMadeAgainIsSeenWithinDagInterval(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.settled()
+	born := ""
+	for _, u := range b.settled().Users {
+		if u.Username == "bob" {
+			born = u.CreatedOn
+		}
+	}
+	bob := b.grant("bob", func(g *v1alpha1.AccessGrant) { g.Status.Activation.Instances[0].UserCreatedOn = born })
+	b.settled()
+	b.sim.RemoveUser("bob")
+	reason := func(report *actuator.Report) string {
+		if p := report.Grants[bob.UID].Desire.Problem; p != nil {
+			return p.Reason
+		}
+		return ""
+	}
+	if got := reason(b.settled()); got != v1alpha1.ReasonSubjectGone {
+		t.Errorf("the user is gone, and it says %q", got)
+	}
+	b.clock.Step(time.Second)
+	b.sim.AddUser(airflowtest.User{Username: "bob", Email: "bob@example.com", Roles: []string{"Public"}})
+	b.clock.Step(time.Minute)
+	if got := reason(b.pass(actuator.LookDags)); got != v1alpha1.ReasonSubjectChanged {
+		t.Errorf("another user has the name, and it says %q", got)
+	}
+	b.wantAccess("bob", "finance_daily", false)
+}
+
 func TestK11ADagWhoseFileKeepsTakingItsRightsIsContestedAlone(t *testing.T) {
 	b := newBed(t)
 	b.policy()

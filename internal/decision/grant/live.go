@@ -180,7 +180,7 @@ func observe(f *Facts, phase v1alpha1.GrantPhase, proof *access.GrantReport) dec
 // hindered is the state of a live grant that is not stored in Airflow because of a problem.
 func hindered(p access.Problem) decision.Conclusion {
 	if intended.Has(p.Reason) {
-		return decision.Conclusion{State: decision.StatePaused, Reason: p.Reason, Message: p.Message}
+		return decision.Conclusion{State: decision.StatePaused, Reason: p.Reason, Message: p.Message, Warning: p.Reason == v1alpha1.ReasonSubjectGone}
 	}
 	return decision.Conclusion{State: decision.StateApplying, Reason: p.Reason, Message: p.Message, Warning: true}
 }

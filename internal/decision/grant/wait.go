@@ -158,7 +158,7 @@ func refuse(f *Facts, v *Verdict, p access.Problem) {
 // intended are the reasons for which a grant is not in Airflow while everything is as it should be: it waits for a user, or
 // for the end of a mode that a user chose.
 var intended = sets.New(
-	v1alpha1.ReasonScheduled, v1alpha1.ReasonUserNotFound, v1alpha1.ReasonDagPending, v1alpha1.ReasonPolicySuspended,
+	v1alpha1.ReasonScheduled, v1alpha1.ReasonUserNotFound, v1alpha1.ReasonSubjectGone, v1alpha1.ReasonDagPending, v1alpha1.ReasonPolicySuspended,
 	v1alpha1.ReasonInstanceObserving, v1alpha1.ReasonInstanceSuspended, v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld,
 )
 

@@ -77,7 +77,7 @@ func (w *world) anotherName(t *testing.T) {
 	gone(nina)
 	w.drift(t, before, "UserDeleted")
 	w.drift(t, before, "Manual", HaveField("What", HaveSuffix("was granted to user "+nina+" by another writer")))
-	g.Eventually(w.field(t, "accessgrant/nina", condition("Active", "reason")), patience).Should(Equal("UserNotFound"))
+	g.Eventually(w.field(t, "accessgrant/nina", condition("Active", "reason")), patience).Should(Equal("SubjectGone"))
 
 	mona := rename("mona")
 	for _, person := range []string{"mona", "nina"} {
