@@ -62,7 +62,7 @@ func (v view) conclusion() decision.Conclusion {
 		return decision.Conclusion{State: decision.StateWorking, Reason: v1alpha1.ReasonProgressing, Message: "the first pass is under way"}
 	case !v.afi.DeletionTimestamp.IsZero():
 		return decision.Conclusion{State: decision.StateWorking, Reason: v1alpha1.ReasonDeleting,
-			Message: fmt.Sprintf("all access is being revoked: %d roles remain", len(v.report.Inventory))}
+			Message: "all access is being revoked: " + text.Count(len(v.report.Inventory), "role") + " left"}
 	case len(v.report.Failures) > 0:
 		return working(v1alpha1.ReasonStepsFailed, failures(v.report.Failures))
 	case len(v.report.Unread) > 0:
@@ -79,7 +79,7 @@ func (v view) settled() decision.Conclusion {
 	c := decision.Conclusion{State: decision.StateSettled}
 	switch v.afi.Spec.Mode {
 	case v1alpha1.ModeObserve:
-		c.Reason, c.Message = v1alpha1.ReasonObserved, fmt.Sprintf("mode Observe: nothing is granted; status.plan has %d lines", len(v.report.Plan))
+		c.Reason, c.Message = v1alpha1.ReasonObserved, "mode Observe: nothing is granted; status.plan has "+text.Count(len(v.report.Plan), "line")
 		if v.report.Claim.Taken() {
 			c.Message += "; " + foreignClaim(v.report.Claim)
 		}
@@ -161,7 +161,7 @@ func (v view) difference() (reason, message string) {
 	case len(report.Contested) > 0:
 		return v1alpha1.ReasonContested, contested(report.Contested, v.contestedUntil)
 	case unrepaired > 0:
-		return v1alpha1.ReasonDriftReported, fmt.Sprintf("another writer changed what is managed: %d changes are not repaired; see status.drift", unrepaired)
+		return v1alpha1.ReasonDriftReported, "another writer changed what is managed, not repaired: " + text.Count(unrepaired, "change") + "; see status.drift"
 	}
 	for _, policy := range report.Policies {
 		if !policy.Proof.InSync && policy.Desire.Refused == nil {
@@ -203,7 +203,7 @@ func failures(lines []string) string {
 func held(entries []v1alpha1.HeldRevocation) string {
 	parts := make([]string, 0, len(entries))
 	for _, h := range entries {
-		parts = append(parts, fmt.Sprintf("%s would lose %d DAGs (hash %s)", h.Policy, h.Total, h.Hash))
+		parts = append(parts, fmt.Sprintf("%s would lose %s (hash %s)", h.Policy, text.Count(int(h.Total), "DAG"), h.Hash))
 	}
 	return "DAGs disappeared from Airflow's list, and the loss of access is held: " + strings.Join(parts, "; ") +
 		"; set spec.release to a hash to apply it, otherwise it is applied 24h after it was held"

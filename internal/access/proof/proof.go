@@ -246,10 +246,10 @@ func (a *assessor) differences() map[string][]string {
 			out[policy] = append(out[policy], "role "+text.Plain(name)+" lacks "+access.SetsAccessControl(ids))
 			want = permission.Minus(want, a.in.Disputed(name, want, have))
 		}
-		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have)))
-		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(permission.Minus(have, want)))
-		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(text.Without(wanted[name], a.members[name])))
-		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(text.Without(a.members[name], wanted[name])))
+		out[policy] = appendCount(out[policy], "role %s lacks %s", "permission", "", name, len(permission.Minus(want, have)))
+		out[policy] = appendCount(out[policy], "role %s has %s too many", "permission", a.whyTooMany(role), name, len(permission.Minus(have, want)))
+		out[policy] = appendCount(out[policy], "role %s lacks %s", "member", "", name, len(text.Without(wanted[name], a.members[name])))
+		out[policy] = appendCount(out[policy], "role %s has %s too many", "member", "", name, len(text.Without(a.members[name], wanted[name])))
 	}
 	for _, name := range a.d.Doomed {
 		entry := a.entries[name]
@@ -260,21 +260,20 @@ func (a *assessor) differences() map[string][]string {
 	return out
 }
 
-// tooMany says that a role has permissions that it should not have, and why they stay where that is so.
-func (a *assessor) tooMany(role access.Role) string {
-	const text = "role %s has %d permissions too many"
+// whyTooMany says why permissions that a role should not have stay; empty where they do not.
+func (a *assessor) whyTooMany(role access.Role) string {
 	if role.Upkeep == access.UpkeepNarrow && a.in.OnlyAdds() {
-		return text + ", which stay until access may be granted again: this Airflow only adds permissions to roles"
+		return ", until access may be granted again: this Airflow only adds permissions to roles"
 	}
-	return text
+	return ""
 }
 
-// appendCount adds a line about a role unless the count is zero.
-func appendCount(lines []string, format, role string, count int) []string {
+// appendCount adds a line about a role, and what is known beside it, unless the count is zero.
+func appendCount(lines []string, format, noun, beside, role string, count int) []string {
 	if count == 0 {
 		return lines
 	}
-	return append(lines, fmt.Sprintf(format, text.Plain(role), count))
+	return append(lines, fmt.Sprintf(format, text.Plain(role), text.Count(count, noun))+beside)
 }
 
 // bounded are the first lines, and how many more there are.
@@ -283,7 +282,7 @@ func bounded(lines []string) []string {
 		return lines
 	}
 	more := len(lines) - differencesShown + 1
-	return append(slices.Clone(lines[:differencesShown-1]), fmt.Sprintf("and %d more differences", more))
+	return append(slices.Clone(lines[:differencesShown-1]), "and "+text.Count(more, "more difference"))
 }
 
 // isGone says whether nothing of a role that goes is left: an adopted role stays, without members. Its entry is kept as

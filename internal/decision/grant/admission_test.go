@@ -409,3 +409,41 @@ func TestAGrantWithOtherTermsOrAfterTheTimeOfASpentOneIsANewGrant(t *testing.T) 
 		t.Error("a twin is refused after the time of the first")
 	}
 }
+
+func TestK11AWaitSaysWhenItIsOver(t *testing.T) {
+	absent := func(f *grant.Facts) { f.Grant.Spec.Subject.Username = "zoe" }
+	for name, c := range map[string]struct {
+		change func(*grant.Facts)
+		want   string
+	}{
+		"by the policy's activateWithin":     {absent, "2026-11-24T12:00:00Z"},
+		"by its own end, if that is earlier": {func(f *grant.Facts) { absent(f); expires(f) }, t0.Add(time.Hour - lead).Format(time.RFC3339)},
+	} {
+		f := world()
+		c.change(f)
+		settle(t, f)
+		first := f.Grant.Status.Conditions[0].Message
+		if !strings.Contains(first, "until "+c.want+", the grant ends unused") {
+			t.Errorf("%s: it says %q", name, first)
+		}
+		f.Now = t0.Add(30 * time.Minute)
+		settle(t, f)
+		if again := f.Grant.Status.Conditions[0].Message; again != first {
+			t.Errorf("%s: it says %q, then %q", name, first, again)
+		}
+	}
+}
+
+func TestK11AnEndInThePastIsCalledSo(t *testing.T) {
+	for name, c := range map[string]struct {
+		expires time.Duration
+		past    bool
+	}{"in the past": {-time.Minute, true}, "at the creation": {0, true}, "too soon for the permission cache": {10 * time.Second, false}} {
+		f := world()
+		f.Grant.Spec.Duration, f.Grant.Spec.ExpiresAt = nil, new(at(c.expires))
+		v := settle(t, f)
+		if message := v.Conditions[0].Message; v.End == nil || strings.Contains(message, "in the past") != c.past {
+			t.Errorf("%s: %q", name, message)
+		}
+	}
+}

@@ -37,7 +37,7 @@ func Decide(facts Facts) Verdict {
 	}
 	if v.End == nil && f.Latched != nil {
 		v.End = f.Latched.DeepCopy()
-		v.Record(ended(v.End.Reason, ""))
+		v.Record(ended(f, v.End.Reason, ""))
 	}
 	switch {
 	case f.Grant.Terminal():

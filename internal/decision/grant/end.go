@@ -25,6 +25,18 @@ var endTexts = map[v1alpha1.EndReason]string{
 	v1alpha1.EndAlreadySpent:    "a grant of this name with the same terms was ended early and deleted: change the name or the terms",
 }
 
+// endText says in a sentence why a grant ended, as far as its object shows more than the reason.
+func endText(f *Facts, reason v1alpha1.EndReason) string {
+	g := f.Grant
+	switch {
+	case reason != v1alpha1.EndNeverActivated, g.AskedEnd(g.Begin()).After(g.CreationTimestamp.Time):
+		return endTexts[reason]
+	case g.Spec.ExpiresAt != nil:
+		return "spec.expiresAt was in the past when the grant was created: create a new grant with a later end"
+	}
+	return "the time from spec.startsAt was over when the grant was created: create a new grant with a later start"
+}
+
 // byOperator are the ends that the operator decides: by time, by its record of spent terms, or by what it read from
 // Airflow. Every other end is the act of whoever changed or deleted an object, which does not say by which user.
 var byOperator = sets.New(v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent, v1alpha1.EndSubjectChanged)
@@ -36,8 +48,8 @@ var inTime = sets.New(v1alpha1.EndExpired, v1alpha1.EndNeverActivated)
 const removalConfirmed = "removal confirmed: Airflow no longer stores this access"
 
 // ended is the entry of an end, with what a user gave as the reason of a revocation.
-func ended(reason v1alpha1.EndReason, stated string) decision.Entry {
-	message := endTexts[reason]
+func ended(f *Facts, reason v1alpha1.EndReason, stated string) decision.Entry {
+	message := endText(f, reason)
 	if stated != "" {
 		message += ": " + stated
 	}
@@ -54,7 +66,7 @@ func finish(f *Facts, v *Verdict, reason v1alpha1.EndReason) {
 	if reason == v1alpha1.EndRevoked {
 		stated = f.Grant.Spec.Revoke.Reason
 	}
-	v.Record(ended(reason, stated))
+	v.Record(ended(f, reason, stated))
 	end(f, v)
 }
 
@@ -78,7 +90,7 @@ func end(f *Facts, v *Verdict) {
 	}
 	v.Phase, v.Urgent = v1alpha1.GrantEnding, true
 	v.conclude(decision.Conclusion{
-		State: decision.StateEnding, Reason: v1alpha1.ReasonEnding, Message: endTexts[v.End.Reason] + "; its access is being revoked in Airflow",
+		State: decision.StateEnding, Reason: v1alpha1.ReasonEnding, Message: endText(f, v.End.Reason) + "; its access is being revoked in Airflow",
 	}, lastAdmission(f, v))
 }
 
@@ -114,7 +126,7 @@ func closed(v *Verdict) {
 func final(f *Facts, v *Verdict) {
 	c := decision.Conclusion{State: decision.StateEndedUnused, Reason: string(v1alpha1.EndExpired)}
 	if v.End != nil {
-		c.Reason, c.Message = string(v.End.Reason), endTexts[v.End.Reason]
+		c.Reason, c.Message = string(v.End.Reason), endText(f, v.End.Reason)
 	}
 	switch {
 	case v.RemovedAt != nil:
@@ -153,7 +165,7 @@ func storedAdmission(f *Facts, v *Verdict) metav1.Condition {
 	if v.Activation != nil || v.End == nil {
 		return admitted(allowed)
 	}
-	return notAdmitted(access.Problem{Reason: string(v.End.Reason), Message: endTexts[v.End.Reason]})
+	return notAdmitted(access.Problem{Reason: string(v.End.Reason), Message: endText(f, v.End.Reason)})
 }
 
 // bounded are the notes of a grant that asks for a later end than it gets, as was reported before its end.

@@ -56,6 +56,9 @@ func TestMessages(t *testing.T) {
 			expires(f)
 			f.Instance.Status.Spent = []v1alpha1.SpentGrant{{Digest: grant.Digest(f.Grant), Until: at(time.Hour)}}
 		},
+		"an end in the past":      func(f *grant.Facts) { expires(f); f.Grant.Spec.ExpiresAt = new(at(-time.Minute)) },
+		"a start in the past":     func(f *grant.Facts) { f.Grant.Spec.StartsAt = new(at(-2 * time.Hour)) },
+		"a user who is not there": func(f *grant.Facts) { f.Grant.Spec.Subject.Username = "zoe" },
 		"a user who did not come in time": func(f *grant.Facts) {
 			f.Now, f.Observed.Users = t0.Add(25*time.Hour), access.NewDirectory(nil, "operator")
 		},

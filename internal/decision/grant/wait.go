@@ -51,8 +51,14 @@ func wait(f *Facts, v *Verdict) {
 		return
 	}
 	v.Before(over)
-	pause(f, v, *why)
+	waits := *why
+	waits.Message += "; if that lasts until " + announced(f).UTC().Format(time.RFC3339) + ", the grant ends unused"
+	pause(f, v, waits)
 }
+
+// announced is the deadline of a wait as users are told: what only delays the end of the wait is left out, so that the text
+// stays the same.
+func announced(f *Facts) time.Time { return decision.Earliest(planned(f), lastCall(f)) }
 
 // endUnused returns the reason for which a grant ends without having been activated; empty where it does not end.
 func endUnused(f *Facts) v1alpha1.EndReason {
@@ -178,11 +184,7 @@ const defaultActivateWithin = 24 * time.Hour
 // deadline is when a wait is over: spec.grants.activateWithin of the policy after the grant's start, but not before an
 // observation has had the chance to find what the grant waits for.
 func deadline(f *Facts) time.Time {
-	within := f.Policy.Spec.Grants.ActivateWithin.Duration
-	if within <= 0 {
-		within = defaultActivateWithin
-	}
-	planned := f.Grant.Begin().Add(within)
+	planned := planned(f)
 	switch {
 	case f.Observed == nil, !f.Observed.Reachable:
 		// The operator was away, or Airflow was: the first observation decides, if it comes soon.
@@ -192,6 +194,15 @@ func deadline(f *Facts) time.Time {
 		return decision.Latest(planned, f.Now.Add(f.Instance.Interval()))
 	}
 	return planned
+}
+
+// planned is spec.grants.activateWithin of the policy after the grant's start.
+func planned(f *Facts) time.Time {
+	within := f.Policy.Spec.Grants.ActivateWithin.Duration
+	if within <= 0 {
+		within = defaultActivateWithin
+	}
+	return f.Grant.Begin().Add(within)
 }
 
 // obstacle returns the Airflow user for whom the grant is activated, or what the grant waits for.

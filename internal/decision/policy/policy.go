@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -220,7 +219,7 @@ func limits(view *View) []metav1.Condition {
 	if unresolved := view.Report.Desire.Unresolved; len(unresolved) > 0 {
 		first := unresolved[0]
 		if len(unresolved) > 1 {
-			first.Message += fmt.Sprintf("; and %d more", len(unresolved)-1)
+			first.Message += "; and " + text.Count(len(unresolved)-1, "more member")
 		}
 		out = append(out, decision.Condition(v1alpha1.ConditionMembersResolved, metav1.ConditionFalse, first))
 	}
