@@ -60,6 +60,8 @@ const (
 	ReasonSubjectNotAddressable = "SubjectNotAddressable"
 	// ReasonSubjectChanged: another user has its subject's name now.
 	ReasonSubjectChanged = "SubjectChanged"
+	// ReasonSubjectGone: the user who was given access is no longer in Airflow.
+	ReasonSubjectGone = "SubjectGone"
 	// ReasonSubjectAmbiguous: its subject is the name or e-mail of more than one user.
 	ReasonSubjectAmbiguous = "SubjectAmbiguous"
 	// ReasonUserNotFound: its subject is no user of that Airflow yet.

@@ -561,9 +561,13 @@ type Pass struct {
 
 // Drift is one change that somebody else made.
 type Drift struct {
-	// at is when it was seen.
+	// at is when it was observed.
 	// +required
 	At metav1.Time `json:"at"`
+	// username is the Airflow user whose roles were changed; empty where a role was changed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Username string `json:"username,omitempty"`
 	// role in which it was seen.
 	// +optional
 	// +kubebuilder:validation:MaxLength=64

@@ -16,12 +16,15 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/decision/grant"
 	"github.com/airflow-oam/airflow-oam/internal/metrics"
 	"github.com/airflow-oam/airflow-oam/internal/status"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 const (
 	// maxDrift is how many drifts a status has room for, maxHeld how many held losses.
 	maxDrift = 16
 	maxHeld  = 256
+	// maxUsername is how many characters of a user name a drift has room for.
+	maxUsername = 256
 )
 
 // close writes the status, once, unless a phase failed, and says when to reconcile again.
@@ -82,7 +85,7 @@ func (s *scope) describe() {
 		s.describeReport()
 	}
 	if s.report != nil {
-		st.Drift = drifts(st.Drift, slices.Concat(s.news, s.drifts.unstored), s.report.StartedAt)
+		st.Drift = drifts(st.Drift, slices.Concat(s.news, s.drifts.unstored), s.report.DriftAt)
 	}
 	if s.server.Version != "" {
 		st.Airflow = &v1alpha1.AirflowServer{Version: s.server.Version, AuthManager: string(s.server.AuthManager), FABProvider: s.server.FABProvider}
@@ -131,7 +134,7 @@ func drifts(stored []v1alpha1.Drift, found []access.Drift, at time.Time) []v1alp
 	var out []v1alpha1.Drift
 	for _, d := range found {
 		out = append(out, v1alpha1.Drift{
-			At: metav1.NewTime(at).Rfc3339Copy(), Role: d.Role, What: status.Line(d.What, status.MaxEntry), Cause: d.Cause, Repaired: d.Repaired,
+			At: metav1.NewTime(at).Rfc3339Copy(), Role: d.Role, Username: text.Cut(d.Username, maxUsername), What: status.Line(d.What, status.MaxEntry), Cause: d.Cause, Repaired: d.Repaired,
 		})
 	}
 	out = append(out, stored...)

@@ -14,6 +14,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/internal/decision"
 	"github.com/airflow-oam/airflow-oam/internal/rule"
 	"github.com/airflow-oam/airflow-oam/internal/status"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // view is what the conditions of an instance are made of. It is a value: nothing in it is changed.
@@ -87,7 +88,7 @@ func (v view) conclusion() decision.Conclusion {
 		return decision.Conclusion{State: decision.StateWorking, Reason: v1alpha1.ReasonProgressing, Message: "the first pass is under way"}
 	case !v.afi.DeletionTimestamp.IsZero():
 		return decision.Conclusion{State: decision.StateWorking, Reason: v1alpha1.ReasonDeleting,
-			Message: fmt.Sprintf("all access is being revoked: %d roles remain", len(v.report.Inventory))}
+			Message: "all access is being revoked: " + text.Count(len(v.report.Inventory), "role") + " left"}
 	case len(v.report.Failures) > 0:
 		return working(v1alpha1.ReasonStepsFailed, failures(v.report.Failures))
 	case len(v.report.Unread) > 0:
@@ -104,7 +105,7 @@ func (v view) settled() decision.Conclusion {
 	c := decision.Conclusion{State: decision.StateSettled}
 	switch v.afi.Spec.Mode {
 	case v1alpha1.ModeObserve:
-		c.Reason, c.Message = v1alpha1.ReasonObserved, fmt.Sprintf("mode Observe: nothing is granted; status.plan has %d lines", len(v.report.Plan))
+		c.Reason, c.Message = v1alpha1.ReasonObserved, "mode Observe: nothing is granted; status.plan has "+text.Count(len(v.report.Plan), "line")
 		if v.report.Claim.Taken() {
 			c.Message += "; " + foreignClaim(v.report.Claim)
 		}
@@ -184,10 +185,9 @@ func (v view) difference() (reason, message string) {
 	case len(report.Held) > 0:
 		return v1alpha1.ReasonMassRevocationHeld, held(report.Held)
 	case len(report.Contested) > 0:
-		return v1alpha1.ReasonContested, fmt.Sprintf("another writer reverted %d changes three times in a row: not retried until %s, such as %s; see status.drift",
-			len(report.Contested), minute(v.contestedUntil), report.Contested[0])
+		return v1alpha1.ReasonContested, contested(report.Contested, v.contestedUntil)
 	case unrepaired > 0:
-		return v1alpha1.ReasonDriftReported, fmt.Sprintf("another writer changed what is managed: %d changes are not repaired; see status.drift", unrepaired)
+		return v1alpha1.ReasonDriftReported, "another writer changed what is managed, not repaired: " + text.Count(unrepaired, "change") + "; see status.drift"
 	}
 	for _, policy := range report.Policies {
 		if !policy.Proof.InSync && policy.Desire.Refused == nil {
@@ -197,6 +197,21 @@ func (v view) difference() (reason, message string) {
 	return "", ""
 }
 
+// contested says what another writer keeps reverting: the DAGs by name, else the first of the items.
+func contested(items []string, until time.Time) string {
+	var dags []string
+	for _, item := range items {
+		if id, ok := access.DagOfKey(item); ok {
+			dags = append(dags, id)
+		}
+	}
+	message := fmt.Sprintf("another writer reverted %s three times in a row: not retried until %s", text.Count(len(items), "change"), minute(until))
+	if len(dags) > 0 {
+		return message + "; " + access.SetsAccessControl(text.SortedSet(dags))
+	}
+	return message + ", such as " + items[0] + "; see status.drift"
+}
+
 // minute is a moment in UTC, rounded up.
 func minute(at time.Time) string {
 	return at.Add(time.Minute - time.Nanosecond).UTC().Format("15:04Z")
@@ -204,17 +219,17 @@ func minute(at time.Time) string {
 
 func failures(lines []string) string {
 	const shown = 3
-	text := fmt.Sprintf("%d steps did not take effect: ", len(lines)) + strings.Join(lines[:min(len(lines), shown)], "; ")
+	message := text.Count(len(lines), "step") + " did not take effect: " + strings.Join(lines[:min(len(lines), shown)], "; ")
 	if len(lines) > shown {
-		text += "; ..."
+		message += "; ..."
 	}
-	return text
+	return message
 }
 
 func held(entries []v1alpha1.HeldRevocation) string {
 	parts := make([]string, 0, len(entries))
 	for _, h := range entries {
-		parts = append(parts, fmt.Sprintf("%s would lose %d DAGs (hash %s)", h.Policy, h.Total, h.Hash))
+		parts = append(parts, fmt.Sprintf("%s would lose %s (hash %s)", h.Policy, text.Count(int(h.Total), "DAG"), h.Hash))
 	}
 	return "DAGs disappeared from Airflow's list, and the loss of access is held: " + strings.Join(parts, "; ") +
 		"; set spec.release to a hash to apply it, otherwise it is applied 24h after it was held"

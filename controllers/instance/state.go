@@ -88,6 +88,8 @@ type schedule struct {
 	// comparison.
 	comparedFor int64
 	asked       string
+	// relapsing is until when another writer is expected to undo a repair: everything is compared every dagInterval.
+	relapsing time.Time
 	// claimed is true where the last pass found the claim of another instance: everything is read each time until that is gone.
 	claimed bool
 
@@ -126,7 +128,7 @@ func (c *schedule) secretsRead(afi *v1alpha1.AirflowInstance, now time.Time) {
 // look is how much the next pass must read.
 func (c *schedule) look(afi *v1alpha1.AirflowInstance, now time.Time) actuator.Look {
 	switch {
-	case c.claimed, c.fullAt.IsZero(), now.Sub(c.fullAt) >= c.nextFull:
+	case c.claimed, c.fullAt.IsZero(), now.Sub(c.fullAt) >= c.fullWithin(afi, now):
 		return actuator.LookFull
 	case c.asked != afi.Annotations[v1alpha1.ReconcileAtAnnotation], c.comparedFor != afi.Generation:
 		return actuator.LookFull
@@ -136,9 +138,20 @@ func (c *schedule) look(afi *v1alpha1.AirflowInstance, now time.Time) actuator.L
 	return actuator.LookTouched
 }
 
+// fullWithin is how long after a full comparison the next one is due.
+func (c *schedule) fullWithin(afi *v1alpha1.AirflowInstance, now time.Time) time.Duration {
+	if now.Before(c.relapsing) {
+		return min(c.nextFull, afi.Spec.DagInterval.Duration)
+	}
+	return c.nextFull
+}
+
 // looked notes what was read, and when it is to be read again: intervals of many instances are spread.
 func (c *schedule) looked(afi *v1alpha1.AirflowInstance, look actuator.Look, report *actuator.Report) {
 	c.claimed = report.Claim.Taken()
+	if slices.ContainsFunc(report.Drift, func(d access.Drift) bool { return d.Repaired && d.ComesBack() }) {
+		c.relapsing = report.StartedAt.Add(afi.Interval())
+	}
 	if look == actuator.LookDags {
 		c.dagsAt = report.StartedAt
 	}

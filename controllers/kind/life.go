@@ -166,7 +166,7 @@ func (s *scope[T, F]) retained() (left time.Duration, collected bool) {
 		return 0, false
 	}
 	ended := s.kind.EndedAt(s.updated)
-	if ended == nil || tracked(s.updated) {
+	if ended == nil || decision.Tracked(s.updated) {
 		return 0, false
 	}
 	return ended.Add(s.Retention).Sub(s.Now), true

@@ -57,7 +57,7 @@ func gather(ctx context.Context, pass *kind.Pass[object]) (policy.Facts, error) 
 	var seen map[types.UID]access.GrantReport
 	if report := pass.Report(facts.Instance); report != nil {
 		seen = report.Grants
-		facts.View = &policy.View{Reachable: report.Err == nil, ObservedAt: report.ObservedAt, Inventory: report.Inventory}
+		facts.View = &policy.View{Reachable: report.Err == nil, ObservedAt: report.ObservedAt, FinishedAt: report.FinishedAt, Inventory: report.Inventory}
 		if found := kind.ReportOf(report, pass.Object); found != nil {
 			facts.View.Report = *found
 		}

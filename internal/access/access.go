@@ -323,12 +323,18 @@ type Drift struct {
 	Repaired bool
 }
 
+// ComesBack reports whether the change is repeated as long as its cause is there: Airflow parses the file of a DAG again and
+// again.
+func (d Drift) ComesBack() bool { return d.Taken && d.Cause == v1alpha1.DriftCauseDagAccessControl }
+
 // GrantProof is what an observation proves about a grant.
 type GrantProof struct {
 	// Present: the user stores the role and the role stores at least the permissions that the grant gives.
 	Present bool
 	// Empty: that role stores nothing, and should not, since the policy covers none of the grant's DAGs now.
 	Empty bool
+	// Contested are DAGs, sorted, whose files take the rights on them away: they are left out of what is present.
+	Contested []string
 	// Absent: nothing that this grant gave is stored for the user without another cause.
 	Absent  bool
 	Problem *Problem

@@ -407,3 +407,41 @@ func TestWhatShouldGoGoesWhileNothingMayBeGiven(t *testing.T) {
 		t.Errorf("%v, bob has %v", got, w.rolesOf("bob"))
 	}
 }
+
+func TestK11ARefusedPolicySaysWhatToDo(t *testing.T) {
+	pools := v1alpha1.AirflowPermission{Action: permission.CanEdit, Resource: "Pools"}
+	for name, c := range map[string]struct {
+		change    func(w *world, p *v1alpha1.DagAccessPolicy)
+		says, not string
+	}{
+		"a permission that none may grant": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
+			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{{Action: permission.CanRead, Resource: "Users"}}
+		}, "can_read on Users, which no policy may grant: remove", ""},
+		"a permission that the instance does not list": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
+			p.Spec.AirflowPermissions = []v1alpha1.AirflowPermission{pools}
+		}, "can_edit on Pools, which the AirflowInstance does not allow: remove them there, or have the platform team add them", ""},
+		"a permission that changes more than DAGs": {func(w *world, p *v1alpha1.DagAccessPolicy) {
+			p.Spec.AirflowPermissions, w.Instance.Spec.AllowedPermissions = []v1alpha1.AirflowPermission{pools}, []v1alpha1.AirflowPermission{pools}
+		}, "--allow-privileged-permissions", ""},
+		"another role of that name": {func(_ *world, p *v1alpha1.DagAccessPolicy) {
+			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade"}
+		}, "set role.adoption to IfExists", ""},
+		"the role of the operator's own account": {func(w *world, p *v1alpha1.DagAccessPolicy) {
+			p.Spec.Role = &v1alpha1.PolicyRole{Name: "handmade"}
+			w.setRoles(account, "Admin", "handmade")
+		}, "choose another role.name", "adoptableRoles"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := settled(t)
+			p := w.policy("p", levels(v1alpha1.AccessView), []string{"finance_*"})
+			c.change(w, p)
+			refused := Desire(w.Input).Policies[types.NamespacedName{Namespace: "data", Name: "p"}].Refused
+			if refused == nil || !strings.Contains(refused.Message, c.says) {
+				t.Fatalf("it says %+v, want %q", refused, c.says)
+			}
+			if c.not != "" && strings.Contains(refused.Message, c.not) {
+				t.Errorf("it proposes %s: %s", c.not, refused.Message)
+			}
+		})
+	}
+}

@@ -47,7 +47,7 @@ func TestDriftIsExplainedAndRepaired(t *testing.T) {
 			w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p permission.Pair) bool {
 				return strings.HasSuffix(p.Resource, ":finance_daily")
 			}))
-		}, access.RoleKey(financeRole), v1alpha1.DriftCauseDagAccessControl, true},
+		}, access.DagKey(financeRole, "finance_daily"), v1alpha1.DriftCauseDagAccessControl, true},
 		"somebody took a global right": {func(w *world) {
 			w.setRole(financeRole, permission.Minus(w.Observed.Roles[financeRole], []permission.Pair{{Action: permission.CanRead, Resource: "Task Instances"}}))
 		}, access.RoleKey(financeRole), v1alpha1.DriftCauseRoleEdited, true},
@@ -128,6 +128,54 @@ func TestAGrantThatIsLeftAloneBecauseOthersKeepTakingItSaysSo(t *testing.T) {
 	w.setRoles("bob", held...)
 	if proofs, _, _ := Assess(w.Input, Desire(w.Input)); proofs[g.UID].Problem != nil || !proofs[g.UID].Present {
 		t.Errorf("it is there again, and says %v", proofs[g.UID].Problem)
+	}
+}
+
+// strip takes all rights on a DAG from the role, as its file does.
+func (w *world) strip(id string) {
+	w.setRole(financeRole, slices.DeleteFunc(slices.Clone(w.Observed.Roles[financeRole]), func(p permission.Pair) bool {
+		of, perDag := permission.DagOf(p.Resource)
+		return perDag && of == id
+	}))
+}
+
+func TestK11ADagWhoseFileSetsAccessControlIsContestedAloneAndNamed(t *testing.T) {
+	w := settled(t)
+	g := w.grant("bob-again", w.Policies[0], "bob")
+	w.pass(t)
+	weekly := permission.Intersect(w.Observed.Roles[financeRole], permission.SetOf([]permission.Pair{
+		{Action: permission.CanRead, Resource: "DAG:finance_weekly"}, {Action: permission.CanEdit, Resource: "DAG:finance_weekly"},
+	}))
+	if len(weekly) == 0 {
+		t.Fatalf("the role has nothing on finance_weekly: %v", w.Observed.Roles[financeRole])
+	}
+	w.Contested = map[string]bool{access.DagKey(financeRole, "finance_daily"): true}
+	w.strip("finance_daily")
+	w.setRole(financeRole, permission.Minus(w.Observed.Roles[financeRole], weekly))
+	for range 3 {
+		w.pass(t)
+	}
+	if !permission.Contains(w.Observed.Roles[financeRole], weekly) {
+		t.Error("another DAG of the role is not restored")
+	}
+	if permission.DagsIn(w.Observed.Roles[financeRole])["finance_daily"] {
+		t.Error("the contested DAG is restored")
+	}
+	grants, policies, _ := Assess(w.Input, Desire(w.Input))
+	if proof := grants[g.UID]; !proof.Present || proof.Problem != nil || !slices.Equal(proof.Contested, []string{"finance_daily"}) {
+		t.Errorf("the grant: %+v", proof)
+	}
+	const says = "finance_daily: its file sets access_control"
+	policy := policies[types.NamespacedName{Namespace: "data", Name: w.Policies[0].Name}]
+	if policy.InSync || len(policy.Differences) != 1 || !strings.Contains(policy.Differences[0], says) {
+		t.Errorf("the policy: %+v", policy)
+	}
+
+	w.Contested[access.DagKey(financeRole, "finance_weekly")] = true
+	w.strip("finance_weekly")
+	grants, _, _ = Assess(w.Input, Desire(w.Input))
+	if proof := grants[g.UID]; proof.Present || proof.Problem == nil || proof.Problem.Reason != v1alpha1.ReasonContested {
+		t.Errorf("the grant has no DAG left: %+v", proof)
 	}
 }
 
@@ -344,7 +392,7 @@ func TestAssessClaimsOnlyWhatIsStored(t *testing.T) {
 		w := settled(t)
 		w.Observed.Users = slices.DeleteFunc(slices.Clone(w.Observed.Users), func(u access.User) bool { return u.Username == "bob" })
 		proofs, _, _ := Assess(w.Input, Desire(w.Input))
-		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != v1alpha1.ReasonUserNotFound {
+		if p := proofs["uid-bob-finance"]; p.Present || !p.Absent || p.Problem == nil || p.Problem.Reason != v1alpha1.ReasonSubjectGone {
 			t.Errorf("got %+v", p)
 		}
 	})

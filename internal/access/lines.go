@@ -2,6 +2,7 @@ package access
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/sets"
 
@@ -11,7 +12,37 @@ import (
 )
 
 // RoleKey is the Drift.Key of a role. A successor has the key of the role whose place it took.
-func RoleKey(role string) string { return "role/" + string(rolename.LineOf(role)) }
+func RoleKey(role string) string { return rolePart + string(rolename.LineOf(role)) }
+
+// rolePart begins a RoleKey and a DagKey.
+const rolePart = "role/"
+
+// dagPart stands before the DAG in a DagKey. No role that is managed has a slash in its name.
+const dagPart = "/dag/"
+
+// DagKey is the Drift.Key of the rights of a role, or its successors, on one DAG.
+func DagKey(role, id string) string { return RoleKey(role) + dagPart + id }
+
+// DagOfKey is the DAG of a DagKey; ok is false for other keys.
+func DagOfKey(key string) (id string, ok bool) {
+	if !strings.HasPrefix(key, rolePart) {
+		return "", false
+	}
+	_, id, ok = strings.Cut(key, dagPart)
+	return id, ok
+}
+
+// SetsAccessControl says why DAGs are contested, and what to do about it.
+func SetsAccessControl(ids []string) string {
+	what := ": its file sets access_control"
+	if len(ids) > 1 {
+		what = ": their files set access_control"
+	}
+	return text.List(ids, dagsShown) + what + ", which removes these rights at each parse; remove it there, or list the role in it"
+}
+
+// dagsShown is how many DAGs a message names.
+const dagsShown = 8
 
 // MemberKey is the Drift.Key of a user's membership in a role or its successors.
 func MemberKey(username, role string) string {

@@ -88,7 +88,7 @@ func TestForeignRolesCombineToo(t *testing.T) {
 		access  []v1alpha1.AccessLevel
 		want    string // empty: as granted
 	}{
-		"a right on all DAGs meets the global half of a level": {[]permission.Pair{{Action: permission.CanEdit, Resource: "DAGs"}}, levels("EditTasks"), "EditRuns, EditTasks on all DAGs that no role names; View, EditRuns, EditTasks on b"},
+		"a right on all DAGs meets the global half of a level": {[]permission.Pair{{Action: permission.CanEdit, Resource: "DAGs"}}, levels("EditTasks"), "EditRuns, EditTasks on all DAGs; View on b"},
 		"a global half meets the DAGs of a policy":             {[]permission.Pair{{Action: permission.CanRead, Resource: "Task Logs"}}, levels("View"), "ViewLogs on a"},
 		"a global half without a level has its own name":       {[]permission.Pair{{Action: permission.CanDelete, Resource: "Task Instances"}, {Action: permission.CanDelete, Resource: "DAG Runs"}}, levels("Pause"), "DeleteRuns, can_delete on Task Instances on a"},
 		"what foreign roles give by themselves is theirs":      {[]permission.Pair{{Action: permission.CanEdit, Resource: "DAGs"}, {Action: permission.CanEdit, Resource: "DAG Runs"}, {Action: permission.CanEdit, Resource: "Task Instances"}, {Action: permission.CanRead, Resource: "DAGs"}, {Action: permission.CanRead, Resource: "Task Logs"}, {Action: permission.CanRead, Resource: "DAG Runs"}, {Action: permission.CanRead, Resource: "Task Instances"}, {Action: permission.CanRead, Resource: "HITL Detail"}, {Action: permission.CanRead, Resource: "DAG Dependencies"}, {Action: permission.CanRead, Resource: "DAG Versions"}, {Action: permission.CanRead, Resource: "DAG Warnings"}}, levels("EditTasks", "ViewLogs"), ""},

@@ -29,7 +29,7 @@ func Render(p Plan) []string {
 		}
 	}
 	if total > renderLines {
-		lines[renderLines-1] = fmt.Sprintf("and %d more steps", total-renderLines+1)
+		lines[renderLines-1] = "and " + text.Count(total-renderLines+1, "more step")
 	}
 	return lines
 }
@@ -54,13 +54,13 @@ func action(s Step) string {
 	case StepSwapMember:
 		return fmt.Sprintf("grant %s to %s in place of %s", names(s.Roles), user, names(s.Replaced))
 	case StepCreateRole:
-		return fmt.Sprintf("create role %s with %d permissions", role, len(s.Permissions))
+		return fmt.Sprintf("create role %s with %s", role, text.Count(len(s.Permissions), "permission"))
 	case StepWidenRole:
-		return fmt.Sprintf("widen role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
+		return fmt.Sprintf("widen role %s to %s%s", role, text.Count(len(s.Permissions), "permission"), edit(s, 2))
 	case StepReplaceRole:
 		return fmt.Sprintf("replace the permissions of role %s by %d%s", role, len(s.Permissions), edit(s, 1))
 	case StepNarrowRole:
-		return fmt.Sprintf("narrow role %s to %d permissions%s", role, len(s.Permissions), edit(s, 2))
+		return fmt.Sprintf("narrow role %s to %s%s", role, text.Count(len(s.Permissions), "permission"), edit(s, 2))
 	case StepDeleteRole:
 		return "delete role " + role
 	}
@@ -140,8 +140,8 @@ func membership(s Step) string {
 func creation(s Step) string {
 	switch {
 	case s.Follows != "":
-		return fmt.Sprintf("takes the place of %s, which has %d permissions too many: this Airflow only adds permissions to roles",
-			text.Plain(s.Follows), len(s.Lost))
+		return fmt.Sprintf("takes the place of %s, which has %s too many: this Airflow only adds permissions to roles",
+			text.Plain(s.Follows), text.Count(len(s.Lost), "permission"))
 	case s.Repair != "":
 		return "another writer deleted the role"
 	case rolename.IsClaim(s.Role):

@@ -321,7 +321,7 @@ func TestDriftThatIsNotRestoredStaysSoOverASuccessor(t *testing.T) {
 				for range 3 {
 					_, plan := w.settle(t)
 					causes := driftCauses(plan)
-					if causes[access.RoleKey(financeRole)] == "" || causes[access.MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
+					if causes[access.RoleKey(financeRole)]+causes[access.DagKey(financeRole, "finance_daily")] == "" || causes[access.MemberKey("alice", financeRole)] != v1alpha1.DriftCauseManual {
 						t.Fatalf("it is no longer drift: %v", plan.Drift)
 					}
 				}

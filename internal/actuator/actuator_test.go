@@ -457,6 +457,69 @@ func TestOtherWriters(t *testing.T) {
 	})
 }
 
+func TestK11AUserOfALiveGrantWhoIsMadeAgainIsSeenWithinDagInterval(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	b.settled()
+	born := ""
+	for _, u := range b.settled().Users {
+		if u.Username == "bob" {
+			born = u.CreatedOn
+		}
+	}
+	bob := b.grant("bob", func(g *v1alpha1.AccessGrant) { g.Status.Activation.Instances[0].UserCreatedOn = born })
+	b.settled()
+	b.sim.RemoveUser("bob")
+	reason := func(report *actuator.Report) string {
+		if p := report.Grants[bob.UID].Desire.Problem; p != nil {
+			return p.Reason
+		}
+		return ""
+	}
+	if got := reason(b.settled()); got != v1alpha1.ReasonSubjectGone {
+		t.Errorf("the user is gone, and it says %q", got)
+	}
+	b.clock.Step(time.Second)
+	b.sim.AddUser(airflowtest.User{Username: "bob", Email: "bob@example.com", Roles: []string{"Public"}})
+	b.clock.Step(time.Minute)
+	if got := reason(b.pass(actuator.LookDags)); got != v1alpha1.ReasonSubjectChanged {
+		t.Errorf("another user has the name, and it says %q", got)
+	}
+	b.wantAccess("bob", "finance_daily", false)
+}
+
+func TestK11ADagWhoseFileKeepsTakingItsRightsIsContestedAlone(t *testing.T) {
+	b := newBed(t)
+	b.policy()
+	bob := b.grant("bob")
+	b.settled()
+	b.sim.SetDag(airflowtest.Dag{ID: "finance_daily", Tags: []string{"finance"}, AccessControl: map[string][]string{}})
+	var report *actuator.Report
+	for range 4 {
+		report = b.settled() // a comparison between two parses does not begin the count anew
+		b.clock.Step(time.Minute)
+		b.settled()
+		b.sim.Parse()
+	}
+	report = b.settled()
+	if want := []string{access.DagKey("finance", "finance_daily")}; !slices.Equal(report.Contested, want) {
+		t.Fatalf("contested %v, want %v", report.Contested, want)
+	}
+	b.wantAccess("bob", "finance_weekly", true)
+	b.wantAccess("bob", "finance_daily", false)
+	carol := b.grant("carol")
+	report = b.settled()
+	for _, grant := range []*v1alpha1.AccessGrant{bob, carol} {
+		if proof := report.Grants[grant.UID].Proof; !proof.Present || !slices.Equal(proof.Contested, []string{"finance_daily"}) {
+			t.Errorf("%s: %+v", grant.Name, proof)
+		}
+	}
+	b.sim.SetDag(airflowtest.Dag{ID: "finance_daily", Tags: []string{"finance"}})
+	b.clock.Step(11 * time.Minute)
+	b.settled()
+	b.wantAccess("bob", "finance_daily", true)
+}
+
 func TestAwaitedUserIsLookedForAtOnceThenEveryDagInterval(t *testing.T) {
 	b := newBed(t)
 	b.policy()

@@ -72,17 +72,21 @@ func (a *awaited) unresolved(d Declared) (names []string, byEmail bool) {
 	return names, byEmail
 }
 
-// waiting are the subjects that may be waited for: standing members, and those of grants that were not activated.
+// waiting are the subjects that may be waited for: standing members, those of grants that were not activated, and the users
+// of live grants, who may be deleted and made again.
 func waiting(d Declared) []v1alpha1.Subject {
 	var subjects []v1alpha1.Subject
 	for _, policy := range d.Policies {
 		subjects = append(subjects, policy.Spec.Members...)
 	}
 	for _, grant := range d.Grants {
+		pinned := grant.In(d.Instance)
 		switch {
-		case grant.Status.Activation != nil, grant.Status.End != nil, grant.DeletionTimestamp != nil:
-		default:
+		case grant.Status.End != nil, grant.DeletionTimestamp != nil:
+		case grant.Status.Activation == nil:
 			subjects = append(subjects, grant.Spec.Subject)
+		case pinned != nil:
+			subjects = append(subjects, v1alpha1.Subject{Username: pinned.Username})
 		}
 	}
 	return subjects

@@ -16,15 +16,21 @@ type contests map[string]contest
 type contest struct {
 	times int
 	until time.Time
+	// expected is until when the item is expected to be revoked again: the file of a DAG is parsed again and again.
+	expected time.Time
 }
 
-// count takes in the drift of a pass. What other writers only add is revoked as often as they do.
+// count takes in the drift of a pass. What other writers only add is revoked as often as they do. The time is that of the next
+// full comparison by the interval.
 func (c contests) count(drift []access.Drift, until time.Time) {
 	for _, d := range drift {
 		if !d.Repaired || !d.Taken {
 			continue
 		}
 		item := c[d.Key]
+		if d.ComesBack() {
+			item.expected = until
+		}
 		if item.times++; item.times >= contestedAfter {
 			item = contest{until: until}
 		}
@@ -32,14 +38,14 @@ func (c contests) count(drift []access.Drift, until time.Time) {
 	}
 }
 
-// forget drops items that are in no drift of a full comparison, and are not left alone now.
+// forget drops items that are in no drift of a full comparison, are not left alone now, and are not expected to come back.
 func (c contests) forget(drift []access.Drift, now time.Time) {
 	resting := c.resting(now)
 	for _, d := range drift {
 		resting[d.Key] = true
 	}
-	for key := range c {
-		if !resting[key] {
+	for key, item := range c {
+		if !resting[key] && !item.expected.After(now) {
 			delete(c, key)
 		}
 	}

@@ -36,6 +36,8 @@ type pass struct {
 	desired  access.Desired
 	plan     access.Plan // the first after the observation, which shows what other writers changed
 
+	foundAt time.Time // when plan was made: what it shows had been read by then
+
 	decided  bool  // input and desired are set
 	observed bool  // what the pass rests on was read
 	planned  bool  // plan is set
@@ -129,7 +131,7 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	p.desired, p.decided = desire.Of(p.input), true
 	steps := plan.New(p.input, p.desired)
 	if p.observed && !p.planned { // what was read before shows nothing of other writers
-		p.plan, p.planned = steps, true
+		p.plan, p.planned, p.foundAt = steps, true, p.clock.Now()
 	}
 	return steps, nil
 }

@@ -45,8 +45,9 @@ type Report struct {
 	Inventory []v1alpha1.ManagedRole
 	// Held are losses of access that wait for a release.
 	Held []v1alpha1.HeldRevocation
-	// Drift that this pass found.
-	Drift []access.Drift
+	// Drift that this pass found, and the moment at which it had been read.
+	Drift   []access.Drift
+	DriftAt time.Time
 	// Plan that was not carried out (mode Observe), as text.
 	Plan []string
 	// Counts of what was seen.
@@ -143,7 +144,7 @@ func (p *pass) fill(r *Report) {
 		}
 		p.memory.previous = plan.Remember(p.input, p.plan, p.input.Observed)
 	}
-	r.Drift = p.plan.Drift
+	r.Drift, r.DriftAt = p.plan.Drift, p.foundAt
 	r.Contested = slices.Sorted(maps.Keys(p.memory.contests.resting(p.clock.Now())))
 	if mode := p.input.Instance.Spec.Mode; mode == v1alpha1.ModeObserve {
 		r.Plan = access.Render(plan.New(desire.Enforced(p.input)))

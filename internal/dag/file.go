@@ -40,7 +40,10 @@ func (x *Index) Shared(ids []string) string {
 			first = fmt.Sprintf("the file %s of the DAG %s also defines %s", text.Quoted(path), text.Plain(id), text.List(others, 4))
 		}
 	}
-	if count > 1 {
+	switch {
+	case count == 2:
+		first += ", and 1 more DAG shares its file with others"
+	case count > 2:
 		first += fmt.Sprintf(", and %d more DAGs share their files with others", count-1)
 	}
 	return first

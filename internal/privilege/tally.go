@@ -95,17 +95,27 @@ func (t *Tally) compose(before, after string) string {
 	return shortened(message, room)
 }
 
-// where lists the levels and the first DAGs, those with the same levels together.
+// where lists the levels and the first DAGs, those with the same levels together. Excess on DAGs that no role names comes
+// from a right on all DAGs: it is on all DAGs, and not repeated for those that are named.
 func (t *Tally) where(width int) string {
-	dags := slices.Sorted(maps.Keys(t.dags))
+	everywhere, over := t.dags[""], map[string]verbs{}
+	for dag, had := range t.dags {
+		if had &^= everywhere; had != 0 {
+			over[dag] = had
+		}
+	}
+	if everywhere != 0 {
+		over[""] = everywhere
+	}
+	dags := slices.Sorted(maps.Keys(over))
 	more := len(dags) - shownNames
 	groups := map[string][]string{}
 	for _, dag := range dags[:min(len(dags), shownNames)] {
 		name := shortened(dag, width)
 		if dag == "" {
-			name = "all DAGs that no role names"
+			name = "all DAGs"
 		}
-		levels := text.List(levelsOf(t.server, t.dags[dag]), shownLevels)
+		levels := text.List(levelsOf(t.server, over[dag]), shownLevels)
 		groups[levels] = append(groups[levels], name)
 	}
 	var parts []string
@@ -113,7 +123,7 @@ func (t *Tally) where(width int) string {
 		parts = append(parts, levels+" on "+strings.Join(groups[levels], ", "))
 	}
 	if more > 0 {
-		parts = append(parts, fmt.Sprintf("and more on %d other DAGs", more))
+		parts = append(parts, "and more on "+text.Count(more, "other DAG"))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -21,6 +21,26 @@ func byPrefix(role string) Origin {
 	return Foreign
 }
 
+func TestK11ExcessOnAllDagsSaysAllDags(t *testing.T) {
+	logs := verb(methodRead, EntityTaskLogs)
+	for name, c := range map[string]struct {
+		dags []string
+		want string
+	}{
+		"all":                       {[]string{""}, "ViewLogs on all DAGs, which"},
+		"all, and one of them":      {[]string{"", "a"}, "ViewLogs on all DAGs, which"},
+		"some, and one is too many": {[]string{"a", "b", "c", "d"}, "ViewLogs on a, b, c; and more on 1 other DAG, which"},
+	} {
+		tally := NewTally(permission.Server{}, byPrefix)
+		for _, dag := range c.dags {
+			tally.Add(Excess{{dag: dag, verbs: logs, roles: []string{"own", "theirs"}}}, 1)
+		}
+		if message := tally.ExcessOfGrant(); !strings.Contains(message, "its subject also has "+c.want) {
+			t.Errorf("%s: %s", name, message)
+		}
+	}
+}
+
 func TestAMessageNamesLevelsDagsAndRoles(t *testing.T) {
 	tally := NewTally(permission.Server{}, byPrefix)
 	logs, tasks := verb(methodRead, EntityTaskLogs), verb(methodEdit, EntityTaskInstance)
@@ -29,7 +49,7 @@ func TestAMessageNamesLevelsDagsAndRoles(t *testing.T) {
 		{dag: "a", verbs: logs | tasks, roles: []string{"other 1", "own"}},
 		{dag: "b", verbs: logs, roles: []string{"own", "theirs"}},
 	}, 1)
-	const what = "ViewLogs on all DAGs that no role names, b; ViewLogs, EditTasks on a, which no role grants by itself: " +
+	const what = "EditTasks on a; ViewLogs on all DAGs, which no role grants by itself: " +
 		"the role own and the managed role other 1 and the foreign role theirs combine. "
 	for message, want := range map[string]string{
 		tally.ExcessOfGrant():           "its subject also has " + what,
@@ -43,7 +63,7 @@ func TestAMessageNamesLevelsDagsAndRoles(t *testing.T) {
 	}
 	tally.Add(Excess{{dag: "c", verbs: logs, roles: []string{"other 2", "other 3", "other 4"}}}, 2)
 	message := tally.ExcessOfMembers(" More.")
-	for _, part := range []string{"3 users", "on all DAGs that no role names, b", "; and more on 1 other DAGs,", "the managed roles other 1, other 2, other 3 and 1 more", "Remove members", " More."} {
+	for _, part := range []string{"3 users", "on all DAGs, which", "the managed roles other 1, other 2, other 3 and 1 more", "Remove members", " More."} {
 		if !strings.Contains(message, part) {
 			t.Errorf("it does not contain %q: %s", part, message)
 		}

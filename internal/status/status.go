@@ -5,6 +5,7 @@
 package status
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -20,8 +21,10 @@ import (
 const (
 	// MaxMessage is the greatest length of a condition's message in bytes.
 	MaxMessage = 1024
-	// MaxHistory is the number of history entries that are retained.
-	MaxHistory = 16
+	// MaxHistory is the number of history entries that are retained: the first firstEntries, which say how the object began,
+	// and the newest ones.
+	MaxHistory   = 16
+	firstEntries = 4
 	// MaxEntry is the greatest length of a history entry's message in bytes.
 	MaxEntry = 256
 	// maxActor is the greatest length of a history entry's actor in bytes.
@@ -63,8 +66,9 @@ func IsTrue(conditions []metav1.Condition, conditionType string) bool {
 	return meta.IsStatusConditionTrue(conditions, conditionType)
 }
 
-// History returns the history with entries added at its end. Of an entry only actor, event and message are read; the
-// sequence goes on from the newest one, also where old entries were dropped. The inputs are not changed.
+// History returns the history with entries added at its end: the first 4 and the newest 12 are retained. Of an entry only
+// actor, event and message are read; the sequence goes on from the newest one, so that a gap in it shows how many entries
+// between were dropped. The inputs are not changed.
 func History(stored []v1alpha1.HistoryEntry, now time.Time, entries ...v1alpha1.HistoryEntry) []v1alpha1.HistoryEntry {
 	if len(entries) == 0 {
 		return stored
@@ -82,7 +86,10 @@ func History(stored []v1alpha1.HistoryEntry, now time.Time, entries ...v1alpha1.
 			Actor: Line(entry.Actor, maxActor), Event: entry.Event, Message: Line(entry.Message, MaxEntry),
 		})
 	}
-	return result[max(0, len(result)-MaxHistory):]
+	if dropped := len(result) - MaxHistory; dropped > 0 {
+		result = slices.Delete(result, firstEntries, firstEntries+dropped)
+	}
+	return result
 }
 
 // Line returns text as one line of at most limit bytes: control characters become spaces, invalid bytes go, and what is

@@ -1,6 +1,7 @@
 package status_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,21 +55,25 @@ func TestConditionsThatAreNotWantedGo(t *testing.T) {
 	}
 }
 
-func TestHistoryKeepsTheNewestEntriesAndGoesOnCounting(t *testing.T) {
+func TestHistoryRetainsTheFirst4AndTheLast12Entries(t *testing.T) {
 	var history []v1alpha1.HistoryEntry
 	for range 10 {
+		before := slices.Clone(history)
+		stored := history
 		history = status.History(history, now, v1alpha1.HistoryEntry{Event: "A"}, v1alpha1.HistoryEntry{Event: "B", Message: strings.Repeat("x", 300)})
-	}
-	if len(history) != status.MaxHistory {
-		t.Fatalf("%d entries", len(history))
-	}
-	for i, entry := range history {
-		if want := int64(i + 5); entry.Sequence != want {
-			t.Errorf("entry %d has the number %d, want %d", i, entry.Sequence, want)
+		if diff := cmp.Diff(before, stored); diff != "" {
+			t.Fatalf("the stored history was changed:\n%s", diff)
 		}
+	}
+	var sequences []int64
+	for i, entry := range history {
+		sequences = append(sequences, entry.Sequence)
 		if len(entry.Message) > status.MaxEntry {
 			t.Errorf("entry %d is too long", i)
 		}
+	}
+	if diff := cmp.Diff([]int64{1, 2, 3, 4, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}, sequences); diff != "" {
+		t.Error(diff)
 	}
 	if got := status.History(history, now.Add(time.Hour)); len(got) != len(history) {
 		t.Error("no entries change the history")

@@ -27,6 +27,14 @@ func TestListNamesTheFirstAndCountsTheOthers(t *testing.T) {
 	}
 }
 
+func TestCountKnowsOneAndMany(t *testing.T) {
+	for n, want := range map[int]string{0: "0 steps", 1: "1 step", 2: "2 steps"} {
+		if got := text.Count(n, "step"); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestTextIsBoundedAndPlain(t *testing.T) {
 	if got := text.Plain("a\nb\x7f"); got != "a b " {
 		t.Errorf("%q", got)

@@ -69,7 +69,7 @@ func (w *world) atRest() {
 // comeToRest checks that a grant is active or over, but for people who are not there: theirs waits, and says so.
 func (w *world) comeToRest(grant *v1alpha1.AccessGrant, why string) {
 	w.t.Helper()
-	if _, exists := w.sim.UserRoles(grant.Spec.Subject.Username); !exists && why == v1alpha1.ReasonUserNotFound {
+	if _, exists := w.sim.UserRoles(grant.Spec.Subject.Username); !exists && (why == v1alpha1.ReasonUserNotFound || why == v1alpha1.ReasonSubjectGone) {
 		return
 	}
 	switch phase := grant.Status.Phase; phase {

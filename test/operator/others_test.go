@@ -35,7 +35,7 @@ var _ = Describe("what others do in Airflow", Serial, func() {
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantActive))
 		s.sim.RemoveUser("bob")
 		look(instance)
-		Eventually(condition(grant, v1alpha1.ConditionActive)).Should(Equal("False/" + v1alpha1.ReasonUserNotFound))
+		Eventually(condition(grant, v1alpha1.ConditionActive)).Should(Equal("False/" + v1alpha1.ReasonSubjectGone))
 		edit(grant, func(g *v1alpha1.AccessGrant) { g.Spec.Revoke = &v1alpha1.Revocation{} })
 		Eventually(phase(grant)).Should(Equal(v1alpha1.GrantRevoked))
 		settled(grant)

@@ -147,7 +147,11 @@ func inOrder(grants []*v1alpha1.AccessGrant) []*v1alpha1.AccessGrant {
 // holder is the stored user whom a grant pinned, when it is still the same person.
 func (w *granting) holder(pinned *v1alpha1.GrantInstance) (access.User, *access.Problem) {
 	user, problem := w.users.Resolve(v1alpha1.Subject{Username: pinned.Username})
-	if problem != nil {
+	switch {
+	case problem != nil && problem.Reason == v1alpha1.ReasonUserNotFound:
+		return user, &access.Problem{Reason: v1alpha1.ReasonSubjectGone, Message: "Airflow no longer has the user " + text.Quoted(pinned.Username) +
+			": the grant ends if another user of that name is created; revoke it if the user does not come back"}
+	case problem != nil:
 		return user, problem
 	}
 	if pinned.UserCreatedOn != "" && pinned.UserCreatedOn != user.CreatedOn {

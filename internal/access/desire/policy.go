@@ -97,15 +97,15 @@ func (w *work) mayHave(c *policyCase) (refused *access.Problem, adopt bool) {
 			", and no claim proves that it belongs to this AirflowInstance: see the conditions of the AirflowInstance"}, false
 	}
 	refuse := func(message string) *access.Problem {
-		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has a role " + text.Quoted(c.role) + " that this operator did not make: " + message}
+		return &access.Problem{Reason: v1alpha1.ReasonRoleExists, Message: "Airflow has a role " + text.Quoted(c.role) + " that does not belong to this AirflowInstance: " + message}
 	}
 	switch {
+	case w.account[c.role]:
+		return refuse("the operator's own account has it, and it can never be adopted: choose another role.name in a new policy"), false
 	case !c.adopts():
 		return refuse("choose another role.name, or set role.adoption to IfExists and list the role in the instance's adoptableRoles"), false
 	case !slices.Contains(w.in.Instance.Spec.AdoptableRoles, c.role):
 		return refuse("the platform team may list it in the instance's adoptableRoles"), false
-	case w.account[c.role]:
-		return refuse("the operator's own account holds it, so that it cannot be taken over"), false
 	}
 	return nil, true
 }
@@ -134,8 +134,8 @@ func (w *work) reportAdoption(c *policyCase) {
 	}
 	delete(w.out.Roles, c.role)
 	c.desire.Notes = append(c.desire.Notes, access.Problem{Reason: v1alpha1.ReasonAdoptionReported, Message: fmt.Sprintf(
-		"taking over the role %s will add %d permissions to it, take %d away, and remove %d of its members; nothing is changed in this pass",
-		text.Quoted(c.role), len(permission.Minus(c.permissions, have)), len(permission.Minus(have, c.permissions)), leave)})
+		"taking over the role %s will add %s to it, take %d away, and remove %s from it; nothing is changed in this pass",
+		text.Quoted(c.role), text.Count(len(permission.Minus(c.permissions, have)), "permission"), len(permission.Minus(have, c.permissions)), text.Count(leave, "member"))})
 	if c.giving.All() {
 		w.adopting[c.role] = v1alpha1.ManagedRole{
 			Name: c.role, Policy: c.name.String(), PolicyUID: string(c.policy.UID), Kind: v1alpha1.ManagedRolePolicy, Adopted: true,
@@ -195,17 +195,18 @@ func (w *work) checkSpec(p *v1alpha1.DagAccessPolicy) (allowed []v1alpha1.Airflo
 			allowed = append(allowed, pair)
 		}
 	}
-	refuse := func(pairs []string, why string) ([]v1alpha1.AirflowPermission, *access.Problem) {
+	refuse := func(pairs []string, why, remedy string) ([]v1alpha1.AirflowPermission, *access.Problem) {
 		slices.Sort(pairs)
-		return allowed, &access.Problem{Reason: v1alpha1.ReasonPermissionNotAllowed, Message: "airflowPermissions " + why + ": " + text.List(pairs, 8)}
+		return allowed, &access.Problem{Reason: v1alpha1.ReasonPermissionNotAllowed,
+			Message: "spec.airflowPermissions contains " + text.List(pairs, 8) + ", " + why + ": " + remedy}
 	}
 	switch {
 	case banned != nil:
-		return refuse(banned, "may never hold")
+		return refuse(banned, "which no policy may grant", "remove them there, and use spec.access for rights on DAGs")
 	case unlisted != nil:
-		return refuse(unlisted, "holds pairs that the instance does not list in allowedPermissions")
+		return refuse(unlisted, "which the AirflowInstance does not allow", "remove them there, or have the platform team add them to spec.allowedPermissions of the AirflowInstance")
 	case writes != nil:
-		return refuse(writes, "holds write actions, which need the operator's flag --allow-privileged-permissions")
+		return refuse(writes, "which change more than DAGs", "remove them there, or start the operator with --allow-privileged-permissions")
 	}
 	return allowed, nil
 }

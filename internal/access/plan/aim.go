@@ -158,6 +158,7 @@ func (a *aim) decideRole(r *roleAim, role access.Role) {
 			r.want = permission.Minus(r.want, a.lost.pairs[r.name])
 		}
 	}
+	r.want = permission.Minus(r.want, a.in.Disputed(r.name, r.want, permission.Union(r.have, a.followed(r.name))))
 	a.bound(r)
 	r.change = r.changeOf()
 }

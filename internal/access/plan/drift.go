@@ -137,7 +137,7 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	stored, exists := f.storedAs(entry.Name, heir)
 	if f.in.Previous == nil {
 		if !exists && wanted && desired.Follows == "" {
-			drift.What, drift.Cause, drift.Taken = "the role is missing", v1alpha1.DriftCauseUnknown, true
+			drift.What, drift.Cause, drift.Taken = named("role %s is missing", entry.Name), v1alpha1.DriftCauseUnknown, true
 			f.lost.roles[heir] = true
 			f.found = append(f.found, drift)
 		}
@@ -146,36 +146,57 @@ func (f *driftFinder) role(entry v1alpha1.ManagedRole) {
 	before, existed := f.in.Previous.Roles[entry.Name]
 	switch {
 	case existed && exists:
-		if slices.Equal(before, stored) || !f.edit(&drift, heir, before, stored) {
-			return
+		if !slices.Equal(before, stored) {
+			f.found = append(f.found, f.edits(drift, heir, before, stored)...)
 		}
+		return
 	case existed:
 		if !wanted {
 			return
 		}
-		drift.What, drift.Cause, drift.Taken = "the role was deleted", v1alpha1.DriftCauseRoleDeleted, true
+		drift.What, drift.Cause, drift.Taken = named("role %s was deleted", entry.Name), v1alpha1.DriftCauseRoleDeleted, true
 		f.lost.roles[heir] = true
 	case exists:
-		drift.What, drift.Cause = "the role was created by somebody else", v1alpha1.DriftCauseManual
+		drift.What, drift.Cause = named("role %s was created by another writer", entry.Name), v1alpha1.DriftCauseManual
 	default:
 		return
 	}
 	f.found = append(f.found, drift)
 }
 
-// edit says what others changed in a role that heir carries, and whether they changed anything.
-func (f *driftFinder) edit(drift *access.Drift, heir string, before, stored []permission.Pair) bool {
+// edits says what others changed in a role that heir carries: one drift, or one for each DAG whose file sets
+// access_control, so that one such DAG is not taken for the whole role.
+func (f *driftFinder) edits(drift access.Drift, heir string, before, stored []permission.Pair) []access.Drift {
 	had, has := f.in.Canonical(before), f.in.Canonical(stored)
 	taken, added := permission.Intersect(permission.Minus(had, has), f.in.Canonical(f.d.Roles[heir].Permissions)), permission.Minus(has, had)
 	if len(taken)+len(added) == 0 {
-		return false
+		return nil
 	}
 	f.lost.pairs[heir] = taken
-	drift.What, drift.Cause, drift.Taken = describeEdit(taken, added), v1alpha1.DriftCauseRoleEdited, len(taken) > 0
-	if byAccessControl(had, has, taken, added) {
-		drift.Cause = v1alpha1.DriftCauseDagAccessControl
+	drift.What, drift.Cause, drift.Taken = describeEdit(drift.Role, taken, added), v1alpha1.DriftCauseRoleEdited, len(taken) > 0
+	if !byAccessControl(had, has, taken, added) {
+		return []access.Drift{drift}
 	}
-	return true
+	drift.Cause = v1alpha1.DriftCauseDagAccessControl
+	takenOf, addedOf := byDag(taken), byDag(added)
+	ids := text.SortedSet(slices.Concat(slices.Collect(maps.Keys(takenOf)), slices.Collect(maps.Keys(addedOf))))
+	out := make([]access.Drift, 0, len(ids))
+	for _, id := range ids {
+		one := drift
+		one.Key, one.What, one.Taken = access.DagKey(drift.Role, id), describeEdit(drift.Role, takenOf[id], addedOf[id]), len(takenOf[id]) > 0
+		out = append(out, one)
+	}
+	return out
+}
+
+// byDag are permissions on DAGs by their DAG.
+func byDag(ps []permission.Pair) map[string][]permission.Pair {
+	out := map[string][]permission.Pair{}
+	for _, p := range ps {
+		id, _ := permission.DagOf(p.Resource)
+		out[id] = append(out[id], p)
+	}
+	return out
 }
 
 // byAccessControl recognises what DAG code with access_control does: rights on some DAGs vanish or change, and the global
@@ -202,16 +223,28 @@ func byAccessControl(had, has, taken, added []permission.Pair) bool {
 	return true
 }
 
-// describeEdit names the first of the permissions that others changed.
-func describeEdit(taken, added []permission.Pair) string {
+// describeEdit names the first of the permissions that others changed in a role.
+func describeEdit(role string, taken, added []permission.Pair) string {
 	var parts []string
 	if len(taken) > 0 {
-		parts = append(parts, fmt.Sprintf("%d permissions were taken away (%s)", len(taken), access.ListPermissions(taken, 2)))
+		parts = append(parts, fmt.Sprintf("lost %s (%s)", text.Count(len(taken), "permission"), access.ListPermissions(taken, 2)))
 	}
 	if len(added) > 0 {
-		parts = append(parts, fmt.Sprintf("%d permissions were added (%s)", len(added), access.ListPermissions(added, 2)))
+		parts = append(parts, fmt.Sprintf("got %s (%s)", text.Count(len(added), "permission"), access.ListPermissions(added, 2)))
 	}
-	return text.Cut(strings.Join(parts, ", "), 256)
+	return text.Cut(named("role %s ", role)+strings.Join(parts, " and "), 256)
+}
+
+// longestName is how many characters of a name a description has.
+const longestName = 64
+
+// named describes something with the names of roles and users, which other writers chose.
+func named(format string, names ...string) string {
+	shown := make([]any, 0, len(names))
+	for _, name := range names {
+		shown = append(shown, text.Cut(text.Plain(name), longestName))
+	}
+	return fmt.Sprintf(format, shown...)
 }
 
 // users compares who is in managed roles.
@@ -231,10 +264,18 @@ func (f *driftFinder) users() {
 		if ours := f.ours(before[username].Roles); len(ours) > 0 {
 			f.found = append(f.found, access.Drift{
 				Key: access.MemberKey(username, ""), Username: username, Cause: v1alpha1.DriftCauseUserDeleted, Taken: true,
-				What: fmt.Sprintf("the user was deleted, who had %s", text.Cut(text.List(ours, 4), 200)),
+				What: text.Cut(named("user %s was deleted with the ", username)+rolesShown(ours), 256),
 			})
 		}
 	}
+}
+
+// rolesShown names roles in words.
+func rolesShown(roles []string) string {
+	if len(roles) == 1 {
+		return "role " + text.Plain(roles[0])
+	}
+	return "roles " + text.Plain(text.List(roles, 4))
 }
 
 // member compares the managed roles of one user.
@@ -255,14 +296,14 @@ func (f *driftFinder) member(before, now access.User) {
 		}
 		key := access.MemberKey(now.Username, role)
 		f.lost.members[key] = true
-		drift := access.Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: "the role was taken off the user", Taken: true, Successor: successorOf(role, heir)}
+		drift := access.Drift{Key: key, Role: role, Username: now.Username, Cause: cause, What: named("role %s was revoked from user %s", role, now.Username), Taken: true, Successor: successorOf(role, heir)}
 		f.found = append(f.found, drift)
 	}
 	for _, role := range has {
 		if !f.among(had, role) {
 			f.found = append(f.found, access.Drift{
 				Key: access.MemberKey(now.Username, role), Role: role, Username: now.Username, Cause: v1alpha1.DriftCauseManual,
-				What: "the role was given to the user by somebody else",
+				What: named("role %s was granted to user %s by another writer", role, now.Username),
 			})
 		}
 	}

@@ -82,8 +82,8 @@ func (b *builder) creations(which func(role string) bool) []access.Step {
 		if step.Follows != "" {
 			step.Lost = permission.Minus(b.in.Canonical(b.in.Observed.Roles[step.Follows]), role.want)
 		}
-		if key := access.RoleKey(name); b.aim.lost.roles[name] || b.drifted(key) {
-			step.Repair = key
+		if step.Repair = b.driftOf(name); b.aim.lost.roles[name] {
+			step.Repair = access.RoleKey(name)
 		}
 		steps = append(steps, step)
 	}
@@ -138,9 +138,7 @@ func (b *builder) edit(kind access.StepKind, name string, from, to []permission.
 		Kind: kind, Role: name, Permissions: to, Gained: permission.Minus(to, from), Lost: permission.Minus(from, to),
 		Policy: b.d.Roles[name].Policy, RoleKind: b.d.Roles[name].Kind,
 	}
-	if key := access.RoleKey(name); b.drifted(key) {
-		step.Repair = key
-	}
+	step.Repair = b.driftOf(name)
 	return step
 }
 
@@ -237,6 +235,19 @@ func (b *builder) drifted(key string) bool {
 	return found
 }
 
+// driftOf is the key of the first drift of a role that is not contested; empty where there is none.
+func (b *builder) driftOf(role string) string {
+	for _, d := range b.aim.drift {
+		if ofRole(d) && access.RoleKey(d.Role) == access.RoleKey(role) && !b.in.Contested[d.Key] {
+			return d.Key
+		}
+	}
+	return ""
+}
+
+// ofRole reports whether a drift is of a role, or of its rights on a DAG, and not of a user.
+func ofRole(d access.Drift) bool { return d.Username == "" }
+
 // findEnded finds for every membership that goes (MemberKey) the grants that gave it and ended.
 func findEnded(in *access.Input, d *access.Desired, users []userAim) map[string][]access.Cause {
 	ended, going := map[string][]access.Cause{}, map[string]bool{}
@@ -283,7 +294,12 @@ func (b *builder) markRepaired(plan *access.Plan) {
 	}
 	plan.Drift = slices.Clone(plan.Drift)
 	for i := range plan.Drift {
-		if drift := &plan.Drift[i]; repaired[drift.Key] {
+		drift := &plan.Drift[i]
+		key := drift.Key
+		if ofRole(*drift) {
+			key = access.RoleKey(drift.Role)
+		}
+		if repaired[key] {
 			drift.Repaired = !b.leftOut(*drift)
 		}
 	}
@@ -291,10 +307,10 @@ func (b *builder) markRepaired(plan *access.Plan) {
 
 // leftOut says whether a drift took something away that the plan does not give back.
 func (b *builder) leftOut(drift access.Drift) bool {
-	heir := cmp.Or(drift.Successor, drift.Role)
-	taken := b.aim.lost.members[drift.Key]
-	if drift.Username == "" {
-		taken = b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0
+	if !ofRole(drift) {
+		return b.aim.lost.members[drift.Key] && b.in.LeavesOut(drift.Key)
 	}
-	return taken && b.aim.in.LeavesOut(drift.Key)
+	heir := cmp.Or(drift.Successor, drift.Role)
+	taken := b.aim.lost.roles[heir] || len(b.aim.lost.pairs[heir]) > 0
+	return taken && (b.in.LeavesOut(drift.Key) || b.in.Contested[access.RoleKey(drift.Role)])
 }

@@ -109,6 +109,10 @@ func (a *assessor) grant(g *v1alpha1.AccessGrant) access.GrantProof {
 	}
 	if slices.Contains(names, desire.Username) && a.d.Members.Has(desire.Username, desire.Role) {
 		proof.Present, proof.Empty = a.given(a.users[desire.Username], desire.Role)
+		proof.Contested = a.disputed(desire.Role)
+		if len(proof.Contested) > 0 && len(proof.Contested) == len(permission.DagsIn(a.d.Roles[desire.Role].Permissions)) {
+			proof.Present = false // nothing is left that the grant lets its user do
+		}
 	}
 	if !proof.Present {
 		proof.Problem = cmp.Or(proof.Problem, a.d.Roles[desire.Role].Giving.RevokeOnly, a.contested(desire))
@@ -144,11 +148,20 @@ func (a *assessor) contested(desire access.GrantDesire) *access.Problem {
 		if a.in.Contested[key] {
 			return &access.Problem{
 				Reason:  v1alpha1.ReasonContested,
-				Message: "somebody else keeps taking it away in Airflow: it is left alone until the next interval, see status.drift of the AirflowInstance",
+				Message: "another writer removed this access three times in a row: not retried until the next spec.interval, see status.drift of the AirflowInstance",
 			}
 		}
 	}
+	if ids := a.disputed(desire.Role); len(ids) > 0 {
+		return &access.Problem{Reason: v1alpha1.ReasonContested, Message: access.SetsAccessControl(ids)}
+	}
 	return nil
+}
+
+// disputed are the DAGs of a role, sorted, on which it lacks rights that their files take away.
+func (a *assessor) disputed(role string) []string {
+	want, have := a.in.Canonical(a.d.Roles[role].Permissions), a.in.Canonical(a.in.Observed.Roles[role])
+	return slices.Sorted(maps.Keys(permission.DagsIn(a.in.Disputed(role, want, have))))
 }
 
 // gives says whether a stored role gives at least what the desired one should: that one, or the one whose place it takes.
@@ -164,7 +177,8 @@ func (a *assessor) gives(role, desired string) bool {
 
 // holds says whether Airflow stores at least what a desired role should hold in a role.
 func (a *assessor) holds(role, desired string) bool {
-	return permission.Contains(a.in.Canonical(a.in.Observed.Roles[role]), a.in.Canonical(a.d.Roles[desired].Permissions))
+	have, want := a.in.Canonical(a.in.Observed.Roles[role]), a.in.Canonical(a.d.Roles[desired].Permissions)
+	return permission.Contains(have, permission.Minus(want, a.in.Disputed(desired, want, have)))
 }
 
 // leftover says whether a stored role may have come from the grant: the one it pinned and its successors, every role of
@@ -228,10 +242,14 @@ func (a *assessor) differences() map[string][]string {
 			continue
 		}
 		have, want := a.in.Canonical(stored), a.in.Canonical(role.Permissions)
-		out[policy] = appendCount(out[policy], "role %s lacks %d permissions", name, len(permission.Minus(want, have)))
-		out[policy] = appendCount(out[policy], a.tooMany(role), name, len(permission.Minus(have, want)))
-		out[policy] = appendCount(out[policy], "role %s lacks %d members", name, len(text.Without(wanted[name], a.members[name])))
-		out[policy] = appendCount(out[policy], "role %s has %d members too many", name, len(text.Without(a.members[name], wanted[name])))
+		if ids := a.disputed(name); len(ids) > 0 {
+			out[policy] = append(out[policy], "role "+text.Plain(name)+" lacks "+access.SetsAccessControl(ids))
+			want = permission.Minus(want, a.in.Disputed(name, want, have))
+		}
+		out[policy] = appendCount(out[policy], "role %s lacks %s", "permission", "", name, len(permission.Minus(want, have)))
+		out[policy] = appendCount(out[policy], "role %s has %s too many", "permission", a.whyTooMany(role), name, len(permission.Minus(have, want)))
+		out[policy] = appendCount(out[policy], "role %s lacks %s", "member", "", name, len(text.Without(wanted[name], a.members[name])))
+		out[policy] = appendCount(out[policy], "role %s has %s too many", "member", "", name, len(text.Without(a.members[name], wanted[name])))
 	}
 	for _, name := range a.d.Doomed {
 		entry := a.entries[name]
@@ -242,21 +260,20 @@ func (a *assessor) differences() map[string][]string {
 	return out
 }
 
-// tooMany says that a role has permissions that it should not have, and why they stay where that is so.
-func (a *assessor) tooMany(role access.Role) string {
-	const text = "role %s has %d permissions too many"
+// whyTooMany says why permissions that a role should not have stay; empty where they do not.
+func (a *assessor) whyTooMany(role access.Role) string {
 	if role.Upkeep == access.UpkeepNarrow && a.in.OnlyAdds() {
-		return text + ", which stay until access may be granted again: this Airflow only adds permissions to roles"
+		return ", until access may be granted again: this Airflow only adds permissions to roles"
 	}
-	return text
+	return ""
 }
 
-// appendCount adds a line about a role unless the count is zero.
-func appendCount(lines []string, format, role string, count int) []string {
+// appendCount adds a line about a role, and what is known beside it, unless the count is zero.
+func appendCount(lines []string, format, noun, beside, role string, count int) []string {
 	if count == 0 {
 		return lines
 	}
-	return append(lines, fmt.Sprintf(format, text.Plain(role), count))
+	return append(lines, fmt.Sprintf(format, text.Plain(role), text.Count(count, noun))+beside)
 }
 
 // bounded are the first lines, and how many more there are.
@@ -265,7 +282,7 @@ func bounded(lines []string) []string {
 		return lines
 	}
 	more := len(lines) - differencesShown + 1
-	return append(slices.Clone(lines[:differencesShown-1]), fmt.Sprintf("and %d more differences", more))
+	return append(slices.Clone(lines[:differencesShown-1]), "and "+text.Count(more, "more difference"))
 }
 
 // isGone says whether nothing of a role that goes is left: an adopted role stays, without members. Its entry is kept as

@@ -335,30 +335,115 @@ func TestARevokedGrantThatWasNeverGivenIsOverAtOnce(t *testing.T) {
 	expect(t, f.Grant, v1alpha1.GrantRevoked, "True/Revoked", "False/Revoked", "False/Revoked")
 }
 
+// expires gives the grant an end instead of a duration; tracked gives it the mark of a Git tool; copied that of a grant that
+// was activated.
+func expires(f *grant.Facts) { f.Grant.Spec.Duration, f.Grant.Spec.ExpiresAt = nil, new(at(time.Hour)) }
+
+func tracked(f *grant.Facts) {
+	f.Grant.Annotations = map[string]string{"argocd.argoproj.io/tracking-id": "access"}
+}
+
+func copied(f *grant.Facts) {
+	f.Grant.Annotations = map[string]string{v1alpha1.GivenAsAnnotation: "grant-uid"}
+}
+
 func TestATwinOfASpentGrantStaysEnded(t *testing.T) {
+	for name, like := range map[string]func(*grant.Facts){
+		"with an end": expires, "with a duration, tracked by a Git tool": tracked, "with a duration, from a backup": copied,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := live(t, func(f *grant.Facts) {
+				if like(f); name == "with a duration, from a backup" {
+					f.Grant.Annotations = nil
+				}
+			})
+			f.Grant.Spec.Revoke = &v1alpha1.Revocation{}
+			settle(t, f)
+			spent, early := grant.SpentEntry(f.Grant)
+			if !early || !spent.Until.Equal(new(at(time.Hour))) {
+				t.Fatalf("nothing is kept of it: %+v", spent)
+			}
+			twin := world()
+			like(twin)
+			twin.Grant.UID = "twin-uid"
+			twin.Instance.Status.Spent = []v1alpha1.SpentGrant{spent}
+			settle(t, twin)
+			expect(t, twin.Grant, v1alpha1.GrantRevoked, "True/AlreadySpent", "False/AlreadySpent", "False/AlreadySpent")
+		})
+	}
+}
+
+func TestK11ADurationGrantThatAUserAppliesAgainIsANewGrant(t *testing.T) {
 	f := live(t)
-	f.Grant.Spec.Revoke = &v1alpha1.Revocation{}
+	f.Grant.DeletionTimestamp = new(at(2 * time.Second))
 	settle(t, f)
 	spent, early := grant.SpentEntry(f.Grant)
-	if !early || !spent.Until.Equal(new(at(time.Hour))) {
-		t.Fatalf("nothing is kept of it: %+v", spent)
+	if !early {
+		t.Fatal("nothing is kept of it")
 	}
-	twin := world()
-	twin.Grant.UID = "twin-uid"
-	twin.Instance.Status.Spent = []v1alpha1.SpentGrant{spent}
-	settle(t, twin)
-	expect(t, twin.Grant, v1alpha1.GrantRevoked, "True/AlreadySpent", "False/AlreadySpent", "False/AlreadySpent")
+	again := world()
+	again.Grant.UID = "again-uid"
+	again.Instance.Status.Spent = []v1alpha1.SpentGrant{spent}
+	if settle(t, again).Activation == nil {
+		t.Errorf("it is not activated: %+v", again.Grant.Status)
+	}
+}
 
+func TestAGrantWithOtherTermsOrAfterTheTimeOfASpentOneIsANewGrant(t *testing.T) {
+	f := live(t, expires)
+	f.Grant.Spec.Revoke = &v1alpha1.Revocation{}
+	settle(t, f)
+	spent, _ := grant.SpentEntry(f.Grant)
 	other := world()
-	other.Grant.UID, other.Grant.Spec.Duration = "other-uid", span(2*time.Hour)
+	other.Grant.UID, other.Grant.Spec.Duration, other.Grant.Spec.ExpiresAt = "other-uid", nil, new(at(2*time.Hour))
 	other.Instance.Status.Spent = []v1alpha1.SpentGrant{spent}
 	if settle(t, other).Activation == nil {
 		t.Error("a grant with other terms is refused")
 	}
 	later := world()
+	tracked(later)
+	spent.Digest = grant.Digest(later.Grant)
 	later.Grant.UID, later.Now = "later-uid", t0.Add(time.Hour)
 	later.Instance.Status.Spent = []v1alpha1.SpentGrant{spent}
 	if settle(t, later).Activation == nil {
 		t.Error("a twin is refused after the time of the first")
+	}
+}
+
+func TestK11AWaitSaysWhenItIsOver(t *testing.T) {
+	absent := func(f *grant.Facts) { f.Grant.Spec.Subject.Username = "zoe" }
+	for name, c := range map[string]struct {
+		change func(*grant.Facts)
+		want   string
+	}{
+		"by the policy's activateWithin":     {absent, "2026-11-24T12:00:00Z"},
+		"by its own end, if that is earlier": {func(f *grant.Facts) { absent(f); expires(f) }, t0.Add(time.Hour - lead).Format(time.RFC3339)},
+	} {
+		f := world()
+		c.change(f)
+		settle(t, f)
+		first := f.Grant.Status.Conditions[0].Message
+		if !strings.Contains(first, "until "+c.want+", the grant ends unused") {
+			t.Errorf("%s: it says %q", name, first)
+		}
+		f.Now = t0.Add(30 * time.Minute)
+		settle(t, f)
+		if again := f.Grant.Status.Conditions[0].Message; again != first {
+			t.Errorf("%s: it says %q, then %q", name, first, again)
+		}
+	}
+}
+
+func TestK11AnEndInThePastIsCalledSo(t *testing.T) {
+	for name, c := range map[string]struct {
+		expires time.Duration
+		past    bool
+	}{"in the past": {-time.Minute, true}, "at the creation": {0, true}, "too soon for the permission cache": {10 * time.Second, false}} {
+		f := world()
+		f.Grant.Spec.Duration, f.Grant.Spec.ExpiresAt = nil, new(at(c.expires))
+		v := settle(t, f)
+		if message := v.Conditions[0].Message; v.End == nil || strings.Contains(message, "in the past") != c.past {
+			t.Errorf("%s: %q", name, message)
+		}
 	}
 }

@@ -26,6 +26,18 @@ var endTexts = map[v1alpha1.EndReason]string{
 	v1alpha1.EndAlreadySpent:    "a grant of this name with the same terms was ended early and deleted: change the name or the terms",
 }
 
+// endText says in a sentence why a grant ended, as far as its object shows more than the reason.
+func endText(f *Facts, reason v1alpha1.EndReason) string {
+	g := f.Grant
+	switch {
+	case reason != v1alpha1.EndNeverActivated, g.AskedEnd(g.Begin()).After(g.CreationTimestamp.Time):
+		return endTexts[reason]
+	case g.Spec.ExpiresAt != nil:
+		return "spec.expiresAt was in the past when the grant was created: create a new grant with a later end"
+	}
+	return "the time from spec.startsAt was over when the grant was created: create a new grant with a later start"
+}
+
 // byOperator are the ends that the operator decides: by time, by its record of spent terms, or by what it read from
 // Airflow. Every other end is the act of whoever changed or deleted an object, which does not always say by which user.
 var byOperator = sets.New(v1alpha1.EndExpired, v1alpha1.EndNeverActivated, v1alpha1.EndAlreadySpent, v1alpha1.EndSubjectChanged)
@@ -40,9 +52,9 @@ const removalConfirmed = "removal confirmed: Airflow no longer stores this acces
 // by whom it ended: the API server has refused any other name.
 func ended(f *Facts, reason v1alpha1.EndReason) decision.Entry {
 	if byOperator.Has(reason) {
-		return acted(string(reason), endTexts[reason])
+		return acted(string(reason), endText(f, reason))
 	}
-	entry := changed(string(reason), endTexts[reason])
+	entry := changed(string(reason), endText(f, reason))
 	revoke := f.Grant.Spec.Revoke
 	switch {
 	case reason == v1alpha1.EndRevoked && revoke != nil:
@@ -83,7 +95,7 @@ func end(f *Facts, v *Verdict) {
 	}
 	v.Phase, v.Urgent = v1alpha1.GrantEnding, true
 	v.conclude(decision.Conclusion{
-		State: decision.StateEnding, Reason: v1alpha1.ReasonEnding, Message: endTexts[v.End.Reason] + "; its access is being revoked in Airflow",
+		State: decision.StateEnding, Reason: v1alpha1.ReasonEnding, Message: endText(f, v.End.Reason) + "; its access is being revoked in Airflow",
 	}, lastAdmission(f, v))
 }
 
@@ -119,7 +131,7 @@ func closed(v *Verdict) {
 func final(f *Facts, v *Verdict) {
 	c := decision.Conclusion{State: decision.StateEndedUnused, Reason: string(v1alpha1.EndExpired)}
 	if v.End != nil {
-		c.Reason, c.Message = string(v.End.Reason), endTexts[v.End.Reason]
+		c.Reason, c.Message = string(v.End.Reason), endText(f, v.End.Reason)
 	}
 	switch {
 	case v.RemovedAt != nil:
@@ -158,7 +170,7 @@ func storedAdmission(f *Facts, v *Verdict) metav1.Condition {
 	if v.Activation != nil || v.End == nil {
 		return admitted(allowed)
 	}
-	return notAdmitted(access.Problem{Reason: string(v.End.Reason), Message: endTexts[v.End.Reason]})
+	return notAdmitted(access.Problem{Reason: string(v.End.Reason), Message: endText(f, v.End.Reason)})
 }
 
 // bounded are the notes of a grant that asks for a later end than it gets, as was reported before its end.

@@ -62,13 +62,16 @@ func TestF62AGrantThatAnotherClockEndedIsNotCalledActive(t *testing.T) {
 	expect(t, f.Grant, v1alpha1.GrantExpired, "True/Expired", "True/Admitted", "False/Expired")
 }
 
-func TestAnActiveGrantWhoseUserIsGoneWaitsForTheUser(t *testing.T) {
+func TestK11AnActiveGrantWhoseUserIsGoneSaysSo(t *testing.T) {
 	f := live(t)
 	seen(f, 3*time.Second, true)
 	f.Report.Proof.Present = false
-	f.Report.Desire.Problem = &access.Problem{Reason: v1alpha1.ReasonUserNotFound, Message: "no such user"}
-	settle(t, f)
-	expect(t, f.Grant, v1alpha1.GrantActive, "True/UserNotFound", "True/Admitted", "False/UserNotFound")
+	f.Report.Desire.Problem = &access.Problem{Reason: v1alpha1.ReasonSubjectGone, Message: "no such user"}
+	v := settle(t, f)
+	expect(t, f.Grant, v1alpha1.GrantActive, "True/SubjectGone", "True/Admitted", "False/SubjectGone")
+	if len(v.Entries) != 1 || !v.Entries[0].Warning {
+		t.Errorf("it is no warning: %+v", v.Entries)
+	}
 }
 
 func TestAnActiveGrantThatNobodyLookedAtIsUnknown(t *testing.T) {

@@ -182,7 +182,7 @@ func observe(f *Facts, phase v1alpha1.GrantPhase, proof *access.GrantReport) dec
 // hindered is the state of a live grant that is not stored in Airflow because of a problem.
 func hindered(p access.Problem) decision.Conclusion {
 	if intended.Has(p.Reason) {
-		return decision.Conclusion{State: decision.StatePaused, Reason: p.Reason, Message: p.Message}
+		return decision.Conclusion{State: decision.StatePaused, Reason: p.Reason, Message: p.Message, Warning: p.Reason == v1alpha1.ReasonSubjectGone}
 	}
 	return decision.Conclusion{State: decision.StateApplying, Reason: p.Reason, Message: p.Message, Warning: true}
 }
@@ -234,9 +234,8 @@ func uncovered(pending []string) string {
 // levels that its Airflow does not support. They do not change its state.
 func limits(proof *access.GrantReport) []metav1.Condition {
 	var out []metav1.Condition
-	if pending := proof.Desire.Pending; len(pending) > 0 {
-		out = append(out, decision.Condition(v1alpha1.ConditionDagsPending, metav1.ConditionTrue,
-			access.Problem{Reason: v1alpha1.ReasonDagPending, Message: uncovered(pending)}))
+	if p := withoutDags(proof); p != nil {
+		out = append(out, decision.Condition(v1alpha1.ConditionDagsPending, metav1.ConditionTrue, *p))
 	}
 	for _, note := range proof.Desire.Notes {
 		if note.Reason == v1alpha1.ReasonLevelNotSupported {
@@ -244,6 +243,20 @@ func limits(proof *access.GrantReport) []metav1.Condition {
 		}
 	}
 	return out
+}
+
+// withoutDags says which DAGs of a live grant it does not give at present; nil where it gives all of them.
+func withoutDags(proof *access.GrantReport) *access.Problem {
+	pending, contested := proof.Desire.Pending, proof.Proof.Contested
+	switch {
+	case len(pending)+len(contested) == 0:
+		return nil
+	case len(contested) == 0:
+		return &access.Problem{Reason: v1alpha1.ReasonDagPending, Message: uncovered(pending)}
+	case len(pending) == 0:
+		return &access.Problem{Reason: v1alpha1.ReasonContested, Message: access.SetsAccessControl(contested)}
+	}
+	return &access.Problem{Reason: v1alpha1.ReasonContested, Message: access.SetsAccessControl(contested) + "; " + uncovered(pending)}
 }
 
 // retained are the stored conditions that stay until a pass reports something.

@@ -53,8 +53,12 @@ func TestMessages(t *testing.T) {
 		"a DAG that is not there":                func(f *grant.Facts) { f.Grant.Spec.Dags = []string{"finance_new"} },
 		"a deletion before the activation":       func(f *grant.Facts) { f.Grant.DeletionTimestamp = new(at(0)) },
 		"a twin that was ended early": func(f *grant.Facts) {
+			expires(f)
 			f.Instance.Status.Spent = []v1alpha1.SpentGrant{{Digest: grant.Digest(f.Grant), Until: at(time.Hour)}}
 		},
+		"an end in the past":      func(f *grant.Facts) { expires(f); f.Grant.Spec.ExpiresAt = new(at(-time.Minute)) },
+		"a start in the past":     func(f *grant.Facts) { f.Grant.Spec.StartsAt = new(at(-2 * time.Hour)) },
+		"a user who is not there": func(f *grant.Facts) { f.Grant.Spec.Subject.Username = "zoe" },
 		"a user who did not come in time": func(f *grant.Facts) {
 			f.Now, f.Observed.Users = t0.Add(25*time.Hour), access.NewDirectory(nil, "operator")
 		},

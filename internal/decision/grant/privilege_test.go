@@ -10,6 +10,7 @@ import (
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/decision"
+	"github.com/airflow-oam/airflow-oam/internal/status"
 )
 
 func finding(reason string) access.Problem {
@@ -74,6 +75,31 @@ func TestAGrantSaysWhichLevelsCannotBeGiven(t *testing.T) {
 	}
 	if got := said(f.Grant, v1alpha1.ConditionReady); got != "True/Active" {
 		t.Errorf("ready is %q", got)
+	}
+}
+
+func TestK11AGrantIsActiveWithoutItsContestedDags(t *testing.T) {
+	for name, c := range map[string]struct{ pending, contested []string }{
+		"one DAG":                {nil, []string{"finance_x"}},
+		"another one is pending": {[]string{"finance_new"}, []string{"finance_x"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := live(t)
+			f.Grant.Status.Phase = v1alpha1.GrantPending // it was never seen in Airflow with all its DAGs
+			seen(f, 5*time.Second, true)
+			f.Report.Desire.Pending, f.Report.Proof.Contested = c.pending, c.contested
+			settle(t, f)
+			expect(t, f.Grant, v1alpha1.GrantActive, "True/Active", "True/Admitted", "True/Active")
+			if got := said(f.Grant, v1alpha1.ConditionDagsPending); got != "True/Contested" {
+				t.Errorf("DagsPending is %s", got)
+			}
+			message := status.Find(f.Grant.Status.Conditions, v1alpha1.ConditionDagsPending).Message
+			for _, want := range append(c.pending, "finance_x: its file sets access_control") {
+				if !strings.Contains(message, want) {
+					t.Errorf("%q does not say %q", message, want)
+				}
+			}
+		})
 	}
 }
 

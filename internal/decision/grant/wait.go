@@ -51,8 +51,14 @@ func wait(f *Facts, v *Verdict) {
 		return
 	}
 	v.Before(over)
-	pause(f, v, *why)
+	waits := *why
+	waits.Message += "; if that lasts until " + announced(f).UTC().Format(time.RFC3339) + ", the grant ends unused"
+	pause(f, v, waits)
 }
+
+// announced is the deadline of a wait as users are told: what only delays the end of the wait is left out, so that the text
+// stays the same.
+func announced(f *Facts) time.Time { return decision.Earliest(planned(f), lastCall(f)) }
 
 // endUnused returns the reason for which a grant ends without having been activated; empty where it does not end.
 func endUnused(f *Facts) v1alpha1.EndReason {
@@ -73,13 +79,25 @@ func endUnused(f *Facts) v1alpha1.EndReason {
 
 // spentBefore reports whether a twin with the same terms was ended early and deleted, and its time is not over.
 func spentBefore(f *Facts) bool {
-	if f.Instance == nil || len(f.Instance.Status.Spent) == 0 {
+	if f.Instance == nil || len(f.Instance.Status.Spent) == 0 || isNewDecision(f.Grant) {
 		return false
 	}
 	digest := Digest(f.Grant)
 	return slices.ContainsFunc(f.Instance.Status.Spent, func(spent v1alpha1.SpentGrant) bool {
 		return spent.Digest == digest && !f.reached(spent.Until.Time)
 	})
+}
+
+// isNewDecision reports whether a grant that has the terms of another one is a new grant all the same: its time counts from
+// activation, and neither a tool that creates objects again nor a backup made it.
+func isNewDecision(g *v1alpha1.AccessGrant) bool {
+	return g.Spec.ExpiresAt == nil && !isCopy(g) && !decision.Tracked(g)
+}
+
+// isCopy reports whether a grant was copied from one that was activated.
+func isCopy(g *v1alpha1.AccessGrant) bool {
+	as, marked := g.Annotations[v1alpha1.GivenAsAnnotation]
+	return marked && as != string(g.UID)
 }
 
 // lastCall is when it is too late to activate the grant, whatever happens; zero where its time only counts from activation.
@@ -105,7 +123,7 @@ func start(f *Facts) time.Time {
 // refusal says why the grant may not have what it asks for; nil where it may. The two rules that only grants have come before
 // those of admission: the object must be the grant itself, and its policy must be there.
 func refusal(f *Facts) *access.Problem {
-	if as, marked := f.Grant.Annotations[v1alpha1.GivenAsAnnotation]; marked && as != string(f.Grant.UID) {
+	if isCopy(f.Grant) {
 		return decision.Problem(v1alpha1.ReasonAlreadyGiven,
 			"this is a copy, made from a backup or by hand, of a grant that was activated: create a new grant, or remove the annotation %s to activate this one",
 			v1alpha1.GivenAsAnnotation)
@@ -148,7 +166,7 @@ func refuse(f *Facts, v *Verdict, p access.Problem) {
 // intended are the reasons for which a grant is not in Airflow while everything is as it should be: it waits for a user, or
 // for the end of a mode that a user chose.
 var intended = sets.New(
-	v1alpha1.ReasonScheduled, v1alpha1.ReasonUserNotFound, v1alpha1.ReasonDagPending, v1alpha1.ReasonPolicySuspended,
+	v1alpha1.ReasonScheduled, v1alpha1.ReasonUserNotFound, v1alpha1.ReasonSubjectGone, v1alpha1.ReasonDagPending, v1alpha1.ReasonPolicySuspended,
 	v1alpha1.ReasonInstanceObserving, v1alpha1.ReasonInstanceSuspended, v1alpha1.ReasonAdoptionReported, v1alpha1.ReasonMassRevocationHeld,
 )
 
@@ -168,11 +186,7 @@ const defaultActivateWithin = 24 * time.Hour
 // deadline is when a wait is over: spec.grants.activateWithin of the policy after the grant's start, but not before an
 // observation has had the chance to find what the grant waits for.
 func deadline(f *Facts) time.Time {
-	within := f.Policy.Spec.Grants.ActivateWithin.Duration
-	if within <= 0 {
-		within = defaultActivateWithin
-	}
-	planned := f.Grant.Begin().Add(within)
+	planned := planned(f)
 	switch {
 	case f.Observed == nil, !f.Observed.Reachable:
 		// The operator was away, or Airflow was: the first observation decides, if it comes soon.
@@ -182,6 +196,15 @@ func deadline(f *Facts) time.Time {
 		return decision.Latest(planned, f.Now.Add(f.Instance.Interval()))
 	}
 	return planned
+}
+
+// planned is spec.grants.activateWithin of the policy after the grant's start.
+func planned(f *Facts) time.Time {
+	within := f.Policy.Spec.Grants.ActivateWithin.Duration
+	if within <= 0 {
+		within = defaultActivateWithin
+	}
+	return f.Grant.Begin().Add(within)
 }
 
 // obstacle returns the Airflow user for whom the grant is activated, or what the grant waits for.

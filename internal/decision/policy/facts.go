@@ -34,6 +34,8 @@ type View struct {
 	Reachable bool
 	// ObservedAt is the time of the oldest reading that the view rests on.
 	ObservedAt time.Time
+	// FinishedAt is when the pass was over: what it observed last is not newer.
+	FinishedAt time.Time
 	// Report is what the pass made of the policy; empty where the pass did not know the policy.
 	Report access.PolicyReport
 	// Inventory is what is managed in that Airflow, of all policies.

@@ -3,7 +3,6 @@
 package policy
 
 import (
-	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -220,7 +219,7 @@ func members(view *View) []metav1.Condition {
 	}
 	first := unresolved[0]
 	if len(unresolved) > 1 {
-		first.Message += fmt.Sprintf("; and %d more", len(unresolved)-1)
+		first.Message += "; and " + text.Count(len(unresolved)-1, "more member")
 	}
 	return []metav1.Condition{decision.Condition(v1alpha1.ConditionMembersResolved, metav1.ConditionFalse, first)}
 }
@@ -277,7 +276,7 @@ func instances(f *Facts) []v1alpha1.PolicyInstance {
 		Dags: number(len(desire.Dags) + len(desire.Away)), PendingDags: number(len(desire.Pending)), Permissions: number(desire.Permissions),
 		Members: number(len(desire.Members)), ActiveGrants: number(f.Active),
 	}
-	observedAt, synced := metav1.NewTime(view.ObservedAt.Truncate(time.Second)), ""
+	observedAt, synced := metav1.NewTime(decision.Latest(view.ObservedAt, view.FinishedAt).Truncate(time.Second)), ""
 	if len(f.Policy.Status.Instances) == 1 {
 		last := f.Policy.Status.Instances[0]
 		synced = last.SyncedDags

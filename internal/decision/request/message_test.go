@@ -44,7 +44,7 @@ func TestMessages(t *testing.T) {
 		},
 		"too many without a vote": func() *request.Facts {
 			f := world()
-			requests(f).Approvals, f.Automatic = 0, 4
+			requests(f).Approvals, f.Automatic = new(int32(0)), 4
 			return f
 		},
 		"enough agreed while Airflow is unreachable": func() *request.Facts {

@@ -18,7 +18,7 @@ func (w *world) takenOff(t *testing.T) {
 	g.Eventually(reads, patience, "300ms").Should(Equal(http.StatusForbidden))
 	w.compare(t)
 	g.Eventually(reads, patience, "300ms").Should(Equal(http.StatusOK))
-	w.drift(t, before, "Manual", HaveField("What", "the role was taken off the user"), HaveField("Role", w.role(t)))
+	w.drift(t, before, "Manual", HaveField("What", "role "+w.role(t)+" was revoked from user alice"), HaveField("Username", "alice"), HaveField("Role", w.role(t)))
 	g.Expect(w.rolesOf(t, "alice")).To(Equal([]string{"handmade", w.role(t)}), "and nothing else is changed")
 }
 
@@ -42,7 +42,7 @@ func (w *world) impostor(t *testing.T) {
 	g.Eventually(func() []string { return w.rolesOf(t, "leo") }, patience, "300ms").Should(Equal([]string{"handmade"}))
 	g.Eventually(func() int { return w.unpause(ctx, "leo", "marketing_report") }, patience, "300ms").Should(Equal(http.StatusForbidden))
 	w.drift(t, before, "RoleEdited", HaveField("Role", ours))
-	w.drift(t, before, "Manual", HaveField("What", "the role was given to the user by somebody else"))
+	w.drift(t, before, "Manual", HaveField("What", "role "+ours+" was granted to user leo by another writer"))
 	w.waitReady(t)
 	g.Expect(w.permissions(t, w.role(t))).To(Equal(held))
 	roles, _ := w.roles(t)
@@ -76,8 +76,8 @@ func (w *world) anotherName(t *testing.T) {
 	w.compare(t)
 	gone(nina)
 	w.drift(t, before, "UserDeleted")
-	w.drift(t, before, "Manual", HaveField("What", "the role was given to the user by somebody else"))
-	g.Eventually(w.field(t, "accessgrant/nina", condition("Active", "reason")), patience).Should(Equal("UserNotFound"))
+	w.drift(t, before, "Manual", HaveField("What", HaveSuffix("was granted to user "+nina+" by another writer")))
+	g.Eventually(w.field(t, "accessgrant/nina", condition("Active", "reason")), patience).Should(Equal("SubjectGone"))
 
 	mona := rename("mona")
 	for _, person := range []string{"mona", "nina"} {

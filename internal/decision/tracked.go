@@ -1,9 +1,9 @@
-package kind
+package decision
 
 import (
 	"slices"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // marks are labels and annotations by which tools recognize objects that they would create again.
@@ -16,8 +16,8 @@ var marks = []string{
 	"configmanagement.gke.io/managed", "config.k8s.io/owning-inventory", // Config Sync, kpt
 }
 
-// tracked reports whether a Git tool or Helm would create an object again.
-func tracked(object client.Object) bool {
+// Tracked reports whether a Git tool or Helm would create an object again.
+func Tracked(object metav1.Object) bool {
 	labels, annotations := object.GetLabels(), object.GetAnnotations()
 	if labels["app.kubernetes.io/managed-by"] == "Helm" {
 		return true

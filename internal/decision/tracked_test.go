@@ -1,9 +1,10 @@
-package kind
+package decision_test
 
 import (
 	"testing"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/decision"
 )
 
 func TestGrantsThatAToolWouldMakeAgainAreNotCollected(t *testing.T) {
@@ -29,7 +30,7 @@ func TestGrantsThatAToolWouldMakeAgainAreNotCollected(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			grant := &v1alpha1.AccessGrant{}
 			grant.Labels, grant.Annotations = c.labels, c.annotations
-			if got := tracked(grant); got != c.want {
+			if got := decision.Tracked(grant); got != c.want {
 				t.Errorf("tracked: %t", got)
 			}
 		})
