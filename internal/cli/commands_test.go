@@ -77,6 +77,7 @@ func TestSessions(t *testing.T) {
 			{as("", "rules", "test", "-f", "testdata/policy.yaml", "--requester", "mallory")},
 			{as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "alice@example.com", "--policy", "broken")},
 			{as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "alice@example.com", "--policy", "fails")},
+			{as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "alice@example.com", "--policy", "empty")},
 			{as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "alice@example.com"), as("", "rules", "test", "-f", "testdata/broken.yaml", "--requester", "a", "--policy", "standing")},
 			{as("", "rules", "test", "-f", "testdata/absent.yaml", "--requester", "alice@example.com"), as("", "rules", "test")},
 		},

@@ -126,8 +126,10 @@ func (a *trial) judge(t *tool, p *v1alpha1.DagAccessPolicy, in rule.Input) error
 		line(t.Out, "No rule fits: spec.grants.requests.approvals applies")
 	case fits.Deny != "":
 		return a.refuse(t, v1alpha1.ReasonDeniedByRule, "rule %s denies: %s", fits.Name, fits.Deny)
+	case fits.Approvals == nil:
+		return fmt.Errorf("%s: rule %s has neither approvals nor deny: write one of them", v1alpha1.ReasonInvalidRule, text.Visible(fits.Name))
 	default:
-		line(t.Out, "Rule %s fits", fits.Name)
+		line(t.Out, "Rule %s fits", text.Visible(fits.Name))
 		approvals = *fits.Approvals
 	}
 	if a.emergency {
