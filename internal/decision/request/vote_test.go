@@ -289,7 +289,7 @@ func TestLevelsAreThoseThatWerePinnedAndThatThePolicyStillHas(t *testing.T) {
 
 func TestARequestThatNeedsNoVoteIsApprovedAtOnce(t *testing.T) {
 	for name, change := range map[string]func(*request.Facts){
-		"by the policy": func(f *request.Facts) { requests(f).Approvals, requests(f).Approvers = 0, nil },
+		"by the policy": func(f *request.Facts) { requests(f).Approvals, requests(f).Approvers = new(int32(0)), nil },
 		"by a rule":     func(f *request.Facts) { rules(f, v1alpha1.RequestRule{Name: "trusted", Approvals: count(0)}) },
 	} {
 		f := world()
