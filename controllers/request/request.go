@@ -2,6 +2,7 @@ package request
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,10 +40,11 @@ func New(env kind.Env, prover Prover) *Reconciler {
 		},
 		Gather: func(ctx context.Context, pass *kind.Pass[object]) (request.Facts, error) {
 			facts, err := gather(ctx, pass)
-			if err == nil && request.Decide(facts).NeedsProof {
-				facts.Proved = request.Proof{At: pass.Now, Err: prover.Prove(ctx, pass.Object)}
+			if err != nil || !request.Decide(facts).NeedsProof {
+				return facts, err
 			}
-			return facts, err
+			facts.Proved = request.Proof{At: pass.Now, Err: prover.Prove(ctx, pass.Object)}
+			return facts, nil
 		},
 		Decide:  decide,
 		Watches: watches,
@@ -96,7 +98,7 @@ func unfinished(s *v1alpha1.AccessRequestStatus) bool {
 	switch {
 	case s.Decision == nil:
 		return true
-	case s.Decision.Outcome != v1alpha1.RequestApproved || s.Grant == nil:
+	case s.Decision.Outcome != v1alpha1.RequestApproved, s.Grant == nil:
 		return false
 	}
 	return s.Grant.Phase == ""
@@ -109,9 +111,9 @@ func endedAt(r object) *metav1.Time {
 	switch {
 	case decision == nil:
 		return nil
-	case review != nil && review.At == nil:
+	case unreviewed(review):
 		return nil
-	case decision.Outcome != v1alpha1.RequestApproved || grant == nil:
+	case decision.Outcome != v1alpha1.RequestApproved, grant == nil:
 		return &decision.At
 	case !grant.Phase.Terminal():
 		return nil
@@ -146,7 +148,7 @@ func gather(ctx context.Context, pass *kind.Pass[object]) (request.Facts, error)
 		return facts, nil
 	}
 	pass.Await(kind.Interest{Instance: facts.Policy.InstanceKey(), Directory: true})
-	if facts.Instance, err = pass.Cache().Instance(ctx, facts.Policy.InstanceKey()); err != nil || facts.Instance == nil {
+	if facts.Instance, err = pass.Cache().Instance(ctx, facts.Policy.InstanceKey()); facts.Instance == nil {
 		return facts, err
 	}
 	facts.CacheTTL, _ = facts.Instance.CacheTTL()
@@ -179,10 +181,11 @@ func grantOf(ctx context.Context, pass *kind.Pass[object]) (*v1alpha1.AccessGran
 	}
 	key := types.NamespacedName{Namespace: pass.Object.Namespace, Name: pass.Object.Status.Grant.Name}
 	found, err := kind.Read(ctx, pass.Client, key, &v1alpha1.AccessGrant{})
-	if err == nil && found == nil && !pass.Object.Status.Grant.Phase.Terminal() {
-		found, err = kind.Read(ctx, pass.APIReader, key, &v1alpha1.AccessGrant{})
+	switch {
+	case err != nil, found != nil, pass.Object.Status.Grant.Phase.Terminal():
+		return found, err
 	}
-	return found, err
+	return kind.Read(ctx, pass.APIReader, key, &v1alpha1.AccessGrant{})
 }
 
 // others counts the other requests of the requester that limits and reviews are about.
@@ -192,23 +195,34 @@ func others(ctx context.Context, pass *kind.Pass[object], facts *request.Facts) 
 	}
 	requests, err := pass.Cache().RequestsBy(ctx, pass.Object.Spec.Requester)
 	for _, other := range requests {
-		if other.UID == pass.Object.UID {
-			continue
-		}
-		if open(other) && other.Namespace == pass.Object.Namespace && older(other, pass.Object) {
-			facts.Open++
-		}
-		if other.PolicyKey() != pass.Object.PolicyKey() {
-			continue
-		}
-		if automatic(other) && pass.Now.Sub(other.Status.Decision.At.Time) < automaticWindow {
-			facts.Automatic++
-		}
-		if overdue(other, pass.Now) {
-			facts.Overdue = append(facts.Overdue, other.Name)
+		if other.UID != pass.Object.UID {
+			count(facts, other)
 		}
 	}
 	return err
+}
+
+// count adds another request of the same requester to the facts.
+func count(facts *request.Facts, other object) {
+	r := facts.Request
+	if other.Namespace == r.Namespace {
+		facts.Open += number(open(other), older(other, r))
+	}
+	if other.PolicyKey() != r.PolicyKey() {
+		return
+	}
+	facts.Automatic += number(automatic(other, facts.Now))
+	if overdue(other, facts.Now) {
+		facts.Overdue = append(facts.Overdue, other.Name)
+	}
+}
+
+// number is 1 where all of some conditions hold, else 0.
+func number(conditions ...bool) int {
+	if slices.Contains(conditions, false) {
+		return 0
+	}
+	return 1
 }
 
 func open(r object) bool { return !r.Decided() && r.DeletionTimestamp == nil }
@@ -222,17 +236,23 @@ func older(a, b object) bool {
 	return a.CreationTimestamp.Before(&b.CreationTimestamp)
 }
 
-// automatic reports whether a request was approved without anybody who had to agree.
-func automatic(r object) bool {
+// automatic reports whether a request was approved a short time ago without anybody who had to agree.
+func automatic(r object, now time.Time) bool {
 	decision := r.Status.Decision
-	return decision != nil && decision.Outcome == v1alpha1.RequestApproved && decision.Reason == v1alpha1.ReasonRule
+	switch {
+	case decision == nil, decision.Outcome != v1alpha1.RequestApproved, decision.Reason != v1alpha1.ReasonRule:
+		return false
+	}
+	return now.Sub(decision.At.Time) < automaticWindow
 }
 
 // overdue reports whether nobody has reviewed an emergency in time.
 func overdue(r object, now time.Time) bool {
-	review := r.Status.Review
-	return review != nil && review.At == nil && !now.Before(review.Due.Time)
+	return unreviewed(r.Status.Review) && !now.Before(r.Status.Review.Due.Time)
 }
+
+// unreviewed reports whether an emergency has to be reviewed; a request that is none has no review.
+func unreviewed(review *v1alpha1.RequestReview) bool { return review != nil && review.At == nil }
 
 // watches makes policies, instances, namespaces and grants wake requests.
 func watches(b *builder.Builder, env *kind.Env, memory *kind.Memory) {

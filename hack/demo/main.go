@@ -182,6 +182,9 @@ func (d *demo) declare(ctx context.Context) error {
 	if err := d.CreateSecret(ctx, namespace, "airflow-oam"); err != nil {
 		return err
 	}
+	if err := d.LetRequest(ctx, namespace, "analysts", "finance-leads"); err != nil {
+		return err
+	}
 	if err := d.Apply(ctx, objects, map[string]string{"AIRFLOW_URL": d.Airflow.URL}); err != nil {
 		return err
 	}

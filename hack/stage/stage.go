@@ -163,6 +163,19 @@ func (s *Stage) CreateInstanceNamespace(ctx context.Context, namespace string) e
 	return err
 }
 
+// LetRequest lets groups request access and vote in a namespace, with the role of config/people.
+func (s *Stage) LetRequest(ctx context.Context, namespace string, groups ...string) error {
+	if _, err := s.Kubectl(ctx, nil, "apply", "-k", filepath.Join(s.root, "config", "people")); err != nil {
+		return err
+	}
+	arguments := []string{"create", "rolebinding", "access-requests", "-n", namespace, "--clusterrole=airflow-oam-requester"}
+	for _, group := range groups {
+		arguments = append(arguments, "--group="+group)
+	}
+	_, err := s.Kubectl(ctx, nil, arguments...)
+	return err
+}
+
 // CreateSecret creates the Secret with the operator's account in Airflow. It is made from files: no password stands in
 // an argument of a process.
 func (s *Stage) CreateSecret(ctx context.Context, namespace, name string) error {
