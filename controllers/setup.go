@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -44,7 +45,8 @@ type Settings struct {
 	AllowPrivileged  bool
 	// ServiceAccount is the operator's own account; empty where it is not known.
 	ServiceAccount types.NamespacedName
-	// IdentityPolicy names the ValidatingAdmissionPolicy that checks names on AccessRequests, and its binding.
+	// IdentityPolicy names the ValidatingAdmissionPolicy that checks names on AccessRequests, and its binding; empty means
+	// identity.DefaultPolicy.
 	IdentityPolicy string
 	// Prover proves that it does; nil asks the API server.
 	Prover request.Prover
@@ -98,7 +100,7 @@ func (s *Settings) prover(mgr ctrl.Manager) request.Prover {
 	if s.Prover != nil {
 		return s.Prover
 	}
-	return identity.New(live{mgr.GetClient(), mgr.GetAPIReader()}, s.Clock, s.IdentityPolicy)
+	return identity.New(live{mgr.GetClient(), mgr.GetAPIReader()}, s.Clock, cmp.Or(s.IdentityPolicy, identity.DefaultPolicy))
 }
 
 // live is a client that reads past the cache.

@@ -405,9 +405,9 @@ type HistoryEntry struct {
 	// +required
 	At metav1.Time `json:"at"`
 	// actor that caused it: airflow-oam where the operator did, by time, by the
-	// rules or by what it read from Airflow; who asked, voted, withdrew or revoked.
-	// Empty where an object was changed or deleted otherwise, since objects do not
-	// say by which user.
+	// rules or by what it read from Airflow; else who requested, voted, withdrew
+	// or revoked. Empty where an object was changed or deleted otherwise, since
+	// objects do not say by which user.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Actor string `json:"actor,omitempty"`

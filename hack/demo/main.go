@@ -293,7 +293,7 @@ func (d *demo) agree(ctx context.Context) error {
 // story prints what happened, from the request to the proof that the access is gone.
 func (d *demo) story(ctx context.Context) error {
 	d.title("The whole story: kubectl airflow-access describe " + d.request)
-	out, err := d.As(ctx, d.bob, nil, "airflow-access", "describe", d.request, "-n", namespace)
+	out, err := d.Kubectl(ctx, nil, "airflow-access", "describe", d.request, "-n", namespace)
 	if err != nil {
 		return err
 	}

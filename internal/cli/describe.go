@@ -120,6 +120,9 @@ func tellStory(t *tool, r *v1alpha1.AccessRequest, g *v1alpha1.AccessGrant) {
 		line(t.Out, "\nNow: %s", t.outlook(story.AheadOfGrant(g)))
 		return
 	}
+	if g == nil && r.Status.Grant != nil {
+		line(t.Out, "\nThe rest of the story is on AccessGrant %s, which is gone, or which you may not read.", r.Status.Grant.Name)
+	}
 	line(t.Out, "\nNow: %s", t.outlook(story.Ahead(r, g)))
 	tellDuties(t, r)
 }

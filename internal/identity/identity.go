@@ -26,6 +26,8 @@ import (
 var ErrNotProved = errors.New("the API server is not proved to check names on AccessRequests")
 
 const (
+	// DefaultPolicy is the name of the policy and of its binding in config/admission.
+	DefaultPolicy = "airflow-oam-identity"
 	// Lead is how much older than a request the policy and its binding must be: an API server applies them a second after
 	// they were created.
 	Lead = 3 * time.Second

@@ -114,7 +114,7 @@ var _ = Describe("the first rollout on an Airflow that runs", Serial, func() {
 		shown := deeds(instance.Status.Plan)
 		Expect(condition(taking, v1alpha1.ConditionInSync)()).To(Equal("False/" + v1alpha1.ReasonAdoptionReported))
 		Expect(message(taking, v1alpha1.ConditionInSync)).To(ContainSubstring(
-			"will add 11 permissions to it, take 2 away, and remove 1 of its members"))
+			"will add 11 permissions to it, take 2 away, and remove 1 member from it"))
 		Expect(condition(taking, v1alpha1.ConditionReady)()).To(Equal("True/" + v1alpha1.ReasonInstanceObserving))
 		Eventually(condition(grant, v1alpha1.ConditionActive)).Should(Equal("False/" + v1alpha1.ReasonInstanceObserving))
 		settled(grant)

@@ -92,7 +92,8 @@ var _ = Describe("The proof that names are checked", Ordered, ContinueOnFailure,
 	// Each of these changes the policies for all, and makes them as they were.
 	DescribeTable("is not given", func(ctx SpecContext, change func(*admissionregistrationv1.ValidatingAdmissionPolicy, *admissionregistrationv1.ValidatingAdmissionPolicyBinding), sentence string) {
 		request := fresh(ctx)
-		Expect(proved(ctx, request)).To(Succeed())
+		// An API server applies what the spec before changed and put back up to a second later.
+		Eventually(proved).WithArguments(ctx, request).Should(Succeed())
 		policy, binding := &admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
 		for _, object := range []client.Object{policy, binding} {
 			Expect(admin.Get(ctx, client.ObjectKey{Name: admission.Name}, object)).To(Succeed())

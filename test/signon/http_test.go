@@ -115,6 +115,16 @@ func status(t *testing.T, s *server.Server, token, path string) int {
 // that name to the end, and returns the path at which it ends.
 func signIn(ctx context.Context, t *testing.T, s *server.Server, p *provider.Provider, name, subject string) string {
 	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signInWith(ctx, t, jar, s, p, name, subject)
+}
+
+// signInWith is signIn with cookies that stay.
+func signInWith(ctx context.Context, t *testing.T, jar http.CookieJar, s *server.Server, p *provider.Provider, name, subject string) string {
+	t.Helper()
 	p.SignInAs(subject)
 	trusted, err := os.ReadFile(p.CAFile)
 	if err != nil {
@@ -122,10 +132,6 @@ func signIn(ctx context.Context, t *testing.T, s *server.Server, p *provider.Pro
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(trusted)
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
 	browser := &http.Client{
 		Jar: jar, Timeout: 30 * time.Second,
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true},

@@ -39,10 +39,10 @@ var signIns = []struct {
 	user       provider.User
 	name, mail string
 }{
-	{"okta", provider.User{Subject: "00u1abcd", Username: "olivia@example.com", Nickname: "Olivia", Email: "olivia@example.com"}, "okta_00u1abcd", "olivia@example.com"},
+	{"okta", approver, "okta_00u1abcd", "olivia@example.com"},
 	{"auth0", provider.User{Subject: "auth0|5f7c8ec7", Username: "amir", Nickname: "Amir", Email: "amir@example.com"}, "auth0_auth0|5f7c8ec7", "amir@example.com"},
 	{"google", provider.User{Subject: "10847", Username: "gina", Nickname: "Gina", Email: "gina@example.com"}, "google_10847", "gina@example.com"},
-	{"keycloak", provider.User{Subject: "7d6c", Username: "kim", Nickname: "Kim", Email: "kim@example.com"}, "kim", "kim@example.com"},
+	{"keycloak", requester, "kim", "kim@example.com"},
 	{"oidc", provider.User{Subject: "9a8b", Username: "otto", Nickname: "Otto"}, "otto", "otto" + placeholder},
 	{"authentik", provider.User{Subject: "5e4d", Username: "anna@example.com", Nickname: "anna", Email: "other@example.com"}, "anna", "anna@example.com"},
 	{"github", provider.User{Subject: "gustav", Username: "gustav", Nickname: "Gustav", Email: "gustav@example.com"}, "github_gustav", "github_gustav" + placeholder},
@@ -149,6 +149,7 @@ func testToday(t *testing.T, w *world) {
 			}
 		})
 	}
+	t.Run("two people request and approve access", func(t *testing.T) { checkRequest(t, w, s) })
 	t.Run("whoever chooses its name at the provider signs in as the operator's account", func(t *testing.T) {
 		before := users(t, s, w.token(t, s))
 		signIn(t.Context(), t, s, w.provider, "oidc", impostor.Subject)
