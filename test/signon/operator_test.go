@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -86,6 +87,7 @@ func govern(t *testing.T, plane *rest.Config, s *server.Server, reader string) *
 		t.Fatal(err)
 	}
 	g := &governed{T: t, Client: admin, airflow: s, reader: reader}
+	t.Cleanup(g.letGo)
 	g.make(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}})
 	g.writeDAG()
 	g.make(&v1alpha1.DagAccessPolicy{ObjectMeta: g.meta("doors"), Spec: v1alpha1.DagAccessPolicySpec{
@@ -93,6 +95,28 @@ func govern(t *testing.T, plane *rest.Config, s *server.Server, reader string) *
 		Access: []v1alpha1.AccessLevel{v1alpha1.AccessView}, Grants: &v1alpha1.GrantTerms{MaxDuration: metav1.Duration{Duration: time.Hour}},
 	}})
 	return g
+}
+
+// letGo deletes the instance while the operator runs, so that the Airflow is nobody's: another operator governs it next.
+func (g *governed) letGo() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	afi := &v1alpha1.AirflowInstance{ObjectMeta: g.meta("prod")}
+	err := g.Delete(ctx, afi)
+	tick := time.NewTicker(250 * time.Millisecond)
+	defer tick.Stop()
+	for err == nil {
+		select {
+		case <-ctx.Done():
+			g.Errorf("the instance is not gone in time: %+v", afi.Status.Conditions)
+			return
+		case <-tick.C:
+			err = g.Get(ctx, client.ObjectKeyFromObject(afi), afi)
+		}
+	}
+	if !apierrors.IsNotFound(err) {
+		g.Errorf("delete the instance: %v", err)
+	}
 }
 
 func (g *governed) meta(name string) metav1.ObjectMeta {
