@@ -227,8 +227,7 @@ func proved(f *Facts, v *Verdict) bool {
 		v.conclude(c, notAdmitted(p), undecided(p))
 		return false
 	case f.Proved.Err != nil:
-		p.Message = "nothing proves that the API server checks the names on requests, so that no request is admitted and no vote counts: " + cause(f.Proved.Err) +
-			": see the condition AdmissionProved of the AirflowInstance"
+		p.Message = "nothing proves that the API server checks the names on requests, so that no request is admitted and no vote counts: " + cause(f.Proved.Err)
 		v.Before(f.Proved.At.Add(proofLasts))
 		wait(f, v, p)
 		return false
