@@ -36,8 +36,6 @@ const (
 	ReasonTooManyAutomatic = "TooManyAutomatic"
 	// ReasonAdmissionNotProved: nothing proves that the API server checks names on requests.
 	ReasonAdmissionNotProved = "AdmissionNotProved"
-	// ReasonAdmissionProved: the API server checks names on requests.
-	ReasonAdmissionProved = "AdmissionProved"
 	// ReasonRuleFailed: a rule of the policy could not be evaluated, so that nobody can approve.
 	ReasonRuleFailed = "RuleFailed"
 	// ReasonReviewOverdue: an emergency of its requester waits for a review that is overdue.

@@ -284,7 +284,7 @@ type IgnoredVote struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=256
 	By string `json:"by"`
-	// why it does not count: OwnRequest, NotAnApprover, NotYet, TooLate.
+	// why it does not count: OwnRequest, NotAnApprover, SamePerson, NotYet.
 	// +required
 	// +kubebuilder:validation:MaxLength=64
 	Why string `json:"why"`

@@ -45,8 +45,6 @@ const (
 	ConditionAuthenticated = "Authenticated"
 	// ConditionCompatible says whether this Airflow can be governed.
 	ConditionCompatible = "Compatible"
-	// ConditionAdmissionProved says whether the API server is proved to check the names on AccessRequests.
-	ConditionAdmissionProved = "AdmissionProved"
 	// ConditionIdentityReady says whether the instance's identity can be used. It is there where the instance has one, and
 	// changes nothing but requests.
 	ConditionIdentityReady = "IdentityReady"
