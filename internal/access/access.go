@@ -1,6 +1,7 @@
 package access
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -176,7 +177,7 @@ type PolicyDesire struct {
 // AwayDag is a DAG that the list marks stale or lacks, and to which access stays until a moment by the operator's clock.
 type AwayDag struct {
 	ID    string
-	Until time.Time
+	Until metav1.Time // reports are compared with what compares these
 }
 
 // Matching is whether the selectors of a policy match DAGs.

@@ -102,7 +102,7 @@ func TestK4ADagThatIsStaleOrMissingKeepsItsRightsForThePeriod(t *testing.T) {
 				w.listed(testNow.Add(minutes * time.Minute))
 				d, plan := w.pass(t)
 				until := testNow.Add(61 * time.Minute)
-				if p := d.Policies[named("p")]; len(plan.Phases) > 0 || len(p.Away) != 1 || !p.Away[0].Until.Equal(until) || len(p.Leaving) > 0 || p.Matching != access.MatchingSome {
+				if p := d.Policies[named("p")]; len(plan.Phases) > 0 || len(p.Away) != 1 || !p.Away[0].Until.Time.Equal(until) || len(p.Leaving) > 0 || p.Matching != access.MatchingSome {
 					t.Fatalf("after %d minutes: away %v, leaving %v, plan %v", minutes, p.Away, p.Leaving, Render(plan))
 				}
 				if grant := d.Grants["uid-one"]; !w.allowed("daily") || len(grant.Pending) > 0 || !grant.Gives() {

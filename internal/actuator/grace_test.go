@@ -62,7 +62,7 @@ func TestK4ABrokenFileTakesNoRights(t *testing.T) {
 	b.sim.BreakDag("finance_daily", true)
 	report := b.after(5 * time.Minute)
 	b.both("finance_daily", true)
-	if away := b.away(report); len(away) != 1 || away[0].ID != "finance_daily" || !away[0].Until.Equal(start.Add(31*time.Minute)) {
+	if away := b.away(report); len(away) != 1 || away[0].ID != "finance_daily" || !away[0].Until.Time.Equal(start.Add(31*time.Minute)) {
 		t.Errorf("away %v", away)
 	}
 	b.sim.BreakDag("finance_daily", false)

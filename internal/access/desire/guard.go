@@ -125,7 +125,7 @@ func (g *guard) stays(c *policyCase, id string) bool {
 	case !since.After(from) && g.waits(c, id):
 		return false
 	}
-	c.desire.Away = append(c.desire.Away, access.AwayDag{ID: id, Until: until})
+	c.desire.Away = append(c.desire.Away, access.AwayDag{ID: id, Until: metav1.NewTime(until)})
 	return true
 }
 

@@ -82,7 +82,7 @@ func TestK4NothingIsSaidOfSelectorsBeforeAList(t *testing.T) {
 func TestK4DagsAwaySaysWhichAndUntilWhen(t *testing.T) {
 	f := policyWorld()
 	matching(f, access.MatchingSome, "a")
-	f.View.Report.Desire.Away = []access.AwayDag{{ID: "b", Until: t0.Add(time.Hour + time.Second)}, {ID: "c\nd", Until: t0.Add(2 * time.Hour)}}
+	f.View.Report.Desire.Away = []access.AwayDag{{ID: "b", Until: metav1.NewTime(t0.Add(time.Hour + time.Second))}, {ID: "c\nd", Until: metav1.NewTime(t0.Add(2 * time.Hour))}}
 	v := settlePolicy(t, f)
 	c := status.Find(v.Conditions, v1alpha1.ConditionDagsAway)
 	want := fmt.Sprintf("b until %s, c", t0.Add(time.Hour+time.Minute).Format("2006-01-02 15:04Z"))
@@ -96,7 +96,7 @@ func TestK4DagsAwaySaysWhichAndUntilWhen(t *testing.T) {
 		t.Errorf("%d DAGs", dags)
 	}
 	for i := range 40 {
-		f.View.Report.Desire.Away = append(f.View.Report.Desire.Away, access.AwayDag{ID: fmt.Sprint(i), Until: t0})
+		f.View.Report.Desire.Away = append(f.View.Report.Desire.Away, access.AwayDag{ID: fmt.Sprint(i), Until: metav1.NewTime(t0)})
 	}
 	again := settlePolicy(t, f)
 	if c := status.Find(again.Conditions, v1alpha1.ConditionDagsAway); !strings.Contains(c.Message, "and 34 more") {

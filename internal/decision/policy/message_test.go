@@ -61,7 +61,7 @@ func TestMessages(t *testing.T) {
 		"its selectors match something":    func(f *policy.Facts) { matching(f, access.MatchingSome, "a") },
 		"DAGs are stale or missing (K4)": func(f *policy.Facts) {
 			matching(f, access.MatchingSome, "a")
-			f.View.Report.Desire.Away = []access.AwayDag{{ID: "finance_daily", Until: t0.Add(time.Hour)}, {ID: "finance_weekly", Until: t0.Add(90 * time.Minute)}}
+			f.View.Report.Desire.Away = []access.AwayDag{{ID: "finance_daily", Until: metav1.NewTime(t0.Add(time.Hour))}, {ID: "finance_weekly", Until: metav1.NewTime(t0.Add(90 * time.Minute))}}
 		},
 		"refused in front of Airflow (K1)": func(f *policy.Facts) {
 			f.View.Report.Proof = access.PolicyProof{Differences: []string{"role finance is missing"}}
