@@ -42,6 +42,8 @@ const (
 	ReasonCompatible = "Compatible"
 	// ReasonLimited: this Airflow can be governed, with limits that the message names.
 	ReasonLimited = "Limited"
+	// ReasonUntested: this Airflow is newer than all that were tried, and is governed like the newest of them.
+	ReasonUntested = "Untested"
 	// ReasonNotAirflow: the answers are not those of Airflow's API.
 	ReasonNotAirflow = "NotAirflow"
 	// ReasonUnsupportedAuthManager: the auth manager has no roles that can be governed.

@@ -122,11 +122,9 @@ func (v view) health() []metav1.Condition {
 	good := []metav1.Condition{
 		{Type: v1alpha1.ConditionReachable, Reason: v1alpha1.ReasonReachable, Message: "the server answers"},
 		{Type: v1alpha1.ConditionAuthenticated, Reason: v1alpha1.ReasonAuthenticated, Message: "the account has all required permissions"},
-		{Type: v1alpha1.ConditionCompatible, Reason: v1alpha1.ReasonCompatible, Message: "this Airflow can be governed"},
+		{Type: v1alpha1.ConditionCompatible},
 	}
-	if limited := limits(Capabilities(v.server)); limited != "" {
-		good[2].Reason, good[2].Message = v1alpha1.ReasonLimited, "this Airflow can be governed, but "+limited+": see docs/airflow.md"
-	}
+	good[2].Reason, good[2].Message = compatible(v.server)
 	var out []metav1.Condition
 	for _, condition := range good {
 		found := v.found(condition)

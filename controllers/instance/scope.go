@@ -121,7 +121,7 @@ func (s *scope) giving() access.Giving {
 	case !airflow.SameOrigin(s.endpoint, s.afi.Spec.URL):
 		return access.OnlyRevoking(v1alpha1.ReasonEndpointChanged, "access was granted in another Airflow than the one that spec.url names")
 	case differing != "":
-		return access.OnlyRevoking(v1alpha1.ReasonClockSkew, "the clock of "+differing+" differs from the operator's by more than a minute:"+
+		return access.OnlyRevoking(v1alpha1.ReasonClockSkew, differing+":"+
 			" nothing is granted until they agree; access is revoked by whichever clock is ahead")
 	}
 	return access.Giving{}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 const (
@@ -32,13 +34,22 @@ func (c clocks) behind() time.Duration { return max(0, -c.airflow, -c.kubernetes
 // latest is the time by the clock that is ahead.
 func (c clocks) latest() time.Time { return c.now.Add(c.ahead()) }
 
-// differing names a clock that differs so much that nothing is granted; empty where there is none.
+// differing says which clock is ahead, and how far, where one differs so much that nothing is granted; else it is empty. It
+// rounds to whole minutes, since Date headers have whole seconds: the text stays the same from pass to pass.
 func (c clocks) differing() string {
-	switch {
-	case c.airflow.Abs() > maxSkew:
-		return "Airflow"
-	case c.kubernetes.Abs() > maxSkew:
-		return "the Kubernetes API server"
+	for _, other := range []struct {
+		name  string
+		ahead time.Duration
+	}{{"Airflow", c.airflow}, {"the Kubernetes API server", c.kubernetes}} {
+		if other.ahead.Abs() <= maxSkew {
+			continue
+		}
+		ahead, behind := other.name, "the operator"
+		if other.ahead < 0 {
+			ahead, behind = behind, ahead
+		}
+		minutes := max(1, int(other.ahead.Abs().Round(time.Minute)/time.Minute))
+		return "the clock of " + ahead + " is ahead of that of " + behind + " by about " + text.Count(minutes, "minute")
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
@@ -32,6 +33,22 @@ func serverOf(known *v1alpha1.AirflowServer, can *v1alpha1.Capabilities) airflow
 		server.Capabilities.RoleUpdate, server.Capabilities.RoleDelete = string(can.RoleUpdate), string(can.RoleDelete)
 	}
 	return server
+}
+
+// compatible is the reason and the message of Compatible=True.
+func compatible(server airflow.Server) (reason, message string) {
+	reason, message = v1alpha1.ReasonCompatible, "this Airflow can be governed"
+	limited := limits(Capabilities(server))
+	if limited != "" {
+		reason, message = v1alpha1.ReasonLimited, message+", but "+limited+": see docs/airflow.md"
+	}
+	if newest := server.Untested(); newest != "" {
+		reason, message = v1alpha1.ReasonUntested, fmt.Sprintf("Airflow %s is newer than %s, the newest that was tried, and is governed like it", server.Version, newest)
+		if limited != "" {
+			message += "; " + limited + ": see docs/airflow.md"
+		}
+	}
+	return reason, message
 }
 
 // limits are what a server cannot do and how the operator works without it, in words; empty where it can do everything.

@@ -61,7 +61,18 @@ func (s Server) Lacks(level v1alpha1.AccessLevel) string {
 	if level == v1alpha1.AccessRespondHITL && !s.Knows(hitlDetail) {
 		return "that came with 3.1"
 	}
+	if level == v1alpha1.AccessViewAudit && s.leaksAudit() {
+		return "a row of its event log can be read for every DAG before Airflow 3.2.2 (CVE-2026-46764): upgrade Airflow"
+	}
 	return ""
+}
+
+// leaksAudit reports whether the version is known and comes before 3.2.2: one row of the event log is shown without a look at
+// its DAG.
+func (s Server) leaksAudit() bool {
+	var x, y, z int
+	n, _ := fmt.Sscanf(s.Version, "%d.%d.%d", &x, &y, &z)
+	return n >= 2 && x == 3 && (y < 2 || y == 2 && z < 2)
 }
 
 // Knows reports whether the server has a resource that levels name.
