@@ -104,8 +104,9 @@ const farewell = 5 * time.Second
 
 // newTeller makes what tells notifiers, as the configuration file says.
 func newTeller(path string, now clock.Clock) (*notify.Teller, error) {
-	configuration, err := &config.Configuration{}, error(nil)
+	configuration := &config.Configuration{}
 	if path != "" {
+		var err error
 		if configuration, err = config.Read(path); err != nil {
 			return nil, err
 		}

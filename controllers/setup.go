@@ -10,7 +10,7 @@ import (
 	"net/netip"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -60,7 +60,7 @@ type Skew = instance.Skew
 // UncachedObjects are read from the API server each time, because the operator may only get them by name.
 func UncachedObjects() []client.Object {
 	return []client.Object{
-		&corev1.Secret{}, &admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{},
+		&corev1.Secret{}, &admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{},
 	}
 }
 

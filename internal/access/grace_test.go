@@ -71,11 +71,11 @@ func stale(d *dag.Away)   { d.Stale = true }
 func missing(*dag.Away)   {}
 func deleted(d *dag.Away) { d.Deleted = true }
 
-// allowed reports whether all users of the world have their access to a DAG.
-func (w *world) allowed(id string) bool {
+// allowed reports whether all users of the world have their access to the DAG daily.
+func (w *world) allowed() bool {
 	for _, user := range []string{"alice", "bob", "carol"} {
 		has := slices.ContainsFunc(w.rolesOf(user), func(role string) bool {
-			return slices.Contains(w.Observed.Roles[role], permission.Pair{Action: permission.CanEdit, Resource: "DAG:" + id})
+			return slices.Contains(w.Observed.Roles[role], permission.Pair{Action: permission.CanEdit, Resource: "DAG:daily"})
 		})
 		if !has {
 			return false
@@ -98,20 +98,20 @@ func TestK4ADagThatIsStaleOrMissingKeepsItsRightsForThePeriod(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := grace(t, "daily", "weekly")
 			w.leave(testNow.Add(time.Minute), change, "daily")
-			for _, minutes := range []time.Duration{1, 2, 30, 60} {
-				w.listed(testNow.Add(minutes * time.Minute))
+			for _, minutes := range []int{1, 2, 30, 60} {
+				w.listed(testNow.Add(time.Duration(minutes) * time.Minute))
 				d, plan := w.pass(t)
 				until := testNow.Add(61 * time.Minute)
 				if p := d.Policies[named("p")]; len(plan.Phases) > 0 || len(p.Away) != 1 || !p.Away[0].Until.Time.Equal(until) || len(p.Leaving) > 0 || p.Matching != access.MatchingSome {
 					t.Fatalf("after %d minutes: away %v, leaving %v, plan %v", minutes, p.Away, p.Leaving, Render(plan))
 				}
-				if grant := d.Grants["uid-one"]; !w.allowed("daily") || len(grant.Pending) > 0 || !grant.Gives() {
+				if grant := d.Grants["uid-one"]; !w.allowed() || len(grant.Pending) > 0 || !grant.Gives() {
 					t.Fatalf("after %d minutes: %+v", minutes, grant)
 				}
 			}
 			w.listed(testNow.Add(61 * time.Minute))
 			d, _ := w.pass(t)
-			if w.allowed("daily") || len(awayIn(d)) > 0 {
+			if w.allowed() || len(awayIn(d)) > 0 {
 				t.Errorf("the period is over: allowed, away %v", awayIn(d))
 			}
 			if _, holds := permission.DagsIn(w.Observed.Roles["oam.data.p"])["weekly"]; !holds {
@@ -125,7 +125,7 @@ func TestK4ADagThatIsStaleOrMissingKeepsItsRightsForThePeriod(t *testing.T) {
 func TestK4ADagThatWasDeletedInAirflowGoesAtOnce(t *testing.T) {
 	w := grace(t, "daily", "weekly")
 	w.leave(testNow.Add(time.Minute), deleted, "daily")
-	if d, _ := w.pass(t); w.allowed("daily") || len(awayIn(d)) > 0 {
+	if d, _ := w.pass(t); w.allowed() || len(awayIn(d)) > 0 {
 		t.Errorf("away %v", awayIn(d))
 	}
 }
@@ -136,7 +136,7 @@ func TestK4WhatAListNewlySaysIsBelievedAtOnce(t *testing.T) {
 	w.leave(testNow.Add(time.Minute), stale, "daily")
 	w.pass(t)
 	w.comeBack(testNow.Add(2*time.Minute), "daily")
-	if d, plan := w.pass(t); len(plan.Phases) > 0 || len(awayIn(d)) > 0 || !w.allowed("daily") {
+	if d, plan := w.pass(t); len(plan.Phases) > 0 || len(awayIn(d)) > 0 || !w.allowed() {
 		t.Errorf("back: away %v, plan %v", awayIn(d), Render(plan))
 	}
 	w.Observed.Dags = slices.Clone(w.Observed.Dags)
@@ -145,7 +145,7 @@ func TestK4WhatAListNewlySaysIsBelievedAtOnce(t *testing.T) {
 			w.Observed.Dags[i].Tags = nil
 		}
 	}
-	if w.pass(t); w.allowed("daily") {
+	if w.pass(t); w.allowed() {
 		t.Error("a live DAG without the tag keeps its rights")
 	}
 }

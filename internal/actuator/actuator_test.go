@@ -494,14 +494,13 @@ func TestK11ADagWhoseFileKeepsTakingItsRightsIsContestedAlone(t *testing.T) {
 	bob := b.grant("bob")
 	b.settled()
 	b.sim.SetDag(airflowtest.Dag{ID: "finance_daily", Tags: []string{"finance"}, AccessControl: map[string][]string{}})
-	var report *actuator.Report
 	for range 4 {
-		report = b.settled() // a comparison between two parses does not begin the count anew
+		b.settled() // a comparison between two parses does not begin the count anew
 		b.clock.Step(time.Minute)
 		b.settled()
 		b.sim.Parse()
 	}
-	report = b.settled()
+	report := b.settled()
 	if want := []string{access.DagKey("finance", "finance_daily")}; !slices.Equal(report.Contested, want) {
 		t.Fatalf("contested %v, want %v", report.Contested, want)
 	}

@@ -35,20 +35,7 @@ func inquiry(r *reader, desired access.Desired) func(context.Context) error {
 		group.SetLimit(r.server.atOnce())
 		for _, id := range chosen {
 			group.Go(func() error {
-				err := r.server.inSlot(ctx, func() (err error) {
-					if !tally.over() {
-						_, err = r.server.Dag(ctx, id)
-					}
-					return err
-				})
-				if !airflow.IsNotFound(err) {
-					tally.count(err)
-					return nil
-				}
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				r.snap.dags.Drop(id)
-				r.snap.sorted = nil
+				r.inquire(ctx, id, tally)
 				return nil
 			})
 		}
@@ -58,4 +45,22 @@ func inquiry(r *reader, desired access.Desired) func(context.Context) error {
 		}
 		return nil
 	}
+}
+
+// inquire asks for one DAG, and drops it where it was deleted.
+func (r *reader) inquire(ctx context.Context, id string, tally *tally) {
+	err := r.server.inSlot(ctx, func() (err error) {
+		if !tally.over() {
+			_, err = r.server.Dag(ctx, id)
+		}
+		return err
+	})
+	if !airflow.IsNotFound(err) {
+		tally.count(err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.snap.dags.Drop(id)
+	r.snap.sorted = nil
 }

@@ -150,24 +150,32 @@ func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 			}
 			continue
 		}
-		old := p.oldLists(plan)
-		unreadable := p.reader.inVain(old)
-		read := func() error { return p.reader.readWhole(ctx, old.Difference(unreadable)) }
-		if old.Len() == unreadable.Len() {
-			names := sets.New[string]()
-			if unreadable.Has(listRoles) {
-				names = rolesOf(plan).Difference(p.byName)
-			}
-			if names.Len() == 0 {
-				return plan, nil
-			}
-			p.byName = p.byName.Union(names)
-			read = func() error { return p.reader.readRoles(ctx, sets.List(names)) }
+		read := p.missing(ctx, plan)
+		if read == nil {
+			return plan, nil
 		}
 		if err := p.beside(ctx, read); err != nil {
 			return access.Plan{}, err
 		}
 	}
+}
+
+// missing reads what a plan rests on and was not read yet; nil where that is nothing.
+func (p *pass) missing(ctx context.Context, plan access.Plan) func() error {
+	old := p.oldLists(plan)
+	unreadable := p.reader.inVain(old)
+	if old.Len() > unreadable.Len() {
+		return func() error { return p.reader.readWhole(ctx, old.Difference(unreadable)) }
+	}
+	names := sets.New[string]()
+	if unreadable.Has(listRoles) {
+		names = rolesOf(plan).Difference(p.byName)
+	}
+	if names.Len() == 0 {
+		return nil
+	}
+	p.byName = p.byName.Union(names)
+	return func() error { return p.reader.readRoles(ctx, sets.List(names)) }
 }
 
 // rolesOf are the roles that the steps of a plan are about.

@@ -80,7 +80,7 @@ func (c *Configuration) at(line, name string) string {
 
 var (
 	unknownField = regexp.MustCompile(`^line (\d+): field (.+) not found in type \S+$`)
-	wrongType    = regexp.MustCompile("(?s)^line (\\d+): cannot unmarshal .* into (\\S+)$")
+	wrongType    = regexp.MustCompile(`(?s)^line (\d+): cannot unmarshal .* into (\S+)$`)
 )
 
 // readable turns the library's words into ours.

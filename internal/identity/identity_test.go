@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -37,9 +37,9 @@ func (s *server) Get(_ context.Context, _ client.ObjectKey, object client.Object
 	}
 	policy.CreationTimestamp, binding.CreationTimestamp = metav1.NewTime(start), metav1.NewTime(start)
 	switch into := object.(type) {
-	case *admissionregistrationv1.ValidatingAdmissionPolicy:
+	case *admissionv1.ValidatingAdmissionPolicy:
 		*into = *policy
-	case *admissionregistrationv1.ValidatingAdmissionPolicyBinding:
+	case *admissionv1.ValidatingAdmissionPolicyBinding:
 		*into = *binding
 	}
 	return nil

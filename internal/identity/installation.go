@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,11 +35,11 @@ func (p *Prover) read(ctx context.Context, operator string) (installation, error
 	if err != nil {
 		return installation{}, err
 	}
-	storedPolicy := &admissionregistrationv1.ValidatingAdmissionPolicy{}
+	storedPolicy := &admissionv1.ValidatingAdmissionPolicy{}
 	if err := p.get(ctx, "ValidatingAdmissionPolicy", storedPolicy); err != nil {
 		return installation{}, err
 	}
-	storedBinding := &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
+	storedBinding := &admissionv1.ValidatingAdmissionPolicyBinding{}
 	if err := p.get(ctx, "ValidatingAdmissionPolicyBinding", storedBinding); err != nil {
 		return installation{}, err
 	}
@@ -74,8 +74,8 @@ func (p *Prover) get(ctx context.Context, kind string, object client.Object) err
 
 // Expected returns the policy and the binding of this program as an API server stores them, under another name and for
 // another operator.
-func Expected(name, operator string) (*admissionregistrationv1.ValidatingAdmissionPolicy, *admissionregistrationv1.ValidatingAdmissionPolicyBinding, error) {
-	policy, binding := &admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
+func Expected(name, operator string) (*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding, error) {
+	policy, binding := &admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{}
 	first, second, found := strings.Cut(string(admission.Identity), "\n---\n")
 	if !found {
 		return nil, nil, fmt.Errorf("%w: the program has no binding", ErrNotProved)
@@ -93,7 +93,7 @@ func Expected(name, operator string) (*admissionregistrationv1.ValidatingAdmissi
 	}
 	// The defaults of the API server.
 	constraints := policy.Spec.MatchConstraints
-	constraints.MatchPolicy = ptr.To(admissionregistrationv1.Equivalent)
+	constraints.MatchPolicy = ptr.To(admissionv1.Equivalent)
 	constraints.NamespaceSelector, constraints.ObjectSelector = &metav1.LabelSelector{}, &metav1.LabelSelector{}
 	return policy, binding, nil
 }

@@ -1,7 +1,6 @@
 package notify_test
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -339,7 +338,7 @@ func TestANotifierThatHangsDelaysNothing(t *testing.T) {
 	hanging.arrived(0, 1) // it is being sent
 	const more = 10
 	for i := range notify.MaxQueue + more {
-		w.tell(fmt.Sprint(i))
+		w.tell(strconv.Itoa(i))
 		healthy.arrived(0, i+2)
 	}
 	if got := count(t, "notifications_total", "slow", "dropped"); got != more {

@@ -98,7 +98,7 @@ const longestAsked = 15 * time.Minute
 // wait reads a header Retry-After: seconds, or a moment. It is 0 where there is none.
 func wait(header string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, longestAsked) //nolint:gosec // 31 bits
+		return min(time.Duration(seconds)*time.Second, longestAsked)
 	}
 	if at, err := http.ParseTime(header); err == nil {
 		return max(0, min(at.Sub(now), longestAsked))

@@ -134,8 +134,12 @@ func (f *facts) causes() []cause {
 			if i+1 < len(versions) {
 				until = versions[i+1].at
 			}
+			var next *v1alpha1.DagAccessPolicySpec
+			if i+1 < len(versions) {
+				next = versions[i+1].spec
+			}
 			for _, member := range v.spec.Members {
-				c := f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, byPolicy)
+				c := f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, keeps(next, member.Username))
 				c.generation = v.generation
 				out = append(out, c)
 			}
@@ -167,6 +171,9 @@ func (f *facts) ofGrant(g *grantFact, a *v1alpha1.Activation) []cause {
 		}
 		if i+1 < len(versions) && (end.IsZero() || versions[i+1].at.Before(end)) {
 			end, how = versions[i+1].at, byPolicy
+			if next := versions[i+1].spec; next != nil && next.Grants != nil {
+				how = byNarrowing
+			}
 		}
 		if v.spec == nil {
 			break // and for good: a policy that comes again is another one
@@ -246,6 +253,8 @@ const (
 	byPeople
 	// byPolicy: a policy is changed or deleted.
 	byPolicy
+	// byNarrowing: a policy is changed, and its user keeps it.
+	byNarrowing
 	// byOthers: what others gave by hand is found in the next full comparison.
 	byOthers
 )
@@ -265,14 +274,33 @@ func (f *facts) bound(since, due time.Time, how ending) time.Time {
 			if how == byOthers {
 				later = w.to.Add(longestWait + lead)
 			}
-			excused := w.what != kubernetesAway || how != byTime
-			if !excused || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
+			if !f.excuses(w.what, how) || w.from.After(bound) || w.to.Before(since) || !later.After(bound) {
 				continue
 			}
 			bound, again = later, true
 		}
 	}
 	return bound
+}
+
+// excuses says whether what stands in the operator's way delays an ending.
+func (f *facts) excuses(what blind, how ending) bool {
+	switch what {
+	case kubernetesAway:
+		return how != byTime
+	case onlyRevoking:
+		return how == byNarrowing && f.world.can.RoleUpdate == airflow.RoleUpdateAdd
+	case airflowAway, processAway:
+	}
+	return true
+}
+
+// keeps is how a version of a policy ends for a member: the next may keep it.
+func keeps(next *v1alpha1.DagAccessPolicySpec, person string) ending {
+	if next != nil && slices.ContainsFunc(next.Members, func(m v1alpha1.Subject) bool { return sameName(m.Username, person) }) {
+		return byNarrowing
+	}
+	return byPolicy
 }
 
 // covers says whether a policy selects a DAG; the policies here select by pattern.

@@ -120,10 +120,13 @@ const (
 	kubernetesAway blind = "Kubernetes"
 	// processAway: no operator runs. Every ending may be late.
 	processAway blind = "process"
+	// onlyRevoking: nothing may be granted. Where role updates only add, users who keep a role that is narrowed keep its rights
+	// until they may be moved to a successor.
+	onlyRevoking blind = "granting"
 )
 
 // grace is how much later than the end of a window an ending may be carried out.
-var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second}
+var grace = map[blind]time.Duration{airflowAway: 6 * time.Second, kubernetesAway: time.Second, processAway: time.Second, onlyRevoking: 2*dagInterval + lead}
 
 // newWorld makes a namespace, an Airflow with people and DAGs, behind TLS or not, and starts to record. To be removed by
 // a defer: what t.Cleanup is given stays in memory until the last test of all has ended.

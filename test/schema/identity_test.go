@@ -8,7 +8,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,8 +25,8 @@ var _ = Describe("The proof that names are checked", Ordered, ContinueOnFailure,
 	// fresh returns a request that is as much younger than the policies as it has to be.
 	fresh := func(ctx context.Context) *v1alpha1.AccessRequest {
 		GinkgoHelper()
-		var policy admissionregistrationv1.ValidatingAdmissionPolicy
-		var binding admissionregistrationv1.ValidatingAdmissionPolicyBinding
+		var policy admissionv1.ValidatingAdmissionPolicy
+		var binding admissionv1.ValidatingAdmissionPolicyBinding
 		Expect(admin.Get(ctx, client.ObjectKey{Name: admission.Name}, &policy)).To(Succeed())
 		Expect(admin.Get(ctx, client.ObjectKey{Name: admission.Name}, &binding)).To(Succeed())
 		since := policy.CreationTimestamp.Time
@@ -90,11 +90,11 @@ var _ = Describe("The proof that names are checked", Ordered, ContinueOnFailure,
 	})
 
 	// Each of these changes the policies for all, and makes them as they were.
-	DescribeTable("is not given", func(ctx SpecContext, change func(*admissionregistrationv1.ValidatingAdmissionPolicy, *admissionregistrationv1.ValidatingAdmissionPolicyBinding), sentence string) {
+	DescribeTable("is not given", func(ctx SpecContext, change func(*admissionv1.ValidatingAdmissionPolicy, *admissionv1.ValidatingAdmissionPolicyBinding), sentence string) {
 		request := fresh(ctx)
 		// An API server applies what the spec before changed and put back up to a second later.
 		Eventually(proved).WithArguments(ctx, request).Should(Succeed())
-		policy, binding := &admissionregistrationv1.ValidatingAdmissionPolicy{}, &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}
+		policy, binding := &admissionv1.ValidatingAdmissionPolicy{}, &admissionv1.ValidatingAdmissionPolicyBinding{}
 		for _, object := range []client.Object{policy, binding} {
 			Expect(admin.Get(ctx, client.ObjectKey{Name: admission.Name}, object)).To(Succeed())
 		}
@@ -110,28 +110,28 @@ var _ = Describe("The proof that names are checked", Ordered, ContinueOnFailure,
 		})
 		expectUnproved(proved(ctx, request), sentence)
 	},
-		Entry("by a binding that only warns", func(_ *admissionregistrationv1.ValidatingAdmissionPolicy, b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
-			b.Spec.ValidationActions = []admissionregistrationv1.ValidationAction{admissionregistrationv1.Warn}
+		Entry("by a binding that only warns", func(_ *admissionv1.ValidatingAdmissionPolicy, b *admissionv1.ValidatingAdmissionPolicyBinding) {
+			b.Spec.ValidationActions = []admissionv1.ValidationAction{admissionv1.Warn}
 		}, "is not bound with validationActions [Deny] to every request"),
-		Entry("by a binding for some namespaces", func(_ *admissionregistrationv1.ValidatingAdmissionPolicy, b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
-			b.Spec.MatchResources = &admissionregistrationv1.MatchResources{ExcludeResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
-				ResourceNames: []string{"asked"}, RuleWithOperations: admissionregistrationv1.RuleWithOperations{
-					Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Update},
-					Rule:       admissionregistrationv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
+		Entry("by a binding for some namespaces", func(_ *admissionv1.ValidatingAdmissionPolicy, b *admissionv1.ValidatingAdmissionPolicyBinding) {
+			b.Spec.MatchResources = &admissionv1.MatchResources{ExcludeResourceRules: []admissionv1.NamedRuleWithOperations{{
+				ResourceNames: []string{"asked"}, RuleWithOperations: admissionv1.RuleWithOperations{
+					Operations: []admissionv1.OperationType{admissionv1.Update},
+					Rule:       admissionv1.Rule{APIGroups: []string{"*"}, APIVersions: []string{"*"}, Resources: []string{"*"}},
 				},
 			}}}
 		}, "is not bound with validationActions [Deny] to every request"),
-		Entry("by a binding of another policy", func(_ *admissionregistrationv1.ValidatingAdmissionPolicy, b *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+		Entry("by a binding of another policy", func(_ *admissionv1.ValidatingAdmissionPolicy, b *admissionv1.ValidatingAdmissionPolicyBinding) {
 			b.Spec.PolicyName = "airflow-oam-operator-only"
 		}, "is not bound with validationActions [Deny] to every request"),
-		Entry("by a policy without a rule", func(p *admissionregistrationv1.ValidatingAdmissionPolicy, _ *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+		Entry("by a policy without a rule", func(p *admissionv1.ValidatingAdmissionPolicy, _ *admissionv1.ValidatingAdmissionPolicyBinding) {
 			p.Spec.Validations = p.Spec.Validations[1:]
 		}, "differs from the one of this release"),
-		Entry("by a policy that excepts some", func(p *admissionregistrationv1.ValidatingAdmissionPolicy, _ *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
-			p.Spec.MatchConditions = []admissionregistrationv1.MatchCondition{{Name: "not-mallory", Expression: "request.userInfo.username != 'mallory'"}}
+		Entry("by a policy that excepts some", func(p *admissionv1.ValidatingAdmissionPolicy, _ *admissionv1.ValidatingAdmissionPolicyBinding) {
+			p.Spec.MatchConditions = []admissionv1.MatchCondition{{Name: "not-mallory", Expression: "request.userInfo.username != 'mallory'"}}
 		}, "differs from the one of this release"),
-		Entry("by a policy that fails open", func(p *admissionregistrationv1.ValidatingAdmissionPolicy, _ *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
-			ignore := admissionregistrationv1.Ignore
+		Entry("by a policy that fails open", func(p *admissionv1.ValidatingAdmissionPolicy, _ *admissionv1.ValidatingAdmissionPolicyBinding) {
+			ignore := admissionv1.Ignore
 			p.Spec.FailurePolicy = &ignore
 		}, "differs from the one of this release"),
 	)
@@ -161,8 +161,8 @@ var _ = Describe("The proof that names are checked", Ordered, ContinueOnFailure,
 		clock.SetTime(clock.Now().Add(identity.Validity))
 		expectUnproved(prover.Prove(ctx, request), sentence)
 	},
-		Entry("the policy", &admissionregistrationv1.ValidatingAdmissionPolicy{}, "there is no ValidatingAdmissionPolicy airflow-oam-identity"),
-		Entry("the binding", &admissionregistrationv1.ValidatingAdmissionPolicyBinding{}, "there is no ValidatingAdmissionPolicyBinding airflow-oam-identity"),
+		Entry("the policy", &admissionv1.ValidatingAdmissionPolicy{}, "there is no ValidatingAdmissionPolicy airflow-oam-identity"),
+		Entry("the binding", &admissionv1.ValidatingAdmissionPolicyBinding{}, "there is no ValidatingAdmissionPolicyBinding airflow-oam-identity"),
 	)
 })
 

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -96,7 +97,7 @@ func TestK4DagsAwaySaysWhichAndUntilWhen(t *testing.T) {
 		t.Errorf("%d DAGs", dags)
 	}
 	for i := range 40 {
-		f.View.Report.Desire.Away = append(f.View.Report.Desire.Away, access.AwayDag{ID: fmt.Sprint(i), Until: metav1.NewTime(t0)})
+		f.View.Report.Desire.Away = append(f.View.Report.Desire.Away, access.AwayDag{ID: strconv.Itoa(i), Until: metav1.NewTime(t0)})
 	}
 	again := settlePolicy(t, f)
 	if c := status.Find(again.Conditions, v1alpha1.ConditionDagsAway); !strings.Contains(c.Message, "and 34 more") {

@@ -71,16 +71,14 @@ var notAdmitted = map[string]struct {
 	"ten others are pending": {func(f *request.Facts) { f.Open = 10 }, v1alpha1.ReasonTooManyOpen, stalled},
 	"names are not proved":   {func(f *request.Facts) { f.Proved.Err = errors.New("the policy is not bound") }, v1alpha1.ReasonAdmissionNotProved, stalled},
 	"a rule does not compile": {func(f *request.Facts) {
-		rules(f, v1alpha1.RequestRule{Name: "odd", When: "duration <=", Approvals: count(0)})
+		rules(f, v1alpha1.RequestRule{Name: "odd", When: "duration <=", Approvals: new(int32(0))})
 	}, v1alpha1.ReasonInvalidRule, stalled},
 	"a rule fails": {func(f *request.Facts) {
-		rules(f, v1alpha1.RequestRule{Name: "odd", When: "dags[0].id == 'a'", Approvals: count(0)})
+		rules(f, v1alpha1.RequestRule{Name: "odd", When: "dags[0].id == 'a'", Approvals: new(int32(0))})
 	}, v1alpha1.ReasonRuleFailed, stalled},
 }
 
 func rules(f *request.Facts, rules ...v1alpha1.RequestRule) { requests(f).Rules = rules }
-
-func count(n int32) *int32 { return &n }
 
 func TestARequestThatMayNotBeWaitsUntilSomethingChanges(t *testing.T) {
 	for name, c := range notAdmitted {
@@ -159,9 +157,9 @@ func TestTheDurationIsThatOfTheRequestElseOfThePolicy(t *testing.T) {
 
 func TestTheFirstRuleThatFitsIsPinnedByName(t *testing.T) {
 	all := []v1alpha1.RequestRule{
-		{Name: "short", Groups: []string{"oncall"}, When: "duration <= duration('30m')", Approvals: count(0)},
+		{Name: "short", Groups: []string{"oncall"}, When: "duration <= duration('30m')", Approvals: new(int32(0))},
 		{Name: "deletes", When: "access.exists(a, a == 'DeleteDag')", Deny: "nobody deletes DAGs"},
-		{Name: "long", When: "duration > duration('4h')", Approvals: count(2)},
+		{Name: "long", When: "duration > duration('4h')", Approvals: new(int32(2))},
 	}
 	for name, c := range map[string]struct {
 		change    func(*request.Facts)
@@ -184,7 +182,7 @@ func TestTheFirstRuleThatFitsIsPinnedByName(t *testing.T) {
 			if got == nil || got.Rule != c.rule || got.Approvals != c.approvals {
 				t.Fatalf("terms: %+v", got)
 			}
-			rules(f, v1alpha1.RequestRule{Name: "later", Approvals: count(4)})
+			rules(f, v1alpha1.RequestRule{Name: "later", Approvals: new(int32(4))})
 			pass(t, f)
 			if diff := cmp.Diff(got, f.Request.Status.Terms); diff != "" {
 				t.Errorf("a later edit of the rules changes the terms: %s", diff)
@@ -213,7 +211,7 @@ func TestARuleKnowsTheDagsThatAreNamed(t *testing.T) {
 	f.Request.Spec.Dags = []string{"finance_close", "finance_daily"}
 	f.Observed.Dags[0].Tags, f.Observed.Dags[0].Path = []string{"closing"}, "finance/close.py"
 	rules(f, v1alpha1.RequestRule{
-		Name: "closing", When: "dags.size() == 2 && dags.exists(d, 'closing' in d.tags && 'team-close' in d.owners && d.path == 'finance/close.py')", Approvals: count(2),
+		Name: "closing", When: "dags.size() == 2 && dags.exists(d, 'closing' in d.tags && 'team-close' in d.owners && d.path == 'finance/close.py')", Approvals: new(int32(2)),
 	})
 	pass(t, f)
 	if got := f.Request.Status.Terms; got == nil || got.Rule != "closing" {

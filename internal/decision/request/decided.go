@@ -1,6 +1,7 @@
 package request
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -228,7 +229,7 @@ func look(f *Facts, v *Verdict) {
 			ignored = append(ignored, stored)
 		}
 	}
-	v.Status.Ignored = append(ignored, votes.ignored...)
+	v.Status.Ignored = slices.Concat(ignored, votes.ignored)
 	if votes.reviewed == nil {
 		return
 	}

@@ -13,9 +13,9 @@ import (
 )
 
 // agreed gives facts in which carol approved alice's request, and this is stored; no grant was made.
-func agreed(t *testing.T, change ...func(*request.Facts)) *request.Facts {
+func agreed(t *testing.T) *request.Facts {
 	t.Helper()
-	f := waiting(t, change...)
+	f := waiting(t)
 	vote(f, "carol@example.com", v1alpha1.VoteApprove)
 	pass(t, f)
 	if f.Request.Status.Phase != v1alpha1.RequestApproved {

@@ -60,7 +60,7 @@ func TestMessages(t *testing.T) {
 		},
 		"no vote is needed by a rule": func() *request.Facts {
 			f := world()
-			rules(f, v1alpha1.RequestRule{Name: "trusted", Approvals: count(0)})
+			rules(f, v1alpha1.RequestRule{Name: "trusted", Approvals: new(int32(0))})
 			return f
 		},
 		"no vote is needed": func() *request.Facts { f := world(); requests(f).Approvals = new(int32(0)); return f },

@@ -163,8 +163,8 @@ func await(f *Facts, v *Verdict, votes tally, needed int) {
 	}
 	c := decision.Conclusion{State: decision.StateSettled, Reason: v1alpha1.ReasonAwaitingApproval}
 	who := v.Status.Terms.Approvers
-	switch {
-	case v.Status.Terms.Approvals == 0:
+	switch v.Status.Terms.Approvals {
+	case 0:
 		c.Reason = v1alpha1.ReasonTooManyAutomatic
 		c.Message = fmt.Sprintf("the policy approves at most %d requests of one requester within 24 hours without a vote: wait, or ask for the vote of %s",
 			automatic(f.terms()), somebody(who))
