@@ -290,7 +290,7 @@ func TestLevelsAreThoseThatWerePinnedAndThatThePolicyStillHas(t *testing.T) {
 func TestARequestThatNeedsNoVoteIsApprovedAtOnce(t *testing.T) {
 	for name, change := range map[string]func(*request.Facts){
 		"by the policy": func(f *request.Facts) { requests(f).Approvals, requests(f).Approvers = new(int32(0)), nil },
-		"by a rule":     func(f *request.Facts) { rules(f, v1alpha1.RequestRule{Name: "trusted", Approvals: count(0)}) },
+		"by a rule":     func(f *request.Facts) { rules(f, v1alpha1.RequestRule{Name: "trusted", Approvals: new(int32(0))}) },
 	} {
 		f := world()
 		change(f)
@@ -307,7 +307,7 @@ func TestARequestThatNeedsNoVoteIsApprovedAtOnce(t *testing.T) {
 
 func TestAfterTheLimitOfADayAnApproverHasToAgree(t *testing.T) {
 	limited := func(f *request.Facts) {
-		rules(f, v1alpha1.RequestRule{Name: "trusted", Approvals: count(0)})
+		rules(f, v1alpha1.RequestRule{Name: "trusted", Approvals: new(int32(0))})
 		f.Automatic = 4
 	}
 	f := waiting(t, limited)
