@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -208,19 +209,18 @@ func (p *Provider) IDToken(ctx context.Context, subject string) (string, error) 
 	query := url.Values{
 		"client_id": {p.ClusterID}, "redirect_uri": {clusterRedirect}, "response_type": {"code"}, "scope": {"openid email profile"}, "state": {rand.Text()},
 	}
-	_, returned, err := call(ctx, &browser, http.MethodGet, p.Issuer+"/authorize?"+query.Encode(), nil)
+	_, back, err := call(ctx, &browser, http.MethodGet, p.Issuer+"/authorize?"+query.Encode(), nil)
 	if err != nil {
 		return "", err
 	}
-	back, err := returned.Location()
-	if err != nil {
-		return "", fmt.Errorf("the sign-in ends at %s with %d", returned.Request.URL, returned.StatusCode)
+	if back == nil {
+		return "", errors.New("the sign-in does not return to the cluster's client")
 	}
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "code": {back.Query().Get("code")}, "redirect_uri": {clusterRedirect},
 		"client_id": {p.ClusterID}, "client_secret": {p.ClusterSecret},
 	}
-	body, response, err := call(ctx, &browser, http.MethodPost, p.Issuer+"/oauth/token", form)
+	body, _, err := call(ctx, &browser, http.MethodPost, p.Issuer+"/oauth/token", form)
 	if err != nil {
 		return "", err
 	}
@@ -228,13 +228,13 @@ func (p *Provider) IDToken(ctx context.Context, subject string) (string, error) 
 		Token string `json:"id_token"`
 	}
 	if err := json.Unmarshal(body, &answer); err != nil || answer.Token == "" {
-		return "", fmt.Errorf("POST /oauth/token answered %d: %s", response.StatusCode, body)
+		return "", fmt.Errorf("POST /oauth/token answered %s", body)
 	}
 	return answer.Token, nil
 }
 
-// call makes a request, with a form where there is one, and reads the answer.
-func call(ctx context.Context, browser *http.Client, method, address string, form url.Values) ([]byte, *http.Response, error) {
+// call makes a request, with a form where there is one, and reads the answer and where it leads, which is nil for nowhere.
+func call(ctx context.Context, browser *http.Client, method, address string, form url.Values) ([]byte, *url.URL, error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, nil, err
@@ -246,7 +246,8 @@ func call(ctx context.Context, browser *http.Client, method, address string, for
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	return body, response, err
+	leads, _ := response.Location() // an answer that leads nowhere has none
+	return body, leads, err
 }
 
 // Claims of an ID token for the machine that the provider could issue now.
