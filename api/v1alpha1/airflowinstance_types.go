@@ -564,7 +564,8 @@ type Drift struct {
 	// at is when it was observed.
 	// +required
 	At metav1.Time `json:"at"`
-	// username is the Airflow user whose roles were changed; empty where a role was changed.
+	// username is the Airflow user whose roles were changed; empty where a role
+	// was changed.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Username string `json:"username,omitempty"`

@@ -5,6 +5,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/dag"
@@ -172,6 +173,17 @@ type PolicyDesire struct {
 	Refused *Problem
 	// Notes are conditions that do not refuse: AdoptionReported, MassRevocationHeld, LevelNotSupported...
 	Notes []Problem
+}
+
+// AwayDags are the ids of the DAGs to which access stays for a time only, sorted.
+func (d *Desired) AwayDags() []string {
+	ids := sets.New[string]()
+	for _, policy := range d.Policies {
+		for _, away := range policy.Away {
+			ids.Insert(away.ID)
+		}
+	}
+	return sets.List(ids)
 }
 
 // AwayDag is a DAG that the list marks stale or lacks, and to which access stays until a moment by the operator's clock.

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/internal/access"
 	"github.com/airflow-oam/airflow-oam/internal/airflow"
@@ -17,15 +16,9 @@ const maxInquiries = 64
 // one that the list does not show. It is nil where none is to be asked for. A DAG for which Airflow gives no answer stays away;
 // the inquiry fails only with what concerns the server.
 func inquiry(r *reader, desired access.Desired) func(context.Context) error {
-	ids := sets.New[string]()
-	for _, policy := range desired.Policies {
-		for _, away := range policy.Away {
-			ids.Insert(away.ID)
-		}
-	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	chosen := r.snap.dags.Ask(sets.List(ids), maxInquiries)
+	chosen := r.snap.dags.Ask(desired.AwayDags(), maxInquiries)
 	if len(chosen) == 0 {
 		return nil
 	}
@@ -35,7 +28,20 @@ func inquiry(r *reader, desired access.Desired) func(context.Context) error {
 		group.SetLimit(r.server.atOnce())
 		for _, id := range chosen {
 			group.Go(func() error {
-				r.inquire(ctx, id, tally)
+				err := r.server.inSlot(ctx, func() (err error) {
+					if !tally.over() {
+						_, err = r.server.Dag(ctx, id)
+					}
+					return err
+				})
+				if !airflow.IsNotFound(err) {
+					tally.count(err)
+					return nil
+				}
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				r.snap.dags.Drop(id)
+				r.snap.sorted = nil
 				return nil
 			})
 		}
@@ -45,22 +51,4 @@ func inquiry(r *reader, desired access.Desired) func(context.Context) error {
 		}
 		return nil
 	}
-}
-
-// inquire asks for one DAG, and drops it where it was deleted.
-func (r *reader) inquire(ctx context.Context, id string, tally *tally) {
-	err := r.server.inSlot(ctx, func() (err error) {
-		if !tally.over() {
-			_, err = r.server.Dag(ctx, id)
-		}
-		return err
-	})
-	if !airflow.IsNotFound(err) {
-		tally.count(err)
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.snap.dags.Drop(id)
-	r.snap.sorted = nil
 }

@@ -136,46 +136,34 @@ func (p *pass) decide(ctx context.Context) (access.Plan, error) {
 	return steps, nil
 }
 
-// decideFresh decides, and again as long as the plan rests on something that has to be read first: lists, or the roles that
-// its steps are about where the list of roles cannot be read.
+// decideFresh decides, and again as long as the plan rests on something that has to be read first: whether DAGs that the list
+// lacks were deleted, lists, or the roles that the plan's steps are about where the list of roles cannot be read.
 func (p *pass) decideFresh(ctx context.Context) (access.Plan, error) {
 	for {
 		plan, err := p.decide(ctx)
 		if err != nil {
 			return access.Plan{}, err
 		}
-		if ask := inquiry(p.reader, p.desired); ask != nil {
-			if err := p.beside(ctx, func() error { return ask(ctx) }); err != nil {
-				return access.Plan{}, err
+		old, read := p.oldLists(plan), inquiry(p.reader, p.desired)
+		unreadable := p.reader.inVain(old)
+		switch {
+		case read != nil:
+		case old.Len() > unreadable.Len():
+			read = func(ctx context.Context) error { return p.reader.readWhole(ctx, old.Difference(unreadable)) }
+		case unreadable.Has(listRoles):
+			names := rolesOf(plan).Difference(p.byName)
+			if names.Len() == 0 {
+				return plan, nil
 			}
-			continue
-		}
-		read := p.missing(ctx, plan)
-		if read == nil {
+			p.byName = p.byName.Union(names)
+			read = func(ctx context.Context) error { return p.reader.readRoles(ctx, sets.List(names)) }
+		default:
 			return plan, nil
 		}
-		if err := p.beside(ctx, read); err != nil {
+		if err := p.beside(ctx, func() error { return read(ctx) }); err != nil {
 			return access.Plan{}, err
 		}
 	}
-}
-
-// missing reads what a plan rests on and was not read yet; nil where that is nothing.
-func (p *pass) missing(ctx context.Context, plan access.Plan) func() error {
-	old := p.oldLists(plan)
-	unreadable := p.reader.inVain(old)
-	if old.Len() > unreadable.Len() {
-		return func() error { return p.reader.readWhole(ctx, old.Difference(unreadable)) }
-	}
-	names := sets.New[string]()
-	if unreadable.Has(listRoles) {
-		names = rolesOf(plan).Difference(p.byName)
-	}
-	if names.Len() == 0 {
-		return nil
-	}
-	p.byName = p.byName.Union(names)
-	return func() error { return p.reader.readRoles(ctx, sets.List(names)) }
 }
 
 // rolesOf are the roles that the steps of a plan are about.

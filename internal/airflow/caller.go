@@ -22,7 +22,7 @@ type caller struct {
 
 func newCaller(wire *transport, credentials Credentials) *caller {
 	c := &caller{wire: wire, asking: make(chan struct{}, 1)}
-	c.tokens = newTokens(wire.config.Clock, c.login, credentials)
+	c.tokens = &tokens{clock: wire.config.Clock, fetch: c.login, credentials: credentials}
 	return c
 }
 

@@ -114,10 +114,6 @@ type flight struct {
 	gaveUp bool
 }
 
-func newTokens(c clock.PassiveClock, fetch func(context.Context, Credentials) (*token, error), credentials Credentials) *tokens {
-	return &tokens{clock: c, fetch: fetch, credentials: credentials}
-}
-
 // known says whether there are credentials to get a token with.
 func (s *tokens) known() bool { return s.credentials.Username != "" }
 
