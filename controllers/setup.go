@@ -100,16 +100,5 @@ func (s *Settings) prover(mgr ctrl.Manager) request.Prover {
 	if s.Prover != nil {
 		return s.Prover
 	}
-	return identity.New(live{mgr.GetClient(), mgr.GetAPIReader()}, s.Clock, cmp.Or(s.IdentityPolicy, identity.DefaultPolicy))
-}
-
-// live is a client that reads past the cache.
-type live struct {
-	client.Client
-	reader client.Reader
-}
-
-// Get asks the API server.
-func (l live) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
-	return l.reader.Get(ctx, key, object, options...)
+	return identity.New(mgr.GetClient(), s.Clock, cmp.Or(s.IdentityPolicy, identity.DefaultPolicy))
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/controllers/kind"
@@ -47,28 +46,9 @@ func New(env kind.Env) *Reconciler {
 		Mark:    mark,
 		EndedAt: endedAt,
 		Measure: measure,
-		Tell:    tell(env.Teller),
-		Forget:  forget(env.Teller),
+		Tell:    func(teller kind.Teller, f grant.Facts, before, after object) { teller.Grant(f.Request, before, after) },
+		Forget:  metrics.ForgetGrant,
 	})
-}
-
-// tell makes transitions known to people.
-func tell(teller kind.Teller) func(f grant.Facts, before, after object) {
-	if teller == nil {
-		return nil
-	}
-	return func(f grant.Facts, before, after object) { teller.Grant(f.Request, before, after) }
-}
-
-// forget drops what is remembered of a grant that is gone.
-func forget(teller kind.Teller) func(types.UID) {
-	if teller == nil {
-		return metrics.ForgetGrant
-	}
-	return func(uid types.UID) {
-		metrics.ForgetGrant(uid)
-		teller.Forget(uid)
-	}
 }
 
 // decide asks for the verdict.

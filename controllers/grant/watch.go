@@ -52,7 +52,7 @@ func instances(memory *kind.Memory) handler.EventHandler {
 	}
 	open := func(_ types.UID, i kind.Interest) bool { return !i.Closed || i.Leaving }
 	leaving := func(_ types.UID, i kind.Interest) bool { return i.Leaving }
-	changed := kind.When(func(i *v1alpha1.AirflowInstance) any { return []any{i.UID, i.Generation, i.DeletionTimestamp.IsZero()} })
+	changed := kind.InstanceChanged()
 	retained := kind.When(func(i *v1alpha1.AirflowInstance) any { return i.Status.Spent })
 	return handler.Funcs{
 		CreateFunc: func(_ context.Context, e event.CreateEvent, queue kind.Queue) { wake(queue, e.Object, open) },

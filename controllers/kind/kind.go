@@ -78,9 +78,9 @@ type Kind[T client.Object, F any] struct {
 	EndedAt func(T) *metav1.Time
 	// Measure updates metrics after the verdict was stored. before is the object as it was read. Nil: nothing.
 	Measure func(facts F, before, after T)
-	// Tell makes known to people what the verdict changed, after it was stored. before is the object as it was read. It never
-	// waits. Nil: nobody is told.
-	Tell func(facts F, before, after T)
+	// Tell makes known to people what the verdict changed, after it was stored. before is the object as it was read. Nil:
+	// nobody is told of objects of the kind.
+	Tell func(teller Teller, facts F, before, after T)
 	// Forget drops what other packages remember of an object that is gone. Nil: nothing.
 	Forget func(types.UID)
 }

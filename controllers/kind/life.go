@@ -27,7 +27,14 @@ type Reconciler[T client.Object, F any] struct {
 
 // New makes the reconciler of a kind.
 func New[T client.Object, F any](env Env, kind Kind[T, F]) *Reconciler[T, F] {
-	return &Reconciler[T, F]{Env: env, kind: kind, Memory: NewMemory(kind.Forget)}
+	return &Reconciler[T, F]{Env: env, kind: kind, Memory: NewMemory(func(uid types.UID) {
+		if kind.Forget != nil {
+			kind.Forget(uid)
+		}
+		if env.Teller != nil {
+			env.Teller.Forget(uid)
+		}
+	})}
 }
 
 // Reconcile makes one pass over one object.
@@ -146,8 +153,8 @@ func (s *scope[T, F]) announce(ctx context.Context) error { //nolint:unparam // 
 	if s.kind.Measure != nil {
 		s.kind.Measure(s.facts, s.Object, s.updated)
 	}
-	if s.kind.Tell != nil {
-		s.kind.Tell(s.facts, s.Object, s.updated)
+	if s.kind.Tell != nil && s.Teller != nil {
+		s.kind.Tell(s.Teller, s.facts, s.Object, s.updated)
 	}
 	return nil
 }

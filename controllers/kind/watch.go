@@ -11,6 +11,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 )
 
 // ChangedByUsers lets pass what users change: the spec, annotations, and deletion. Status is written by the operator.
@@ -39,6 +41,12 @@ func When[T client.Object](reads func(T) any) predicate.Funcs {
 		after, ok := e.ObjectNew.(T)
 		return ok && !equality.Semantic.DeepEqual(reads(before), reads(after))
 	}}
+}
+
+// InstanceChanged lets updates of an instance pass that concern the objects in it: another one of the name, another spec, its
+// deletion.
+func InstanceChanged() predicate.Funcs {
+	return When(func(i *v1alpha1.AirflowInstance) any { return []any{i.UID, i.Generation, i.DeletionTimestamp.IsZero()} })
 }
 
 // Wake maps an object of one kind to the objects of another that it wakes. An error of a lookup wakes none: the cache is not

@@ -2,7 +2,6 @@ package request
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,37 +49,16 @@ func New(env kind.Env, prover Prover) *Reconciler {
 		Watches: watches,
 		Wakes:   wakes,
 		EndedAt: endedAt,
-		Tell:    tell(env.Teller),
-		Forget:  forget(env.Teller),
+		Tell:    func(teller kind.Teller, _ request.Facts, before, after object) { teller.Request(before, after) },
 	})
-}
-
-// tell makes a request known to people; nil where there is nobody to tell.
-func tell(teller kind.Teller) func(f request.Facts, before, after object) {
-	if teller == nil {
-		return nil
-	}
-	return func(_ request.Facts, before, after object) { teller.Request(before, after) }
-}
-
-// forget drops what is remembered of a request that is gone; nil where nothing is.
-func forget(teller kind.Teller) func(types.UID) {
-	if teller == nil {
-		return nil
-	}
-	return teller.Forget
 }
 
 // decide asks for the verdict.
 func decide(f request.Facts) kind.Verdict[object] {
 	v := request.Decide(f)
 	verdict := kind.Verdict[object]{
-		Verdict: v.Verdict,
-		Record: func(r object) {
-			conditions, history, generation := r.Status.Conditions, r.Status.History, r.Status.ObservedGeneration
-			r.Status = *v.Status.DeepCopy()
-			r.Status.Conditions, r.Status.History, r.Status.ObservedGeneration = conditions, history, generation
-		},
+		Verdict:  v.Verdict,
+		Record:   func(r object) { v.Status.DeepCopyInto(&r.Status) },
 		Interest: kind.Interest{Directory: true, Closed: !unfinished(&v.Status)},
 	}
 	if f.Policy != nil {
@@ -205,27 +183,27 @@ func others(ctx context.Context, pass *kind.Pass[object], facts *request.Facts) 
 // count adds another request of the same requester to the facts.
 func count(facts *request.Facts, other object) {
 	r := facts.Request
-	if other.Namespace == r.Namespace {
-		facts.Open += number(open(other), older(other, r))
+	if other.Namespace == r.Namespace && queued(other, r) {
+		facts.Open++
 	}
 	if other.PolicyKey() != r.PolicyKey() {
 		return
 	}
-	facts.Automatic += number(automatic(other, facts.Now))
+	if automatic(other, facts.Now) {
+		facts.Automatic++
+	}
 	if overdue(other, facts.Now) {
 		facts.Overdue = append(facts.Overdue, other.Name)
 	}
 }
 
-// number is 1 where all of some conditions hold, else 0.
-func number(conditions ...bool) int {
-	if slices.Contains(conditions, false) {
-		return 0
+// queued reports whether another request waits to be decided, and is older than this one.
+func queued(other, r object) bool {
+	if other.Decided() || other.DeletionTimestamp != nil {
+		return false
 	}
-	return 1
+	return older(other, r)
 }
-
-func open(r object) bool { return !r.Decided() && r.DeletionTimestamp == nil }
 
 func waits(r object) bool { return unfinished(&r.Status) }
 
@@ -262,7 +240,7 @@ func watches(b *builder.Builder, env *kind.Env, memory *kind.Memory) {
 	}), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	b.Watches(&v1alpha1.AirflowInstance{}, kind.Wake(func(_ context.Context, i *v1alpha1.AirflowInstance) []types.NamespacedName {
 		return memory.About(i.Key(), func(_ types.UID, interest kind.Interest) bool { return !interest.Closed })
-	}), builder.WithPredicates(kind.When(func(i *v1alpha1.AirflowInstance) any { return []any{i.UID, i.Generation, i.DeletionTimestamp.IsZero()} })))
+	}), builder.WithPredicates(kind.InstanceChanged()))
 	b.WatchesMetadata(kind.NamespaceMetadata(), kind.Wake(func(ctx context.Context, n *metav1.PartialObjectMetadata) []types.NamespacedName {
 		requests, _ := env.Cache().RequestsFrom(ctx, n.Name) // see kind.Wake
 		return kind.Names(requests, waits)

@@ -65,7 +65,7 @@ func policyNames(ctx context.Context, t *tool) ([]cobra.Completion, error) {
 	}
 	var out []cobra.Completion
 	for i := range found.Items {
-		if p := &found.Items[i]; p.Spec.Grants != nil && p.Spec.Grants.Requests != nil {
+		if p := &found.Items[i]; p.RequestTerms() != nil {
 			out = append(out, described(p.Name, levels(p.Spec.Access)))
 		}
 	}

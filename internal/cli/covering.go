@@ -77,7 +77,8 @@ func ambiguous(s *session, a *asking, found []candidate) error {
 
 // asks reports whether a user may ask under a policy for the levels that are wanted.
 func asks(s *session, a *asking, p *v1alpha1.DagAccessPolicy) bool {
-	if p.Spec.Grants == nil || p.Spec.Grants.Requests == nil {
+	terms := p.RequestTerms()
+	if terms == nil {
 		return false
 	}
 	for _, level := range a.levels {
@@ -85,8 +86,7 @@ func asks(s *session, a *asking, p *v1alpha1.DagAccessPolicy) bool {
 			return false
 		}
 	}
-	people := p.Spec.Grants.Requests.Requesters
-	return people == nil || slices.Contains(people.Users, s.user.Username) || len(common(people.Groups, s.user.Groups)) > 0
+	return terms.Requesters == nil || terms.Requesters.Include(s.user.Username, s.user.Groups)
 }
 
 // coverage is whether selectors match DAGs by id.

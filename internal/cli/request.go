@@ -136,7 +136,7 @@ func (a *asking) fits(p *v1alpha1.DagAccessPolicy) error {
 		return nil
 	}
 	terms := p.Spec.Grants
-	if terms == nil || terms.Requests == nil {
+	if p.RequestTerms() == nil {
 		return fmt.Errorf("policy %s takes no requests (spec.grants.requests is not set): ask its owner", p.Name)
 	}
 	if longest := terms.MaxDuration.Duration; a.duration > longest {
@@ -199,7 +199,7 @@ func (a *asking) build(s *session, key types.NamespacedName, p *v1alpha1.DagAcce
 
 // groupsOf are the groups of requesters that a policy names.
 func groupsOf(p *v1alpha1.DagAccessPolicy) []string {
-	terms := p.Spec.Grants.Requests
+	terms := p.RequestTerms()
 	var out []string
 	if terms.Requesters != nil {
 		out = append(out, terms.Requesters.Groups...)
@@ -230,7 +230,7 @@ func tellNext(ctx context.Context, t *tool, s *session, r *v1alpha1.AccessReques
 
 // expected says who decides about a request, and in which time, by its policy alone.
 func expected(p *v1alpha1.DagAccessPolicy) string {
-	terms := p.Spec.Grants.Requests
+	terms := p.RequestTerms()
 	approvals := fmt.Sprintf("%d approvals", terms.Needed())
 	if terms.Needed() == 1 {
 		approvals = "1 approval"

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -104,8 +103,8 @@ func (a *trial) run(t *tool) error {
 
 // judge says what the policy decides.
 func (a *trial) judge(t *tool, p *v1alpha1.DagAccessPolicy, in rule.Input) error {
-	terms := p.Spec.Grants.Requests
-	if who := terms.Requesters; who != nil && !a.among(who.Users, who.Groups) {
+	terms := p.RequestTerms()
+	if who := terms.Requesters; who != nil && !who.Include(a.requester, a.groups) {
 		return a.refuse(t, v1alpha1.ReasonRequesterNotAllowed, "%s is not among the requesters of policy %s", a.requester, p.Name)
 	}
 	if why := a.tooMuch(p, in); why != nil {
@@ -133,7 +132,7 @@ func (a *trial) judge(t *tool, p *v1alpha1.DagAccessPolicy, in rule.Input) error
 		approvals = *fits.Approvals
 	}
 	if a.emergency {
-		line(t.Out, "Approved at once: an emergency, to be reviewed within %s", story.Duration(terms.Emergency.ReviewWithin))
+		line(t.Out, "Approved at once: an emergency, to be reviewed within %s", story.Duration(metav1.Duration{Duration: terms.Emergency.ReviewTime()}))
 		return nil
 	}
 	if approvals == 0 {
@@ -158,23 +157,18 @@ func (a *trial) tooMuch(p *v1alpha1.DagAccessPolicy, in rule.Input) *problem {
 	if longest := p.Spec.Grants.MaxDuration; in.Duration > longest.Duration {
 		return &problem{v1alpha1.ReasonTooLong, "policy " + p.Name + " allows at most " + story.Duration(longest)}
 	}
-	emergency := p.Spec.Grants.Requests.Emergency
+	emergency := p.RequestTerms().Emergency
 	switch {
 	case !a.emergency:
 		return nil
 	case emergency == nil:
 		return &problem{v1alpha1.ReasonEmergencyNotAllowed, "policy " + p.Name + " has no terms for emergencies"}
-	case !a.among(emergency.Users, emergency.Groups):
+	case !emergency.Include(a.requester, a.groups):
 		return &problem{v1alpha1.ReasonEmergencyNotAllowed, a.requester + " may not declare an emergency under policy " + p.Name}
 	case in.Duration > emergency.MaxDuration.Duration:
 		return &problem{v1alpha1.ReasonTooLong, "an emergency under policy " + p.Name + " lasts at most " + story.Duration(emergency.MaxDuration)}
 	}
 	return nil
-}
-
-// among reports whether the requester is one of some users, or in one of some groups.
-func (a *trial) among(users, groups []string) bool {
-	return slices.Contains(users, a.requester) || len(common(groups, a.groups)) > 0
 }
 
 // input is the request as rules see it.
@@ -189,7 +183,7 @@ func (a *trial) input(t *tool, p *v1alpha1.DagAccessPolicy, now, start *metav1.T
 		in.StartsAt = &start.Time
 	}
 	if in.Duration == 0 {
-		in.Duration = ordinary(p.Spec.Grants, a.emergency)
+		in.Duration = p.Spec.Grants.RequestedTime(a.emergency)
 	}
 	if len(a.levels) > 0 {
 		in.Access = nil
@@ -201,18 +195,6 @@ func (a *trial) input(t *tool, p *v1alpha1.DagAccessPolicy, now, start *metav1.T
 		in.Dags = append(in.Dags, rule.Dag{ID: id, Tags: a.tags, Owners: a.owners, Path: a.path})
 	}
 	return in
-}
-
-// ordinary is the duration of a request that names none.
-func ordinary(terms *v1alpha1.GrantTerms, emergency bool) time.Duration {
-	longest := terms.MaxDuration.Duration
-	if e := terms.Requests.Emergency; emergency && e != nil {
-		longest = min(longest, e.MaxDuration.Duration)
-	}
-	if d := terms.Requests.DefaultDuration; d != nil {
-		return min(longest, d.Duration)
-	}
-	return min(longest, time.Hour)
 }
 
 // mostBytes is how much of a file is read.
@@ -266,26 +248,12 @@ func decode(document []byte) (*v1alpha1.DagAccessPolicy, *v1alpha1.AirflowInstan
 	switch kind.Kind {
 	case "DagAccessPolicy":
 		p := &v1alpha1.DagAccessPolicy{}
-		if err := syaml.UnmarshalStrict(document, p); err != nil {
-			return nil, nil, err
-		}
-		defaults(p)
-		return p, nil, nil
+		return p, nil, syaml.UnmarshalStrict(document, p)
 	case "AirflowInstance":
 		i := &v1alpha1.AirflowInstance{}
 		return nil, i, syaml.UnmarshalStrict(document, i)
 	}
 	return nil, nil, nil
-}
-
-// defaults fills in what the schema has as defaults and is printed here.
-func defaults(p *v1alpha1.DagAccessPolicy) {
-	if p.Spec.Grants == nil || p.Spec.Grants.Requests == nil {
-		return
-	}
-	if emergency := p.Spec.Grants.Requests.Emergency; emergency != nil && emergency.ReviewWithin.Duration == 0 {
-		emergency.ReviewWithin.Duration = 24 * time.Hour
-	}
 }
 
 // choose is the policy that was named, or the only one.
@@ -301,7 +269,7 @@ func (a *trial) choose(policies []*v1alpha1.DagAccessPolicy) (*v1alpha1.DagAcces
 		return nil, fmt.Errorf("%s has no such DagAccessPolicy", a.file)
 	case len(found) > 1:
 		return nil, usage("%s has %d DagAccessPolicies: choose with --policy", a.file, len(found))
-	case found[0].Spec.Grants == nil || found[0].Spec.Grants.Requests == nil:
+	case found[0].RequestTerms() == nil:
 		return nil, fmt.Errorf("policy %s takes no requests: spec.grants.requests is not set", found[0].Name)
 	}
 	return found[0], nil

@@ -131,12 +131,9 @@ func (f *facts) causes() []cause {
 				continue
 			}
 			var until time.Time
-			if i+1 < len(versions) {
-				until = versions[i+1].at
-			}
 			var next *v1alpha1.DagAccessPolicySpec
 			if i+1 < len(versions) {
-				next = versions[i+1].spec
+				until, next = versions[i+1].at, versions[i+1].spec
 			}
 			for _, member := range v.spec.Members {
 				c := f.cause("policy "+name, member.Username, v.spec.Access, v.spec, nil, v.at, until, keeps(next, member.Username))

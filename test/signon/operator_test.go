@@ -61,6 +61,7 @@ func govern(t *testing.T, plane *rest.Config, s *server.Server, reader string) *
 	mgr, err := ctrl.NewManager(rest.CopyConfig(controlplane.AsOperator(plane)), ctrl.Options{
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Controller: config.Controller{SkipNameValidation: &skip},
+		Client:     client.Options{Cache: &client.CacheOptions{DisableFor: controllers.UncachedObjects()}},
 	})
 	if err != nil {
 		t.Fatal(err)

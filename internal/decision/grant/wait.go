@@ -180,9 +180,6 @@ func pause(f *Facts, v *Verdict, p access.Problem) {
 	v.conclude(c, admitted(allowed))
 }
 
-// defaultActivateWithin is the default of spec.grants.activateWithin, for policies that no schema completed.
-const defaultActivateWithin = 24 * time.Hour
-
 // deadline is when a wait is over: spec.grants.activateWithin of the policy after the grant's start, but not before an
 // observation has had the chance to find what the grant waits for.
 func deadline(f *Facts) time.Time {
@@ -200,11 +197,7 @@ func deadline(f *Facts) time.Time {
 
 // planned is spec.grants.activateWithin of the policy after the grant's start.
 func planned(f *Facts) time.Time {
-	within := f.Policy.Spec.Grants.ActivateWithin.Duration
-	if within <= 0 {
-		within = defaultActivateWithin
-	}
-	return f.Grant.Begin().Add(within)
+	return f.Grant.Begin().Add(f.Policy.ActivationTime())
 }
 
 // obstacle returns the Airflow user for whom the grant is activated, or what the grant waits for.

@@ -13,7 +13,7 @@ import (
 // is a condition of its own, because standing members and grants do not depend on it: neither Ready nor Admitted changes.
 func requests(f *Facts, v *Verdict) {
 	v.Conditions = without(v.Conditions, v1alpha1.ConditionRequestsReady)
-	if f.Policy.Spec.Grants == nil || f.Policy.Spec.Grants.Requests == nil {
+	if f.Policy.RequestTerms() == nil {
 		return
 	}
 	problem := unrequestable(f)
@@ -31,7 +31,7 @@ func requests(f *Facts, v *Verdict) {
 // unrequestable says why no request can be admitted; nil where one can.
 func unrequestable(f *Facts) *access.Problem {
 	const affects = "no request is admitted until then; members and grants are not affected"
-	if _, err := rule.RulesOf(f.Policy.Spec.Grants.Requests.Rules); err != nil {
+	if _, err := rule.RulesOf(f.Policy.RequestTerms().Rules); err != nil {
 		return decision.Problem(v1alpha1.ReasonInvalidRule, "%s; %s", err, affects)
 	}
 	if f.Instance == nil {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/sets"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/access"
@@ -117,14 +116,7 @@ func duration(f *Facts) time.Duration {
 	if d := f.Request.Spec.Duration; d != nil {
 		return d.Duration
 	}
-	longest := f.Policy.Spec.Grants.MaxDuration.Duration
-	if emergency := f.terms().Emergency; f.Request.Spec.Emergency {
-		longest = min(longest, emergency.MaxDuration.Duration)
-	}
-	if d := f.terms().DefaultDuration; d != nil {
-		return min(longest, d.Duration)
-	}
-	return min(longest, defaultDuration)
+	return f.Policy.Spec.Grants.RequestedTime(f.Request.Spec.Emergency)
 }
 
 // asked is what the request asks for, in the words of admission.
@@ -151,16 +143,11 @@ func hindrance(f *Facts) *access.Problem {
 // requesterProblem asks whether the requester is among those who may ask.
 func requesterProblem(f *Facts) *access.Problem {
 	may := f.terms().Requesters
-	if may == nil || among(f, may.Groups, may.Users) {
+	if may == nil || may.Include(f.Request.Spec.Requester, f.Request.Spec.Groups) {
 		return nil
 	}
 	return decision.Problem(v1alpha1.ReasonRequesterNotAllowed,
 		"the policy allows no requests of %s: only of %s; a group counts if spec.groups of the request names it", text.Quoted(f.Request.Spec.Requester), listed(may.Groups, may.Users))
-}
-
-// among reports whether the requester is one of some users, or says one of some groups.
-func among(f *Facts, groups, users []string) bool {
-	return slices.Contains(users, f.Request.Spec.Requester) || sets.New(groups...).HasAny(f.Request.Spec.Groups...)
 }
 
 // listed names groups and users in a message.
@@ -184,7 +171,7 @@ func emergencyProblem(f *Facts) *access.Problem {
 	if terms == nil {
 		return decision.Problem(v1alpha1.ReasonEmergencyNotAllowed, "the policy has no terms for emergencies: create a request without spec.emergency")
 	}
-	if !among(f, terms.Groups, terms.Users) {
+	if !terms.Include(f.Request.Spec.Requester, f.Request.Spec.Groups) {
 		return decision.Problem(v1alpha1.ReasonEmergencyNotAllowed,
 			"the policy allows no emergencies of %s: only of %s; a group counts if spec.groups of the request names it",
 			text.Quoted(f.Request.Spec.Requester), listed(terms.Groups, terms.Users))

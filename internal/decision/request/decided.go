@@ -154,11 +154,7 @@ func begin(f *Facts, v *Verdict, c decision.Conclusion) decision.Conclusion {
 // lastCall is when it is too late to make the grant: spec.grants.activateWithin of the policy after the decision, or after
 // the start where that is later.
 func lastCall(f *Facts, d *v1alpha1.RequestDecision) time.Time {
-	within := defaultActivateWithin
-	if f.Policy != nil && f.Policy.Spec.Grants != nil && f.Policy.Spec.Grants.ActivateWithin.Duration > 0 {
-		within = f.Policy.Spec.Grants.ActivateWithin.Duration
-	}
-	return decision.Latest(d.At.Time, f.Request.Begin()).Add(within)
+	return decision.Latest(d.At.Time, f.Request.Begin()).Add(f.Policy.ActivationTime())
 }
 
 // newGrant is the grant of an approved request. A start that has passed is left out, so that the time of access counts from

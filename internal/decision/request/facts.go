@@ -67,15 +67,7 @@ func (f *Facts) reached(moment time.Time) bool { return !f.Now.Before(moment) }
 func (f *Facts) now() metav1.Time { return metav1.NewTime(f.Now.Truncate(time.Second)) }
 
 // terms are the policy's terms for requests; nil where it has none.
-func (f *Facts) terms() *v1alpha1.RequestTerms { return termsOf(f.Policy) }
-
-func termsOf(p *v1alpha1.DagAccessPolicy) *v1alpha1.RequestTerms {
-	switch {
-	case p == nil, p.Spec.Grants == nil:
-		return nil
-	}
-	return p.Spec.Grants.Requests
-}
+func (f *Facts) terms() *v1alpha1.RequestTerms { return f.Policy.RequestTerms() }
 
 // policyGone reports whether the policy is missing or being deleted.
 func (f *Facts) policyGone() bool { return f.Policy == nil || f.Policy.DeletionTimestamp != nil }
@@ -93,12 +85,9 @@ func (f *Facts) made() *v1alpha1.AccessGrant {
 
 // Defaults of the schema, for objects that no schema completed.
 const (
-	defaultTimeout        = 4 * time.Hour
-	defaultDuration       = time.Hour
-	defaultAhead          = 168 * time.Hour
-	defaultAutomatic      = 4
-	defaultReviewWithin   = 24 * time.Hour
-	defaultActivateWithin = 24 * time.Hour
+	defaultTimeout   = 4 * time.Hour
+	defaultAhead     = 168 * time.Hour
+	defaultAutomatic = 4
 )
 
 // decideBy is when the request ends undecided: the later of its start and the policy's timeout after its creation. A start

@@ -196,7 +196,7 @@ const (
 // approvers are those who decide by the policy and the instance of today about a request for some DAGs. They are nil where
 // that depends on the owners of DAGs, and these are not known.
 func approvers(p *v1alpha1.DagAccessPolicy, i *v1alpha1.AirflowInstance, o *decision.Observation, ids []string) *v1alpha1.PinnedApprovers {
-	terms, out := termsOf(p), &v1alpha1.PinnedApprovers{}
+	terms, out := p.RequestTerms(), &v1alpha1.PinnedApprovers{}
 	if terms == nil || terms.Approvers == nil {
 		return out
 	}

@@ -255,11 +255,8 @@ func voted(vote *v1alpha1.Vote, what string) decision.Entry {
 func approve(f *Facts, v *Verdict, votes tally, reason string) {
 	v.Status.Grant = &v1alpha1.RequestGrant{Name: GrantName(f.Request)}
 	if f.Request.Spec.Emergency {
-		within := f.terms().Emergency.ReviewWithin.Duration
-		if within <= 0 {
-			within = defaultReviewWithin
-		}
-		v.Status.Review = &v1alpha1.RequestReview{Due: metav1.NewTime(f.Now.Add(within).Truncate(time.Second))}
+		due := f.Now.Add(f.terms().Emergency.ReviewTime())
+		v.Status.Review = &v1alpha1.RequestReview{Due: metav1.NewTime(due.Truncate(time.Second))}
 	}
 	for i := range f.Request.Spec.Votes {
 		if vote := &f.Request.Spec.Votes[i]; slices.Contains(votes.approved, vote.By) {
