@@ -31,3 +31,20 @@ func (p *DagAccessPolicy) Orphans() bool {
 func (p *DagAccessPolicy) Condition(conditionType string) *metav1.Condition {
 	return meta.FindStatusCondition(p.Status.Conditions, conditionType)
 }
+
+// Name is the user name of the subject, or its e-mail.
+func (s Subject) Name() string {
+	if s.Username != "" {
+		return s.Username
+	}
+	return s.Email
+}
+
+// LevelNames are access levels as texts, in their order.
+func LevelNames(levels []AccessLevel) []string {
+	names := make([]string, 0, len(levels))
+	for _, level := range levels {
+		names = append(names, string(level))
+	}
+	return names
+}

@@ -62,11 +62,7 @@ func covering(ctx context.Context, s *session, a *asking) (candidate, error) {
 func ambiguous(s *session, a *asking, found []candidate) error {
 	list := make([]string, 0, len(found))
 	for _, c := range found {
-		levels := make([]string, 0, len(c.Spec.Access))
-		for _, level := range c.Spec.Access {
-			levels = append(levels, string(level))
-		}
-		entry := "  " + c.Name + ": " + strings.Join(levels, ", ")
+		entry := "  " + c.Name + ": " + strings.Join(v1alpha1.LevelNames(c.Spec.Access), ", ")
 		if !c.sure {
 			entry += " (if tags, owners, bundles or paths match)"
 		}

@@ -131,7 +131,7 @@ func requestFields(w io.Writer, r *v1alpha1.AccessRequest) {
 	field(w, "Request", r.Namespace+"/"+r.Name)
 	field(w, "Requester", r.Spec.Requester)
 	if r.Status.Terms != nil {
-		field(w, "Airflow user", story.Subject(r.Status.Terms.Subject))
+		field(w, "Airflow user", r.Status.Terms.Subject.Name())
 	}
 	field(w, "Access", story.Terms(r))
 	field(w, "Reason", r.Spec.Reason)
@@ -148,7 +148,7 @@ func requestFields(w io.Writer, r *v1alpha1.AccessRequest) {
 func grantFields(w io.Writer, g *v1alpha1.AccessGrant, alone bool) {
 	field(w, "Grant", g.Namespace+"/"+g.Name)
 	if alone {
-		field(w, "Airflow user", story.Subject(g.Spec.Subject))
+		field(w, "Airflow user", g.Spec.Subject.Name())
 		field(w, "Policy", g.PolicyKey().String())
 		field(w, "Reason", g.Spec.Reason)
 	}

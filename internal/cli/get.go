@@ -312,18 +312,14 @@ func dagsOf(r *v1alpha1.AccessRequest) string {
 }
 
 func levels(all []v1alpha1.AccessLevel) string {
-	names := make([]string, 0, len(all))
-	for _, level := range all {
-		names = append(names, string(level))
-	}
-	return orNone(strings.Join(names, ","))
+	return orNone(strings.Join(v1alpha1.LevelNames(all), ","))
 }
 
 func holder(g *v1alpha1.AccessGrant) string {
 	if pinned := g.Pinned(); pinned != nil {
 		return pinned.Username
 	}
-	return story.Subject(g.Spec.Subject)
+	return g.Spec.Subject.Name()
 }
 
 func instance(g *v1alpha1.AccessGrant) string {

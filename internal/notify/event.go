@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
 	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
@@ -122,14 +121,6 @@ func command(verb string, d Data) string {
 	return "kubectl airflow-access " + verb + " " + d.Name + " -n " + d.Namespace
 }
 
-// subject names an Airflow user.
-func subject(s v1alpha1.Subject) string {
-	if s.Username != "" {
-		return s.Username
-	}
-	return s.Email
-}
-
 // moment is a copy of a time; nil for none. Events share no memory with objects, which are written to later.
 func moment(t *metav1.Time) *time.Time {
 	if t == nil {
@@ -137,15 +128,6 @@ func moment(t *metav1.Time) *time.Time {
 	}
 	copied := t.Time
 	return &copied
-}
-
-// levels are access levels as texts.
-func levels(access []v1alpha1.AccessLevel) []string {
-	out := make([]string, 0, len(access))
-	for _, level := range access {
-		out = append(out, string(level))
-	}
-	return out
 }
 
 // linked adds the link to the object on a web page; none without one.

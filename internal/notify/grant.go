@@ -76,10 +76,10 @@ func ofGrant(request *v1alpha1.AccessRequest, g *v1alpha1.AccessGrant, t Type, a
 	policy := g.PolicyKey()
 	e := Event{ID: id(g.UID, t), Type: t, Time: at, UID: g.UID, Data: Data{
 		Kind: kindGrant, Namespace: g.Namespace, Name: g.Name, Grant: g.Name, Policy: policy.Name, PolicyNamespace: policy.Namespace,
-		Subject: subject(g.Spec.Subject), Access: levels(g.Spec.Access), Dags: slices.Clone(g.Spec.Dags), Reason: free(g.Spec.Reason),
+		Subject: g.Spec.Subject.Name(), Access: v1alpha1.LevelNames(g.Spec.Access), Dags: slices.Clone(g.Spec.Dags), Reason: free(g.Spec.Reason),
 	}}
 	if activation := g.Status.Activation; activation != nil {
-		e.Data.Access, e.Data.Dags = levels(activation.Access), slices.Clone(activation.Dags)
+		e.Data.Access, e.Data.Dags = v1alpha1.LevelNames(activation.Access), slices.Clone(activation.Dags)
 	}
 	if pinned := g.Pinned(); pinned != nil {
 		e.Data.Subject = pinned.Username

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/airflow-oam/airflow-oam/api/v1alpha1"
+	"github.com/airflow-oam/airflow-oam/internal/text"
 )
 
 // decided are the types by outcome.
@@ -104,14 +105,14 @@ func ofRequest(r *v1alpha1.AccessRequest, t Type, at time.Time) Event {
 	policy := r.PolicyKey()
 	e := Event{ID: id(r.UID, t), Type: t, Time: at, UID: r.UID, Data: Data{
 		Kind: kindRequest, Namespace: r.Namespace, Name: r.Name, Request: r.Name, Policy: policy.Name, PolicyNamespace: policy.Namespace,
-		Requester: r.Spec.Requester, Access: levels(r.Spec.Access), Dags: slices.Clone(r.Spec.Dags), Reason: free(r.Spec.Reason), Emergency: r.Spec.Emergency,
+		Requester: r.Spec.Requester, Access: v1alpha1.LevelNames(r.Spec.Access), Dags: slices.Clone(r.Spec.Dags), Reason: free(r.Spec.Reason), Emergency: r.Spec.Emergency,
 	}}
 	if r.Spec.Duration != nil {
-		e.Data.Duration = short(r.Spec.Duration.Duration)
+		e.Data.Duration = text.Short(r.Spec.Duration.Duration)
 	}
 	if terms := r.Status.Terms; terms != nil {
-		e.Data.Subject, e.Data.Access, e.Data.Dags = subject(terms.Subject), levels(terms.Access), slices.Clone(terms.Dags)
-		e.Data.Duration = short(terms.Duration.Duration)
+		e.Data.Subject, e.Data.Access, e.Data.Dags = terms.Subject.Name(), v1alpha1.LevelNames(terms.Access), slices.Clone(terms.Dags)
+		e.Data.Duration = text.Short(terms.Duration.Duration)
 	}
 	return e
 }

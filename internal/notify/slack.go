@@ -160,14 +160,3 @@ func list(names []string) string {
 	}
 	return text.List(shown, maxListed)
 }
-
-// short writes a duration without parts at its end that are zero.
-func short(d time.Duration) string {
-	words := d.String()
-	for _, zero := range []string{"m0s", "h0m"} {
-		if strings.HasSuffix(words, zero) {
-			words = words[:len(words)-len("0s")]
-		}
-	}
-	return words
-}

@@ -126,10 +126,7 @@ func (in *Input) variables() map[string]any {
 	if in.StartsAt != nil {
 		start = types.OptionalOf(types.Timestamp{Time: *in.StartsAt})
 	}
-	levels := make([]string, 0, len(in.Access))
-	for _, level := range in.Access {
-		levels = append(levels, string(level))
-	}
+	levels := v1alpha1.LevelNames(in.Access)
 	named := make([]any, 0, len(in.Dags))
 	for _, d := range in.Dags {
 		named = append(named, map[string]any{"id": d.ID, "tags": present(d.Tags), "owners": present(d.Owners), "path": d.Path})

@@ -55,7 +55,7 @@ func tellMade(t *teller, g *v1alpha1.AccessGrant) {
 	m := Moment{By: v1alpha1.ActorOperator, What: "created grant " + g.Name, Source: SourceGrant}
 	if g.Spec.RequestRef == nil {
 		m = Moment{
-			What: fmt.Sprintf("grant %s was created: %s for %s", g.Name, access(g.Spec.Access, g.Spec.Dags, g.Spec.PolicyRef), Subject(g.Spec.Subject)),
+			What: fmt.Sprintf("grant %s was created: %s for %s", g.Name, access(g.Spec.Access, g.Spec.Dags, g.Spec.PolicyRef), g.Spec.Subject.Name()),
 			Note: g.Spec.Reason, Source: SourceGrant,
 		}
 	}
@@ -82,12 +82,4 @@ func tellRevoked(t *teller, g *v1alpha1.AccessGrant) {
 		return
 	}
 	t.around(nil, rankLive, m)
-}
-
-// Subject is the name or e-mail of a subject.
-func Subject(s v1alpha1.Subject) string {
-	if s.Username != "" {
-		return s.Username
-	}
-	return s.Email
 }

@@ -63,11 +63,7 @@ func Terms(r *v1alpha1.AccessRequest) string {
 func access(levels []v1alpha1.AccessLevel, dags []string, under v1alpha1.PolicyReference) string {
 	what := "all levels"
 	if len(levels) > 0 {
-		names := make([]string, 0, len(levels))
-		for _, level := range levels {
-			names = append(names, string(level))
-		}
-		what = strings.Join(names, ", ")
+		what = strings.Join(v1alpha1.LevelNames(levels), ", ")
 	}
 	if len(dags) == 0 {
 		return what + " on all DAGs of policy " + policy(under)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -93,6 +94,18 @@ func Count(n int, noun string) string {
 		return "1 " + noun
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// Short is a duration without units at its end that are zero: 8h, 1m30s.
+func Short(d time.Duration) string {
+	printed := d.String()
+	if strings.HasSuffix(printed, "m0s") {
+		printed = strings.TrimSuffix(printed, "0s")
+	}
+	if strings.HasSuffix(printed, "h0m") {
+		printed = strings.TrimSuffix(printed, "0m")
+	}
+	return printed
 }
 
 // DigestLength is how many characters a Digest has.

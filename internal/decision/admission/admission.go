@@ -101,9 +101,9 @@ func checkTime(a Asked) *access.Problem {
 	}
 	switch {
 	case a.Length > longest:
-		return decision.Problem(v1alpha1.ReasonTooLong, "the requested time is longer than the policy's maxDuration of %s: request less time", Short(longest))
+		return decision.Problem(v1alpha1.ReasonTooLong, "the requested time is longer than the policy's maxDuration of %s: request less time", text.Short(longest))
 	case a.Ahead > furthest:
-		return decision.Problem(v1alpha1.ReasonTooFarAhead, "the requested start is later than the policy's maxAhead of %s allows: request it closer to the start", Short(furthest))
+		return decision.Problem(v1alpha1.ReasonTooFarAhead, "the requested start is later than the policy's maxAhead of %s allows: request it closer to the start", text.Short(furthest))
 	case a.Length <= 0:
 		return decision.Problem(v1alpha1.ReasonTooShort, "the requested end is not after the requested start: correct the end")
 	}
@@ -119,7 +119,7 @@ func checkCache(a Asked) *access.Problem {
 		return nil
 	}
 	return decision.Problem(v1alpha1.ReasonTooShort, "the requested time is shorter than %s, the minimum with Airflow's permission cache of %s: request more time",
-		Short(shortest), Short(a.CacheTTL))
+		text.Short(shortest), text.Short(a.CacheTTL))
 }
 
 func checkReason(a Asked) *access.Problem {
@@ -256,16 +256,4 @@ func selectable(selectors []v1alpha1.DagSelector, id string) bool {
 	}
 	covered, _ := dag.Match(byID, []dag.Dag{{ID: id}})
 	return len(covered) > 0
-}
-
-// Short prints a duration without empty units: 8h, 1m30s.
-func Short(d time.Duration) string {
-	printed := d.String()
-	if strings.HasSuffix(printed, "m0s") {
-		printed = strings.TrimSuffix(printed, "0s")
-	}
-	if strings.HasSuffix(printed, "h0m") {
-		printed = strings.TrimSuffix(printed, "0m")
-	}
-	return printed
 }

@@ -178,7 +178,7 @@ func emergencyProblem(f *Facts) *access.Problem {
 	}
 	if d := f.Request.Spec.Duration; d != nil && d.Duration > terms.MaxDuration.Duration {
 		return decision.Problem(v1alpha1.ReasonTooLong, "the requested time is longer than the policy's emergency.maxDuration of %s: request less time",
-			admission.Short(terms.MaxDuration.Duration))
+			text.Short(terms.MaxDuration.Duration))
 	}
 	if len(f.Overdue) > 0 {
 		return decision.Problem(v1alpha1.ReasonReviewOverdue,
