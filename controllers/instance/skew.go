@@ -35,7 +35,7 @@ func (c clocks) behind() time.Duration { return max(0, -c.airflow, -c.kubernetes
 func (c clocks) latest() time.Time { return c.now.Add(c.ahead()) }
 
 // differing says which clock is ahead, and how far, where one differs so much that nothing is granted; else it is empty. It
-// rounds to whole minutes, since Date headers have whole seconds: the text stays the same from pass to pass.
+// rounds to whole minutes, since Date headers have whole seconds: a text changes between passes only near half a minute.
 func (c clocks) differing() string {
 	for _, other := range []struct {
 		name  string
