@@ -33,7 +33,7 @@ func (p *DagAccessPolicy) Condition(conditionType string) *metav1.Condition {
 }
 
 // Name is the user name of the subject, or its e-mail.
-func (s Subject) Name() string {
+func (s *Subject) Name() string {
 	if s.Username != "" {
 		return s.Username
 	}
